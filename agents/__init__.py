@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who acts: one autonomous, event-driven program per role."""

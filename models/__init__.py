@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is learned: networks, data, training, scoring, aggregation and the wire format."""

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""structlog set-up: plain lines on standard error, JSON lines to a file, secrets scrubbed from both."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+
+__all__ = ("configure",)
+
+_SECRET_NAME = re.compile(r"(secret|private|password|passphrase|mnemonic|salt|keystore)", re.IGNORECASE)
+
+
+def configure(*, level: str = "warning", json_file: Path | None = None, stream: TextIO | None = None) -> None:
+    """Send structlog events of ``level`` and above to ``stream`` and all of them, as JSON, to ``json_file``.
+
+    Args:
+        level: the least level shown on the stream: ``debug``, ``info``, ``warning`` or ``error``.
+        json_file: appended to, one JSON object a line, whatever the level.
+        stream: standard error by default.
+    """
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _scrub,
+    ]
+    root = logging.getLogger("bcfl")
+    for old in list(root.handlers):
+        root.removeHandler(old)
+        old.close()
+    root.setLevel(logging.DEBUG)
+    root.propagate = False
+
+    console = logging.StreamHandler(stream or sys.stderr)
+    console.setLevel(level.upper())
+    console.setFormatter(_formatter(shared, structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)))
+    root.addHandler(console)
+    if json_file is not None:
+        file = logging.FileHandler(json_file, encoding="utf-8")
+        file.setFormatter(_formatter(shared, structlog.processors.JSONRenderer(sort_keys=True)))
+        root.addHandler(file)
+
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def _formatter(shared: list[Any], renderer: Any) -> logging.Formatter:  # noqa: ANN401 - structlog's own type is Any
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+    )
+
+
+def _scrub(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    for name in event:
+        if _SECRET_NAME.search(name):
+            event[name] = "(hidden)"
+    return event
