@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {TrainingTask} from "./TrainingTask.sol";
+import {ICrowdsourcingTask} from "./interfaces/ICrowdsourcingTask.sol";
+import {Content, Permit, Phase, Sanction, TaskConfig} from "./interfaces/TaskTypes.sol";
+import {Bitmaps} from "./libraries/Bitmaps.sol";
+
+/// @title A task scored by a separate evaluator; the contract computes the rewards from the scores
+contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
+    using Bitmaps for mapping(uint256 => uint256);
+
+    enum Standing {
+        Listed,
+        Bonded,
+        Removed
+    }
+
+    struct Evaluator {
+        address account;
+        uint64 bond;
+        Standing standing;
+        bool served;
+        bool opened;
+    }
+
+    Evaluator[] private _evaluators;
+    mapping(uint256 evaluator => bytes32) private _validationCommitments;
+
+    /// @notice Evaluators in their order of succession.
+    function evaluatorAt(uint256 evaluator) external view returns (Evaluator memory) {
+        return _evaluators[evaluator];
+    }
+
+    /// @inheritdoc ICrowdsourcingTask
+    function bond(uint256 evaluator, bytes32 validationCommitment, Permit calldata permit) external nonReentrant {
+        if (_round.phase >= Phase.Closing) revert WrongPhase(_round.phase);
+        Evaluator storage e = _evaluators[evaluator];
+        if (e.account != msg.sender) revert NotEvaluator(msg.sender);
+        if (e.standing != Standing.Listed) revert EvaluatorNotBondable(evaluator);
+        TaskConfig memory c = _config();
+        e.standing = Standing.Bonded;
+        e.bond = c.bond;
+        _ledger.bonds += c.bond;
+        _validationCommitments[evaluator] = validationCommitment;
+        emit EvaluatorBonded(evaluator, msg.sender, c.bond, validationCommitment);
+        _pull(msg.sender, c.bond, permit);
+        _startWhenReady(c);
+    }
+
+    /// @inheritdoc ICrowdsourcingTask
+    function submitEvaluation(
+        uint32 roundNumber,
+        bytes calldata scores,
+        Content calldata next,
+        bytes32 reportDigest,
+        Sanction[] calldata sanctions,
+        uint256[] calldata ranking
+    ) external {
+        _requirePhase(Phase.Evaluation);
+        Round storage r = _round;
+        if (roundNumber != r.number) revert WrongRound(r.number);
+        Evaluator storage e = _evaluators[r.evaluator];
+        if (e.account != msg.sender) revert NotEvaluator(msg.sender);
+        TaskConfig memory c = _config();
+        if (!e.served) e.served = true;
+        uint64 payout = _credit(scores, roundNumber, c);
+        emit EvaluationSubmitted(roundNumber, r.evaluator, reportDigest, payout, scores);
+        _sanction(roundNumber, sanctions, c);
+        _acceptRanking(ranking, c);
+        if (c.aggregator != address(0)) {
+            _enter(Phase.Aggregation, c.aggregationDuration);
+        } else {
+            emit ModelSubmitted(roundNumber, msg.sender, next.digest, next.size);
+            r.modelMissed = 0;
+            _finalizeRound(next, payout, c);
+        }
+    }
+
+    /// @inheritdoc ICrowdsourcingTask
+    function openValidation(uint256 evaluator, bytes32 digest, bytes16 salt) external {
+        if (!_hasEnded()) revert TaskNotEnded();
+        if (keccak256(abi.encodePacked(salt, digest)) != _validationCommitments[evaluator]) revert WrongOpening();
+        _evaluators[evaluator].opened = true;
+        emit ValidationOpened(evaluator, digest, salt);
+    }
+
+    /// @inheritdoc ICrowdsourcingTask
+    function withdrawBond(uint256 evaluator) external nonReentrant {
+        if (!_hasEnded()) revert TaskNotEnded();
+        Evaluator storage e = _evaluators[evaluator];
+        if (_config().publicAudit && e.served && !e.opened) revert ValidationNotOpened();
+        uint64 amount = e.bond;
+        e.bond = 0;
+        _ledger.bonds -= amount;
+        emit BondReturned(evaluator, amount);
+        _push(e.account, amount);
+    }
+
+    /// @dev Credit the round's payout: ⌊P·sᵢ⁺/Σs⁺⌋ each, the remainder to the highest score, lowest index.
+    function _credit(bytes calldata scores, uint32 roundNumber, TaskConfig memory c) private returns (uint64 payout) {
+        uint256[] memory revealed = _revealedIndices();
+        if (scores.length != revealed.length * 8) revert WrongScoreCount(revealed.length);
+        uint256[] memory positive = new uint256[](revealed.length);
+        uint256 sum;
+        uint256 best;
+        for (uint256 i; i < revealed.length; ++i) {
+            int64 score;
+            assembly ("memory-safe") {
+                score := sar(192, calldataload(add(scores.offset, mul(i, 8))))
+            }
+            if (score != 0 && c.uniqueDigests && _disowned[roundNumber].has(revealed[i])) {
+                revert DigestNotOwned(uint32(revealed[i]));
+            }
+            if (score > 0) {
+                positive[i] = uint256(int256(score));
+                sum += positive[i];
+                if (positive[i] > positive[best]) best = i;
+            }
+        }
+        if (sum == 0) return 0;
+        payout = _payout(sum, c);
+        uint256 given;
+        for (uint256 i; i < positive.length; ++i) {
+            positive[i] = payout * positive[i] / sum;
+            given += positive[i];
+        }
+        positive[best] += payout - given;
+        _book(revealed, positive, payout, roundNumber, c);
+    }
+
+    /// @dev What a round pays when scores sum to `sum` (10⁻⁹).
+    function _payout(uint256 sum, TaskConfig memory c) private view returns (uint64) {
+        uint256 due = c.roundBudget == 0 ? c.rate * sum / 1e9 : uint256(c.roundBudget) + _population.bonus;
+        return uint64(due < _ledger.escrow ? due : _ledger.escrow);
+    }
+
+    /// @dev Move `total` from the escrow to members' credits, four members a slot.
+    function _book(
+        uint256[] memory indices,
+        uint256[] memory amounts,
+        uint64 total,
+        uint32 roundNumber,
+        TaskConfig memory c
+    ) private {
+        _ledger.escrow -= total;
+        _ledger.credits += total;
+        if (_population.bonus != 0) _population.bonus = 0;
+        uint256 slot = type(uint256).max;
+        uint256 lanes;
+        for (uint256 i; i < indices.length; ++i) {
+            if (indices[i] >> 2 != slot) {
+                if (lanes != 0) _creditSlot(slot, lanes, roundNumber, c.vestingRounds);
+                slot = indices[i] >> 2;
+                lanes = 0;
+            }
+            lanes |= amounts[i] << ((indices[i] & 3) * 64);
+        }
+        if (lanes != 0) _creditSlot(slot, lanes, roundNumber, c.vestingRounds);
+    }
+
+    function _setEvaluators(address[] calldata evaluators) internal override {
+        for (uint256 i; i < evaluators.length; ++i) {
+            _evaluators.push(Evaluator(evaluators[i], 0, Standing.Listed, false, false));
+        }
+    }
+
+    /// @dev The first bonded evaluator of the list, from the active one on, becomes the active one.
+    function _activateEvaluator() private returns (bool) {
+        for (uint256 i = 0; i < _evaluators.length; ++i) {
+            if (_evaluators[i].standing == Standing.Bonded) {
+                _round.evaluator = uint8(i);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    function _readyToStart() internal view override returns (bool) {
+        for (uint256 i; i < _evaluators.length; ++i) {
+            if (_evaluators[i].standing == Standing.Bonded) return true;
+        }
+        return false;
+    }
+
+    /// @dev A silent evaluator loses half its bond and its place; without a standby the revealers share
+    /// equally and the task ends.
+    function _evaluationExpired(TaskConfig memory c) internal override {
+        Round storage r = _round;
+        Evaluator storage e = _evaluators[r.evaluator];
+        uint64 slashed = e.bond / 2;
+        e.bond -= slashed;
+        e.standing = Standing.Removed;
+        _ledger.bonds -= slashed;
+        _addToNextBudget(slashed);
+        emit EvaluatorRemoved(r.number, r.evaluator, slashed);
+        if (_activateEvaluator()) {
+            _enter(Phase.Evaluation, c.evaluationDuration);
+            return;
+        }
+        uint64 payout = _splitEqually(c);
+        emit RoundFinalized(r.number, _model.digest, _model.size, payout);
+        _end(CANCELLED_NO_EVALUATOR);
+    }
+
+    function _splitEqually(TaskConfig memory c) private returns (uint64 payout) {
+        uint256[] memory indices = _revealedIndices();
+        uint256[] memory amounts = new uint256[](indices.length);
+        // By rate there is no budget of a round: an equal part of what is left, this round included.
+        uint256 due = c.roundBudget == 0
+            ? _ledger.escrow / (c.rounds - _round.number + 1)
+            : uint256(c.roundBudget) + _population.bonus;
+        if (due > _ledger.escrow) due = _ledger.escrow;
+        payout = uint64(due);
+        for (uint256 i; i < indices.length; ++i) {
+            amounts[i] = payout / indices.length;
+        }
+        amounts[0] += payout % indices.length;
+        _book(indices, amounts, payout, _round.number, c);
+    }
+
+    function _acceptModel(Content memory proposed, TaskConfig memory c) internal override {
+        if (msg.sender != c.aggregator) revert NotAggregator(msg.sender);
+        emit ModelSubmitted(_round.number, msg.sender, proposed.digest, proposed.size);
+        _round.modelMissed = 0;
+        _finalizeRound(proposed, 0, c);
+    }
+}

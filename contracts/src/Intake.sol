@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {Membership} from "./Membership.sol";
+import {ITrainingTask} from "./interfaces/ITrainingTask.sol";
+import {Phase, TaskConfig} from "./interfaces/TaskTypes.sol";
+import {Bitmaps} from "./libraries/Bitmaps.sol";
+import {Commitments} from "./libraries/Commitments.sol";
+
+/// @title Commitments, batches, openings and who owns a digest
+abstract contract Intake is Membership {
+    using Bitmaps for mapping(uint256 => uint256);
+
+    uint256 internal constant MAX_BATCH = 256;
+    uint256 private constant SIGNED_ENTRY = 101; // index 4, commitment 32, r 32, s 32, v 1
+    uint256 private constant ENTRY = 36; // index 4, commitment 32
+    uint256 private constant OPENING = 54; // place 2, digest 32, size 4, salt 16
+    uint32 private constant TASK_OWNED = type(uint32).max;
+
+    /// @dev One slot: every commit and opening writes it.
+    struct Round {
+        Phase phase;
+        bool cancelRequested;
+        bool everCommitted;
+        uint8 modelMissed; // rounds in a row without an agreed model
+        uint8 evaluator; // the active one
+        uint32 number;
+        uint40 deadline;
+        uint16 cohort;
+        uint16 committed;
+        uint16 revealed;
+        uint16 batches;
+    }
+
+    /// @dev A batch slot is reused every round: the hash binds the round's commitments themselves.
+    struct BatchSlot {
+        uint32 firstPosition;
+        bytes28 entries;
+    }
+
+    struct DigestOwner {
+        uint32 round;
+        uint32 position;
+        uint32 index; // TASK_OWNED: the genesis or a global model
+        bool owned;
+    }
+
+    Round internal _round;
+    mapping(uint256 batch => BatchSlot) internal _batches;
+    mapping(uint256 round => mapping(uint256 word => uint256)) internal _committed;
+    mapping(uint256 round => mapping(uint256 word => uint256)) internal _revealed;
+    /// @dev Revealed a digest that belongs to someone else.
+    mapping(uint256 round => mapping(uint256 word => uint256)) internal _disowned;
+    mapping(bytes32 digest => DigestOwner) internal _digests;
+
+    /// @notice The current round's phase, deadline and counts.
+    function round() external view returns (Round memory) {
+        return _round;
+    }
+
+    /// @notice Whether the member has committed, revealed, and revealed somebody else's digest.
+    function intakeOf(uint32 roundNumber, uint32 index) external view returns (bool, bool, bool) {
+        return (_committed[roundNumber].has(index), _revealed[roundNumber].has(index), _disowned[roundNumber].has(index));
+    }
+
+    function digestOwner(bytes32 digest) external view returns (DigestOwner memory) {
+        return _digests[digest];
+    }
+
+    function _requirePhase(Phase phase) internal view {
+        if (_round.phase != phase) revert WrongPhase(_round.phase);
+        if (block.timestamp >= _round.deadline) revert DeadlinePassed(_round.deadline);
+    }
+
+    /// @dev What follows when the last commitment or the last opening is in.
+    function _everyoneCommitted(TaskConfig memory c) internal virtual;
+    function _everyoneRevealed(TaskConfig memory c) internal virtual;
+
+    /// @inheritdoc ITrainingTask
+    function commit(uint32 index, bytes32 commitment) external {
+        TaskConfig memory c = _config();
+        if (!c.commitReveal) revert CommitRevealMismatch();
+        _requireMayCommit(index);
+        Round storage r = _round;
+        uint32 position = r.committed;
+        bytes memory entries = abi.encodePacked(index, commitment);
+        _storeBatch(r, position, entries);
+        _markCommitted(r, index);
+        if (r.committed == r.cohort) _everyoneCommitted(c);
+    }
+
+    /// @inheritdoc ITrainingTask
+    function commitBatch(bytes calldata entries) external {
+        TaskConfig memory c = _config();
+        if (!c.relayed) revert RelayNotAllowed();
+        _requirePhase(Phase.Training);
+        uint256 count = entries.length / SIGNED_ENTRY;
+        if (count == 0 || count > MAX_BATCH || entries.length % SIGNED_ENTRY != 0) revert MalformedBatch();
+        Round storage r = _round;
+        uint32 roundNumber = r.number;
+        bytes memory accepted = new bytes(count * ENTRY);
+        uint256 taken;
+        for (uint256 i; i < count; ++i) {
+            bytes calldata entry = entries[i * SIGNED_ENTRY:(i + 1) * SIGNED_ENTRY];
+            uint32 index = uint32(bytes4(entry[:4]));
+            if (!_mayCommit(roundNumber, index) || !_signed(roundNumber, index, entry)) continue;
+            _committed[roundNumber].add(index);
+            // Copy index ‖ commitment; the buffer has room, and memory stays word-aligned at its end.
+            assembly ("memory-safe") {
+                calldatacopy(add(add(accepted, 0x20), mul(taken, 36)), entry.offset, 36)
+            }
+            ++taken;
+        }
+        if (taken == 0) revert NothingAccepted();
+        assembly ("memory-safe") {
+            mstore(accepted, mul(taken, 36))
+        }
+        _storeBatch(r, r.committed, accepted);
+        r.committed += uint16(taken);
+        r.everCommitted = true;
+        if (r.committed == r.cohort) _everyoneCommitted(c);
+    }
+
+    /// @inheritdoc ITrainingTask
+    function reveal(uint256 batch, bytes calldata entries, bytes calldata openings) external {
+        TaskConfig memory c = _config();
+        _requirePhase(Phase.Reveal);
+        Round storage r = _round;
+        BatchSlot memory slot = _batches[batch];
+        if (batch >= r.batches || bytes28(keccak256(entries)) != slot.entries) revert UnknownBatch(batch);
+        uint256 count = openings.length / OPENING;
+        if (count == 0 || count > MAX_BATCH || openings.length % OPENING != 0) revert MalformedBatch();
+        bytes memory updates = new bytes(count * 44);
+        uint256 taken;
+        uint32 roundNumber = r.number;
+        for (uint256 i; i < count; ++i) {
+            bytes calldata opening = openings[i * OPENING:(i + 1) * OPENING];
+            uint256 place = uint16(bytes2(opening[:2]));
+            bytes32 digest = bytes32(opening[2:34]);
+            uint32 size = uint32(bytes4(opening[34:38]));
+            if ((place + 1) * ENTRY > entries.length || size > c.maxUpdateSize) continue;
+            uint32 index = uint32(bytes4(entries[place * ENTRY:place * ENTRY + 4]));
+            bytes32 committed = bytes32(entries[place * ENTRY + 4:(place + 1) * ENTRY]);
+            if (_revealed[roundNumber].has(index)) continue;
+            if (Commitments.commitment(roundNumber, index, digest, size, bytes16(opening[38:54])) != committed) {
+                continue;
+            }
+            uint32 position = slot.firstPosition + uint32(place);
+            _revealed[roundNumber].add(index);
+            if (c.uniqueDigests) _claim(digest, roundNumber, position, index);
+            _packUpdate(updates, taken++, index, digest, size, position);
+        }
+        if (taken == 0) revert NothingAccepted();
+        assembly ("memory-safe") {
+            mstore(updates, mul(taken, 44))
+        }
+        r.revealed += uint16(taken);
+        emit UpdatesSubmitted(roundNumber, updates);
+        if (r.revealed == r.committed) _everyoneRevealed(c);
+    }
+
+    /// @inheritdoc ITrainingTask
+    function submit(uint32 index, bytes32 digest, uint32 size) external {
+        TaskConfig memory c = _config();
+        if (c.commitReveal) revert CommitRevealMismatch();
+        if (size > c.maxUpdateSize) revert UpdateTooLarge(size);
+        _requireMayCommit(index);
+        Round storage r = _round;
+        uint32 position = r.committed;
+        _markCommitted(r, index);
+        _revealed[r.number].add(index);
+        ++r.revealed;
+        if (c.uniqueDigests) _claim(digest, r.number, position, index);
+        bytes memory updates = new bytes(44);
+        _packUpdate(updates, 0, index, digest, size, position);
+        emit UpdatesSubmitted(r.number, updates);
+        if (r.committed == r.cohort) _everyoneCommitted(c);
+    }
+
+    /// @dev The indices of this round's revealed members, ascending.
+    function _revealedIndices() internal view returns (uint256[] memory) {
+        uint256[] memory words = new uint256[](Bitmaps.wordsFor(_population.members));
+        for (uint256 w; w < words.length; ++w) {
+            words[w] = _revealed[_round.number][w];
+        }
+        return Bitmaps.indices(words);
+    }
+
+    /// @dev The task owns every model of its own, so that nobody is paid for sending one back.
+    function _claimForTask(bytes32 digest) internal {
+        _digests[digest] = DigestOwner(_round.number, 0, TASK_OWNED, true);
+    }
+
+    function _requireMayCommit(uint32 index) private view {
+        _requirePhase(Phase.Training);
+        if (_members[index].account != msg.sender) revert NotMember(index);
+        if (!_cohort.has(index)) revert NotInCohort(index);
+        if (_committed[_round.number].has(index)) revert AlreadyCommitted(index);
+    }
+
+    function _mayCommit(uint32 roundNumber, uint32 index) private view returns (bool) {
+        return _cohort.has(index) && !_committed[roundNumber].has(index);
+    }
+
+    function _signed(uint32 roundNumber, uint32 index, bytes calldata entry) private view returns (bool) {
+        bytes32 structHash =
+            keccak256(abi.encode(Commitments.COMMIT_TYPEHASH, roundNumber, index, bytes32(entry[4:36])));
+        (address signer, ECDSA.RecoverError failure,) = ECDSA.tryRecover(
+            _hashTypedDataV4(structHash), uint8(entry[100]), bytes32(entry[36:68]), bytes32(entry[68:100])
+        );
+        return failure == ECDSA.RecoverError.NoError && signer == _members[index].account;
+    }
+
+    function _markCommitted(Round storage r, uint32 index) private {
+        _committed[r.number].add(index);
+        ++r.committed;
+        r.everCommitted = true;
+    }
+
+    function _storeBatch(Round storage r, uint32 firstPosition, bytes memory entries) private {
+        uint16 batch = r.batches++;
+        _batches[batch] = BatchSlot(firstPosition, bytes28(keccak256(entries)));
+        emit UpdatesCommitted(r.number, batch, firstPosition, entries);
+    }
+
+    /// @dev An earlier committer of the same round who opens later takes the digest over.
+    function _claim(bytes32 digest, uint32 roundNumber, uint32 position, uint32 index) private {
+        DigestOwner memory owner = _digests[digest];
+        if (owner.owned && (owner.index == TASK_OWNED || owner.round < roundNumber || owner.position < position)) {
+            _disowned[roundNumber].add(index);
+            return;
+        }
+        if (owner.owned) _disowned[roundNumber].add(owner.index);
+        _digests[digest] = DigestOwner(roundNumber, position, index, true);
+    }
+
+    function _packUpdate(bytes memory updates, uint256 at, uint32 index, bytes32 digest, uint32 size, uint32 position)
+        private
+        pure
+    {
+        assembly ("memory-safe") {
+            let p := add(add(updates, 0x20), mul(at, 44))
+            mstore(p, shl(224, index))
+            mstore(add(p, 4), digest)
+            // The last eight bytes without touching what follows the buffer.
+            let tail := add(p, 12)
+            mstore(tail, or(and(mload(tail), not(0xffffffffffffffff)), or(shl(32, size), position)))
+        }
+    }
+}

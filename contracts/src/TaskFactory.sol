@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ITaskFactory} from "./interfaces/ITaskFactory.sol";
+import {Permit, TaskConfig} from "./interfaces/TaskTypes.sol";
+import {TrainingTask} from "./TrainingTask.sol";
+
+/// @title Makes tasks: clones with immutable arguments, funded and initialised in one transaction
+contract TaskFactory is ITaskFactory {
+    using SafeERC20 for IERC20;
+
+    address public immutable crowdsourcing;
+    address public immutable consortium;
+
+    /// @param crowdsourcing_ the implementation cloned for crowdsourcing tasks
+    /// @param consortium_ the one for consortium tasks; zero: this factory makes none
+    constructor(address crowdsourcing_, address consortium_) {
+        crowdsourcing = crowdsourcing_;
+        consortium = consortium_;
+    }
+
+    /// @inheritdoc ITaskFactory
+    function createTask(
+        Kind kind,
+        TaskConfig calldata config,
+        address[] calldata evaluators,
+        uint64 budget,
+        Permit calldata permit
+    ) external returns (address task) {
+        address implementation = kind == Kind.Crowdsourcing ? crowdsourcing : consortium;
+        if (implementation == address(0)) revert UnsupportedKind(kind);
+        TaskConfig memory stored = config;
+        stored.publisher = msg.sender;
+        task = Clones.cloneWithImmutableArgs(implementation, abi.encode(stored));
+        emit TaskCreated(task, msg.sender, stored.token, stored.specDigest, kind, stored, evaluators, budget);
+        if (permit.deadline != 0) {
+            // A front-run permit has set the allowance already: the transfer below decides.
+            try IERC20Permit(stored.token).permit(
+                msg.sender, address(this), permit.value, permit.deadline, permit.v, permit.r, permit.s
+            ) {} catch {}
+        }
+        IERC20(stored.token).safeTransferFrom(msg.sender, task, TrainingTask(task).inBaseUnits(budget));
+        TrainingTask(task).initialize(evaluators, budget);
+    }
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {Intake} from "./Intake.sol";
+import {ITrainingTask} from "./interfaces/ITrainingTask.sol";
+import {Content, Permit, Phase, Selection, TaskConfig} from "./interfaces/TaskTypes.sol";
+import {Bitmaps} from "./libraries/Bitmaps.sol";
+import {Commitments} from "./libraries/Commitments.sol";
+
+/// @title The life of a task: phases, deadlines, `advance()`, `cancel()`
+/// @notice Who scores, how scores settle and how the next model is agreed is the descendants'.
+abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
+    using Bitmaps for mapping(uint256 => uint256);
+
+    uint8 internal constant CANCELLED_BY_PUBLISHER = 1;
+    uint8 internal constant CANCELLED_TOO_FEW = 2;
+    uint8 internal constant CANCELLED_NO_EVALUATOR = 3;
+    uint8 internal constant CANCELLED_NO_MODEL = 4;
+
+    Content internal _model;
+    bool private _initialized;
+
+    constructor() EIP712("bcfl TrainingTask", "1") {
+        _initialized = true; // the implementation itself is nobody's task
+    }
+
+    /// @notice Called once by the factory, in the transaction that deploys and funds.
+    function initialize(address[] calldata evaluators, uint64 budget) external {
+        if (_initialized) revert AlreadyInitialized();
+        _initialized = true;
+        TaskConfig memory c = _config();
+        _validate(c, evaluators, budget);
+        if (IERC20(c.token).balanceOf(address(this)) < inBaseUnits(budget)) revert UnsupportedToken();
+        _ledger.escrow = budget;
+        _model = Content(c.genesisDigest, c.genesisSize);
+        _seed = keccak256(abi.encode(c.specDigest, c.genesisDigest));
+        if (c.uniqueDigests) _claimForTask(c.genesisDigest);
+        _setEvaluators(evaluators);
+        _enter(Phase.Enrolment, c.enrolmentDuration);
+    }
+
+    // ---------------------------------------------------------------- views
+
+    /// @notice The current global model.
+    function model() external view returns (Content memory) {
+        return _model;
+    }
+
+    // ---------------------------------------------------------------- membership
+
+    /// @inheritdoc ITrainingTask
+    function join(address account, Permit calldata permit, bytes calldata signature) external nonReentrant {
+        Phase phase = _round.phase;
+        if (phase >= Phase.Closing) revert WrongPhase(phase);
+        if (phase == Phase.Enrolment) _requirePhase(Phase.Enrolment);
+        _authorize(account, keccak256(abi.encode(Commitments.JOIN_TYPEHASH, account)), signature);
+        TaskConfig memory c = _config();
+        _addMember(account, c.stake, c.capacity);
+        _ledger.stakes += c.stake;
+        _pull(account, c.stake, permit);
+        _startWhenReady(c);
+    }
+
+    /// @inheritdoc ITrainingTask
+    function leave(uint32 index, bytes calldata signature) external nonReentrant {
+        if (!_active.has(index)) revert NotMember(index);
+        Round storage r = _round;
+        _authorize(
+            _members[index].account, keccak256(abi.encode(Commitments.LEAVE_TYPEHASH, index)), signature
+        );
+        bool committed = _committed[r.number].has(index);
+        if (committed && !_revealed[r.number].has(index)) revert CommittedThisRound(index);
+        (address account, uint64 stake) = _removeMember(index);
+        if (r.phase == Phase.Training && !committed && _cohort.has(index)) {
+            _cohort.remove(index);
+            --r.cohort;
+            if (r.committed != 0 && r.committed == r.cohort) _everyoneCommitted(_config());
+        }
+        if (stake != 0) {
+            _ledger.stakes -= stake;
+            emit StakeReturned(index, stake);
+            _push(account, stake);
+        }
+    }
+
+    // ---------------------------------------------------------------- time
+
+    /// @inheritdoc ITrainingTask
+    function advance() external {
+        Round storage r = _round;
+        Phase phase = r.phase;
+        if (phase >= Phase.Completed) revert WrongPhase(phase);
+        if (block.timestamp < r.deadline) revert DeadlineNotReached(r.deadline);
+        TaskConfig memory c = _config();
+        if (phase == Phase.Enrolment) {
+            if (_population.active < c.minTrainers) _end(CANCELLED_TOO_FEW);
+            else if (!_readyToStart()) _end(CANCELLED_NO_EVALUATOR);
+            else _startRound(c);
+        } else if (phase == Phase.Training) {
+            if (r.committed == 0) _finalizeRound(_model, 0, c);
+            else _everyoneCommitted(c);
+        } else if (phase == Phase.Reveal) {
+            _everyoneRevealed(c);
+        } else if (phase == Phase.Aggregation) {
+            // Credits stand, the model is kept; a second miss in a row ends the task.
+            if (++r.modelMissed == 2) _end(CANCELLED_NO_MODEL);
+            else _finalizeRound(_model, 0, c);
+        } else if (phase == Phase.Closing) {
+            r.phase = Phase.Completed;
+            emit TaskCompleted();
+        } else {
+            _evaluationExpired(c);
+        }
+    }
+
+    /// @inheritdoc ITrainingTask
+    function cancel() external {
+        TaskConfig memory c = _config();
+        if (msg.sender != c.publisher) revert NotPublisher(msg.sender);
+        Round storage r = _round;
+        if (r.phase >= Phase.Closing) revert WrongPhase(r.phase);
+        if (r.phase == Phase.Enrolment || (r.phase == Phase.Training && !r.everCommitted)) {
+            _end(CANCELLED_BY_PUBLISHER);
+        } else {
+            r.cancelRequested = true;
+            emit CancelRequested();
+        }
+    }
+
+    /// @inheritdoc ITrainingTask
+    function submitModel(uint32 roundNumber, bytes32 digest, uint32 size) external {
+        TaskConfig memory c = _config();
+        _requirePhase(Phase.Aggregation);
+        if (roundNumber != _round.number) revert WrongRound(_round.number);
+        _acceptModel(Content(digest, size), c);
+    }
+
+    // ---------------------------------------------------------------- money
+
+    /// @inheritdoc ITrainingTask
+    function withdraw(uint32[] calldata indices) external nonReentrant {
+        uint256 vestingRounds = _config().vestingRounds;
+        bool ended = _hasEnded();
+        for (uint256 i; i < indices.length; ++i) {
+            uint32 index = indices[i];
+            Member storage member = _members[index];
+            uint64 amount = _takeVested(index, vestingRounds);
+            if (amount != 0) {
+                _ledger.credits -= amount;
+                emit RewardWithdrawn(index, amount);
+            }
+            uint64 stake = ended ? member.stake : 0;
+            if (stake != 0) {
+                member.stake = 0;
+                _ledger.stakes -= stake;
+                emit StakeReturned(index, stake);
+            }
+            _push(member.account, amount + stake);
+        }
+    }
+
+    /// @inheritdoc ITrainingTask
+    function refund() external nonReentrant {
+        if (!_hasEnded()) revert TaskNotEnded();
+        uint64 amount = _ledger.escrow;
+        _ledger.escrow = 0;
+        emit EscrowReturned(amount);
+        _push(_config().publisher, amount);
+    }
+
+    // ---------------------------------------------------------------- for descendants
+
+    /// @dev Keep the list of those who may evaluate.
+    function _setEvaluators(address[] calldata evaluators) internal virtual;
+    /// @dev Whether somebody is there to evaluate.
+    function _readyToStart() internal view virtual returns (bool);
+    /// @dev The Evaluation (or ScoreReveal) deadline has passed.
+    function _evaluationExpired(TaskConfig memory c) internal virtual;
+    /// @dev Check a model proposed in the Aggregation phase and, once agreed, finalise the round with it.
+    function _acceptModel(Content memory proposed, TaskConfig memory c) internal virtual;
+
+    /// @dev Enrolment ends early when the task is full and somebody will evaluate.
+    function _startWhenReady(TaskConfig memory c) internal {
+        if (_round.phase == Phase.Enrolment && _population.active == c.capacity && _readyToStart()) {
+            _startRound(c);
+        }
+    }
+
+    function _enter(Phase phase, uint32 duration) internal {
+        _round.phase = phase;
+        uint40 deadline = uint40(block.timestamp) + duration;
+        _round.deadline = deadline;
+        emit PhaseStarted(_round.number, phase, deadline);
+    }
+
+    /// @inheritdoc Intake
+    function _everyoneCommitted(TaskConfig memory c) internal override {
+        if (c.commitReveal) _enter(Phase.Reveal, c.revealDuration);
+        else _enter(Phase.Evaluation, c.evaluationDuration);
+    }
+
+    /// @inheritdoc Intake
+    function _everyoneRevealed(TaskConfig memory c) internal override {
+        if (_round.revealed != _round.committed) _punishUnopened(c);
+        if (_round.revealed == 0) _finalizeRound(_model, 0, c);
+        else _enter(Phase.Evaluation, c.evaluationDuration);
+    }
+
+    /// @dev Committed and not opened: the one fault that costs stake; in a relayed task, where a relayer may
+    /// be at fault, it suspends.
+    function _punishUnopened(TaskConfig memory c) private {
+        uint32 number = _round.number;
+        uint256 words = Bitmaps.wordsFor(_population.members);
+        uint256[] memory faulty = new uint256[](words);
+        for (uint256 w; w < words; ++w) {
+            faulty[w] = _committed[number][w] & ~_revealed[number][w];
+        }
+        uint256[] memory list = Bitmaps.indices(faulty);
+        for (uint256 i; i < list.length; ++i) {
+            uint32 index = uint32(list[i]);
+            if (c.relayed) {
+                if (c.faultSuspension != 0) {
+                    _suspend(number, index, c.faultSuspension, REASON_NOT_REVEALED, bytes32(0));
+                }
+            } else if (_members[index].stake != 0) {
+                uint64 slashed = _members[index].stake;
+                _members[index].stake = 0;
+                _ledger.stakes -= slashed;
+                _addToNextBudget(slashed);
+                emit StakeSlashed(number, index, slashed);
+            }
+        }
+    }
+
+    /// @dev Slashed amounts join the next round's budget, never the publisher's or an evaluator's.
+    function _addToNextBudget(uint64 amount) internal {
+        _ledger.escrow += amount;
+        _population.bonus += amount;
+    }
+
+    /// @dev End the round with its model and go on to the next, or to the end.
+    function _finalizeRound(Content memory next, uint64 payout, TaskConfig memory c) internal {
+        Round storage r = _round;
+        if (next.digest != _model.digest) {
+            _model = next;
+            if (c.uniqueDigests) _claimForTask(next.digest);
+        }
+        _seed = keccak256(abi.encode(_seed, next.digest));
+        emit RoundFinalized(r.number, next.digest, next.size, payout);
+        if (r.cancelRequested) _end(CANCELLED_BY_PUBLISHER);
+        else if (r.number == c.rounds) _enter(Phase.Closing, c.closingDuration);
+        else _startRound(c);
+    }
+
+    function _startRound(TaskConfig memory c) internal {
+        Round storage r = _round;
+        uint32 number = ++r.number;
+        (uint256[] memory cohort, uint256 size) = _drawCohort(number, c);
+        r.phase = Phase.Training;
+        r.cohort = uint16(size);
+        r.committed = 0;
+        r.revealed = 0;
+        r.batches = 0;
+        uint40 deadline = uint40(block.timestamp) + c.trainingDuration;
+        r.deadline = deadline;
+        emit RoundStarted(number, _model.digest, _model.size, deadline, cohort);
+    }
+
+    function _end(uint8 reason) internal {
+        _round.phase = Phase.Cancelled;
+        emit TaskCancelled(reason);
+    }
+
+    function _hasEnded() internal view override returns (bool) {
+        return _round.phase >= Phase.Completed;
+    }
+
+    function _finalizedRounds() internal view override returns (uint32) {
+        return _round.phase == Phase.Closing ? _round.number : _round.number == 0 ? 0 : _round.number - 1;
+    }
+
+    function _validate(TaskConfig memory c, address[] calldata evaluators, uint64 budget) private pure {
+        if (
+            evaluators.length == 0 || evaluators.length > 16 || c.rounds == 0 || c.minTrainers == 0
+                || c.capacity < c.minTrainers || c.capacity > MAX_MEMBERS || c.maxUpdateSize == 0
+                || (c.rate == 0) == (c.roundBudget == 0) || c.trainingDuration == 0
+                || c.revealDuration == 0 || c.evaluationDuration == 0 || c.enrolmentDuration == 0
+                || (c.aggregator != address(0) && c.aggregationDuration == 0)
+                || (c.selection == Selection.All ? c.capacity > MAX_COHORT : c.cohortSize == 0)
+                || c.cohortSize > MAX_COHORT || c.vestingRounds > 16 || budget > type(uint56).max
+                || c.bond < c.roundBudget
+        ) revert InvalidConfig();
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+/// @notice Where a task stands. A round goes Training → Reveal → Evaluation (→ ScoreReveal) (→ Aggregation).
+enum Phase {
+    Enrolment,
+    Training,
+    Reveal,
+    Evaluation,
+    ScoreReveal,
+    Aggregation,
+    Closing,
+    Completed,
+    Cancelled
+}
+
+/// @notice How the next round's cohort is drawn.
+enum Selection {
+    All, // every eligible member
+    Random, // `cohortSize` of them, by the task's seed
+    FirstCome, // the `cohortSize` who joined first
+    ScoreOrder // the evaluator's ranking: exactly `cohortSize` eligible members
+}
+
+/// @notice Everything about a task that never changes; amounts are in 10⁻⁹ token, durations in seconds.
+struct TaskConfig {
+    address token;
+    address publisher;
+    address aggregator; // names the next model; zero: the evaluator, in the transaction that scores
+    bytes32 specDigest; // content digest of the specification that members have read
+    bytes32 genesisDigest;
+    uint32 genesisSize;
+    uint32 maxUpdateSize; // bytes; a larger opening is not one
+    uint32 rounds;
+    uint32 capacity; // active members at most
+    uint32 minTrainers;
+    uint32 cohortSize; // for every selection but All
+    Selection selection;
+    bool relayed; // commitments may be signed and batched; a fault then suspends instead of slashing
+    bool commitReveal; // false: updates are submitted in the open, so that the effect can be measured
+    bool uniqueDigests; // a digest belongs to its earliest commitment
+    bool publicAudit; // an evaluator's bond waits until its validation set is opened
+    uint8 vestingRounds; // credits of the last rounds that an ejection forfeits
+    uint32 faultSuspension; // rounds, for committed and not opened in a relayed task
+    uint64 stake; // a member's
+    uint64 bond; // an evaluator's; at least one round's budget
+    uint64 rate; // paid per score unit (10⁻⁹ token per 1.0); used when roundBudget is zero
+    uint64 roundBudget; // a fixed budget per round; zero: by rate
+    uint32 enrolmentDuration;
+    uint32 trainingDuration;
+    uint32 revealDuration;
+    uint32 evaluationDuration;
+    uint32 aggregationDuration;
+    uint32 closingDuration;
+}
+
+/// @notice A content in the store: sha2-256 of its UnixFS root block, and its size in bytes.
+struct Content {
+    bytes32 digest;
+    uint32 size;
+}
+
+/// @notice What an evaluator does to a member; `rounds` zero ejects, else suspends for that many rounds.
+struct Sanction {
+    uint32 index;
+    uint32 rounds;
+    uint8 reason;
+    bytes32 evidence;
+}
+
+/// @notice An ERC-2612 permit for the stake or the bond; `deadline` zero means none.
+struct Permit {
+    uint256 value;
+    uint256 deadline;
+    uint8 v;
+    bytes32 r;
+    bytes32 s;
+}
