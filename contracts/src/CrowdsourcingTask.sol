@@ -53,7 +53,7 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         uint32 roundNumber,
         bytes calldata scores,
         Content calldata next,
-        bytes32 reportDigest,
+        Content calldata report,
         Sanction[] calldata sanctions,
         uint256[] calldata ranking
     ) external {
@@ -65,7 +65,7 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         TaskConfig memory c = _config();
         if (!e.served) e.served = true;
         uint64 payout = _credit(scores, roundNumber, c);
-        emit EvaluationSubmitted(roundNumber, r.evaluator, reportDigest, payout, scores);
+        emit EvaluationSubmitted(roundNumber, r.evaluator, report.digest, report.size, payout, scores);
         _sanction(roundNumber, sanctions, c);
         _acceptRanking(ranking, c);
         if (c.aggregator != address(0)) {

@@ -28,6 +28,7 @@ struct TaskConfig {
     address publisher;
     address aggregator; // names the next model; zero: the evaluator, in the transaction that scores
     bytes32 specDigest; // content digest of the specification that members have read
+    uint32 specSize;
     bytes32 genesisDigest;
     uint32 genesisSize;
     uint32 maxUpdateSize; // bytes; a larger opening is not one
