@@ -67,7 +67,9 @@ def main() -> int:
         elif not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(path.name)
     if stale:
-        sys.stderr.write(f"contracts/artifacts: {', '.join(stale)} not what the sources compile to; run 'make artifacts'.\n")
+        sys.stderr.write(
+            f"contracts/artifacts: {', '.join(stale)} not what the sources compile to; run 'make artifacts'.\n"
+        )
     return 1 if stale else 0
 
 

@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only user of the ABI codec: logs in, calls out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import eth_abi
+from eth_abi.exceptions import DecodingError
+from eth_utils import keccak, to_checksum_address
+
+from bcfl.contracts import artifacts
+from bcfl.contracts import events as e
+from bcfl.contracts.config import TaskConfig
+from bcfl.contracts.delivery import EventOrigin
+from bcfl.contracts.errors import MalformedLog
+from bcfl.contracts.ids import Address, ContentId, TrainerIndex
+from bcfl.contracts.phases import CancelReason, Kind, Phase
+from bcfl.contracts.scores import from_bitmap, unpack_scores
+
+__all__ = ("decode_log", "decode_result", "encode_call", "encode_constructor", "error_name")
+
+_COMMIT_ENTRY = 36
+_UPDATE = 44
+
+
+def encode_call(contract: str, function: str, *arguments: Any) -> bytes:  # noqa: ANN401 - ABI values
+    """Calldata of a function of one of our contracts."""
+    selector, types, _ = _functions(contract)[function]
+    return selector + eth_abi.encode(types, arguments)
+
+
+def decode_result(contract: str, function: str, data: bytes) -> tuple[Any, ...]:
+    """What a view returned."""
+    _, _, types = _functions(contract)[function]
+    return tuple(eth_abi.decode(types, data))
+
+
+def encode_constructor(contract: str, *arguments: Any) -> bytes:  # noqa: ANN401 - ABI values
+    """Creation code with its constructor's arguments."""
+    artifact = artifacts.load(contract)
+    inputs = [entry["inputs"] for entry in artifact.abi if entry["type"] == "constructor"]
+    types = [_type(item) for item in inputs[0]] if inputs else []
+    return artifact.bytecode + eth_abi.encode(types, arguments)
+
+
+def error_name(data: bytes) -> str:
+    """Name and arguments of a custom error, for people: ``WrongPhase(3)``; raw hexadecimal where unknown."""
+    known = _errors().get(data[:4])
+    if known is None:
+        return f"0x{data.hex()}" if data else "reverted without a reason"
+    name, types = known
+    try:
+        values = eth_abi.decode(types, data[4:])
+    except DecodingError:
+        return name
+    return f"{name}({', '.join(_show(value) for value in values)})"
+
+
+def decode_log(*, origin: EventOrigin, topics: tuple[bytes, ...], data: bytes) -> tuple[e.Event, ...]:
+    """The typed events that one log stands for; none for a log that is not ours.
+
+    Raises:
+        MalformedLog: the signature is ours but the rest does not decode.
+    """
+    if not topics or topics[0] not in _events():
+        return ()
+    name, indexed, plain = _events()[topics[0]]
+    try:
+        values = {
+            n: eth_abi.decode([t], topic)[0] for (n, t, _), topic in zip(indexed, topics[1:], strict=True)
+        }
+        decoded = eth_abi.decode([t for _, t, _ in plain], data)
+        values.update({n: _named(value, item) for (n, _, item), value in zip(plain, decoded, strict=True)})
+        return tuple(_BUILDERS[name](origin, values))
+    except (DecodingError, ValueError, KeyError) as error:
+        raise MalformedLog(
+            f"A {name} log of {origin.address} in block {origin.block.number} does not decode."
+        ) from error
+
+
+def _show(value: object) -> str:
+    return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
+
+
+def _type(item: dict[str, Any]) -> str:
+    kind: str = item["type"]
+    if not kind.startswith("tuple"):
+        return kind
+    inner = ",".join(_type(component) for component in item["components"])
+    return f"({inner}){kind.removeprefix('tuple')}"
+
+
+def _named(value: Any, item: dict[str, Any]) -> Any:  # noqa: ANN401 - ABI values
+    if item["type"] == "tuple":
+        return {part["name"]: _named(v, part) for part, v in zip(item["components"], value, strict=True)}
+    if item["type"] == "address":
+        return Address(to_checksum_address(value))
+    return value
+
+
+def _signature(entry: dict[str, Any]) -> bytes:
+    return keccak(f"{entry['name']}({','.join(_type(item) for item in entry['inputs'])})".encode())
+
+
+@functools.cache
+def _functions(contract: str) -> dict[str, tuple[bytes, list[str], list[str]]]:
+    return {
+        entry["name"]: (
+            _signature(entry)[:4],
+            [_type(item) for item in entry["inputs"]],
+            [_type(item) for item in entry["outputs"]],
+        )
+        for entry in artifacts.load(contract).abi
+        if entry["type"] == "function"
+    }
+
+
+_Field = tuple[str, str, dict[str, Any]]
+
+
+@functools.cache
+def _events() -> dict[bytes, tuple[str, list[_Field], list[_Field]]]:
+    known = {}
+    for contract in ("TaskFactory", "CrowdsourcingTask"):
+        for entry in artifacts.load(contract).abi:
+            if entry["type"] == "event" and entry["name"] in _BUILDERS:
+                fields = [(item["name"], _type(item), item) for item in entry["inputs"]]
+                indexed = [f for f in fields if f[2]["indexed"]]
+                plain = [f for f in fields if not f[2]["indexed"]]
+                known[_signature(entry)] = (entry["name"], indexed, plain)
+    return known
+
+
+@functools.cache
+def _errors() -> dict[bytes, tuple[str, list[str]]]:
+    return {
+        _signature(entry)[:4]: (entry["name"], [_type(item) for item in entry["inputs"]])
+        for contract in ("CrowdsourcingTask", "RewardToken", "TaskFactory")
+        for entry in artifacts.load(contract).abi
+        if entry["type"] == "error"
+    }
+
+
+_Values = dict[str, Any]
+_BUILDERS: dict[str, Callable[[EventOrigin, _Values], Iterator[e.Event] | tuple[e.Event, ...]]] = {}
+
+
+def _builds(name: str) -> Callable[[Any], Any]:
+    def decorate(function: Any) -> Any:  # noqa: ANN401 - a private table
+        _BUILDERS[name] = function
+        return function
+
+    return decorate
+
+
+@_builds("TaskCreated")
+def _task_created(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.TaskCreated(
+        origin=origin,
+        task=Address(to_checksum_address(v["task"])),
+        publisher=Address(to_checksum_address(v["publisher"])),
+        token=Address(to_checksum_address(v["token"])),
+        kind=Kind(v["kind"]),
+        config=TaskConfig.from_abi(v["config"]),
+        evaluators=tuple(Address(to_checksum_address(a)) for a in v["evaluators"]),
+        budget=v["budget"],
+    )
+
+
+@_builds("RoundStarted")
+def _round_started(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.RoundStarted(
+        origin=origin,
+        round=v["round"],
+        model=ContentId(v["modelDigest"], v["modelSize"]),
+        deadline=v["deadline"],
+        cohort=from_bitmap(v["cohort"]),
+    )
+
+
+@_builds("PhaseStarted")
+def _phase_started(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.PhaseStarted(origin=origin, round=v["round"], phase=Phase(v["phase"]), deadline=v["deadline"])
+
+
+@_builds("UpdatesCommitted")
+def _updates_committed(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    raw: bytes = v["entries"]
+    yield e.UpdatesCommitted(
+        origin=origin,
+        round=v["round"],
+        batch=v["batch"],
+        first_position=v["firstPosition"],
+        entries=tuple(
+            (TrainerIndex(int.from_bytes(raw[i : i + 4], "big")), raw[i + 4 : i + _COMMIT_ENTRY])
+            for i in range(0, len(raw), _COMMIT_ENTRY)
+        ),
+        raw=raw,
+    )
+
+
+@_builds("UpdatesSubmitted")
+def _updates_submitted(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    raw: bytes = v["updates"]
+    for i in range(0, len(raw), _UPDATE):
+        yield e.UpdateSubmitted(
+            origin=origin,
+            round=v["round"],
+            index=TrainerIndex(int.from_bytes(raw[i : i + 4], "big")),
+            content=ContentId(raw[i + 4 : i + 36], int.from_bytes(raw[i + 36 : i + 40], "big")),
+            position=int.from_bytes(raw[i + 40 : i + 44], "big"),
+        )
+
+
+@_builds("EvaluationSubmitted")
+def _evaluation_submitted(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.EvaluationSubmitted(
+        origin=origin,
+        round=v["round"],
+        evaluator=v["evaluator"],
+        report=ContentId(v["reportDigest"], v["reportSize"]),
+        payout=v["payout"],
+        scores=unpack_scores(v["scores"]),
+    )
+
+
+@_builds("ModelSubmitted")
+def _model_submitted(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.ModelSubmitted(
+        origin=origin,
+        round=v["round"],
+        account=Address(to_checksum_address(v["account"])),
+        model=ContentId(v["digest"], v["size"]),
+    )
+
+
+@_builds("RoundFinalized")
+def _round_finalized(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    model = ContentId(v["modelDigest"], v["modelSize"])
+    yield e.RoundFinalized(origin=origin, round=v["round"], model=model, payout=v["payout"])
+
+
+@_builds("TrainerJoined")
+def _trainer_joined(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    account = Address(to_checksum_address(v["account"]))
+    yield e.TrainerJoined(origin=origin, index=v["index"], account=account, stake=v["stake"])
+
+
+@_builds("TrainerLeft")
+def _trainer_left(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.TrainerLeft(origin=origin, index=v["index"])
+
+
+@_builds("TrainerSuspended")
+def _trainer_suspended(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.TrainerSuspended(
+        origin=origin,
+        round=v["round"],
+        index=v["index"],
+        until_round=v["untilRound"],
+        reason=v["reason"],
+        evidence=v["evidence"],
+    )
+
+
+@_builds("TrainerReinstated")
+def _trainer_reinstated(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.TrainerReinstated(origin=origin, round=v["round"], index=v["index"])
+
+
+@_builds("TrainerEjected")
+def _trainer_ejected(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.TrainerEjected(
+        origin=origin,
+        round=v["round"],
+        index=v["index"],
+        reason=v["reason"],
+        evidence=v["evidence"],
+        forfeited=v["forfeited"],
+    )
+
+
+@_builds("StakeSlashed")
+def _stake_slashed(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.StakeSlashed(origin=origin, round=v["round"], index=v["index"], amount=v["amount"])
+
+
+@_builds("StakeReturned")
+def _stake_returned(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.StakeReturned(origin=origin, index=v["index"], amount=v["amount"])
+
+
+@_builds("EvaluatorBonded")
+def _evaluator_bonded(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.EvaluatorBonded(
+        origin=origin,
+        evaluator=v["evaluator"],
+        account=Address(to_checksum_address(v["account"])),
+        bond=v["bond"],
+        validation_commitment=v["validationCommitment"],
+    )
+
+
+@_builds("EvaluatorRemoved")
+def _evaluator_removed(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.EvaluatorRemoved(origin=origin, round=v["round"], evaluator=v["evaluator"], slashed=v["slashed"])
+
+
+@_builds("ValidationOpened")
+def _validation_opened(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.ValidationOpened(origin=origin, evaluator=v["evaluator"], digest=v["digest"], salt=v["salt"])
+
+
+@_builds("BondReturned")
+def _bond_returned(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.BondReturned(origin=origin, evaluator=v["evaluator"], amount=v["amount"])
+
+
+@_builds("RewardWithdrawn")
+def _reward_withdrawn(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.RewardWithdrawn(origin=origin, index=v["index"], amount=v["amount"])
+
+
+@_builds("EscrowReturned")
+def _escrow_returned(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.EscrowReturned(origin=origin, amount=v["amount"])
+
+
+@_builds("CancelRequested")
+def _cancel_requested(origin: EventOrigin, _v: _Values) -> Iterator[e.Event]:
+    yield e.CancelRequested(origin=origin)
+
+
+@_builds("TaskCompleted")
+def _task_completed(origin: EventOrigin, _v: _Values) -> Iterator[e.Event]:
+    yield e.TaskCompleted(origin=origin)
+
+
+@_builds("TaskCancelled")
+def _task_cancelled(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.TaskCancelled(origin=origin, reason=CancelReason(v["reason"]))

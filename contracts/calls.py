@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Typed calls: what an agent may ask of a contract, ready to be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bcfl.contracts.abi import encode_call
+from bcfl.contracts.config import TaskConfig
+from bcfl.contracts.ids import Address, ContentId
+from bcfl.contracts.phases import Kind
+from bcfl.contracts.scores import pack_scores
+
+__all__ = (
+    "Call",
+    "Opening",
+    "Sanction",
+    "advance",
+    "approve",
+    "bond",
+    "cancel",
+    "commit",
+    "create_task",
+    "join",
+    "open_validation",
+    "refund",
+    "reveal",
+    "submit",
+    "submit_evaluation",
+    "submit_model",
+    "withdraw",
+    "withdraw_bond",
+)
+
+_NO_PERMIT = (0, 0, 0, bytes(32), bytes(32))
+_TASK = "CrowdsourcingTask"
+
+
+@dataclass(frozen=True)
+class Call:
+    """Calldata and the contract it is for."""
+
+    to: Address
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """Opens one entry of a batch; ``place`` is the entry's place in it."""
+
+    place: int
+    content: ContentId
+    salt: bytes
+
+    def packed(self) -> bytes:
+        """Place (2) ‖ digest (32) ‖ size (4) ‖ salt (16)."""
+        return (
+            self.place.to_bytes(2, "big")
+            + self.content.digest
+            + self.content.size.to_bytes(4, "big")
+            + self.salt
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sanction:
+    """What an evaluator does to a member; ``rounds`` zero ejects. ``evidence``: 32 bytes."""
+
+    index: int
+    rounds: int
+    reason: int
+    evidence: bytes
+
+
+def approve(token: Address, spender: Address, base_units: int) -> Call:
+    """Let ``spender`` take tokens."""
+    return Call(token, encode_call("RewardToken", "approve", spender, base_units))
+
+
+def create_task(
+    factory: Address, *, kind: Kind, config: TaskConfig, evaluators: Sequence[Address], budget: int
+) -> Call:
+    """Deploy, fund and initialise a task; ``budget`` in 10⁻⁹ token."""
+    data = encode_call(
+        "TaskFactory", "createTask", int(kind), config.to_abi(), list(evaluators), budget, _NO_PERMIT
+    )
+    return Call(factory, data)
+
+
+def join(task: Address, account: Address, signature: bytes = b"") -> Call:
+    """Become a member, or bring an account that has signed."""
+    return Call(task, encode_call(_TASK, "join", account, _NO_PERMIT, signature))
+
+
+def bond(task: Address, *, evaluator: int, validation_commitment: bytes) -> Call:
+    """Bind the caller as evaluator number ``evaluator``."""
+    return Call(task, encode_call(_TASK, "bond", evaluator, validation_commitment, _NO_PERMIT))
+
+
+def commit(task: Address, *, index: int, commitment: bytes) -> Call:
+    """Commit to this round's update."""
+    return Call(task, encode_call(_TASK, "commit", index, commitment))
+
+
+def reveal(task: Address, *, batch: int, entries: bytes, openings: Sequence[Opening]) -> Call:
+    """Open entries of a batch."""
+    packed = b"".join(opening.packed() for opening in openings)
+    return Call(task, encode_call(_TASK, "reveal", batch, entries, packed))
+
+
+def submit(task: Address, *, index: int, content: ContentId) -> Call:
+    """Submit in the open, where the task does without commit and reveal."""
+    return Call(task, encode_call(_TASK, "submit", index, content.digest, content.size))
+
+
+def submit_evaluation(
+    task: Address,
+    *,
+    round_number: int,
+    scores: Sequence[int],
+    model: ContentId,
+    report: ContentId,
+    sanctions: Sequence[Sanction] = (),
+    ranking: Sequence[int] = (),
+) -> Call:
+    """Scores in index order (10⁻⁹), the next model, the report, sanctions and, for score order, the next cohort."""
+    data = encode_call(
+        _TASK,
+        "submitEvaluation",
+        round_number,
+        pack_scores(scores),
+        (model.digest, model.size),
+        (report.digest, report.size),
+        [(s.index, s.rounds, s.reason, s.evidence) for s in sanctions],
+        list(ranking),
+    )
+    return Call(task, data)
+
+
+def submit_model(task: Address, *, round_number: int, model: ContentId) -> Call:
+    """The named aggregator's next model."""
+    return Call(task, encode_call(_TASK, "submitModel", round_number, model.digest, model.size))
+
+
+def advance(task: Address) -> Call:
+    """Move on at a deadline."""
+    return Call(task, encode_call(_TASK, "advance"))
+
+
+def cancel(task: Address) -> Call:
+    """The publisher's wish to stop."""
+    return Call(task, encode_call(_TASK, "cancel"))
+
+
+def withdraw(task: Address, indices: Sequence[int]) -> Call:
+    """Pay members what they have earned."""
+    return Call(task, encode_call(_TASK, "withdraw", list(indices)))
+
+
+def refund(task: Address) -> Call:
+    """Return to the publisher what nobody earned."""
+    return Call(task, encode_call(_TASK, "refund"))
+
+
+def open_validation(task: Address, *, evaluator: int, digest: bytes, salt: bytes) -> Call:
+    """Open the commitment to the validation set."""
+    return Call(task, encode_call(_TASK, "openValidation", evaluator, digest, salt))
+
+
+def withdraw_bond(task: Address, *, evaluator: int) -> Call:
+    """Return an evaluator's bond."""
+    return Call(task, encode_call(_TASK, "withdrawBond", evaluator))

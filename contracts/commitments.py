@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is hashed: commitments to updates, salts, the commitment to a validation set."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import eth_abi
+from eth_utils import keccak
+
+from bcfl.contracts.ids import Address, ContentId
+
+__all__ = ("SALT_BYTES", "commitment", "salt_for", "validation_commitment")
+
+SALT_BYTES = 16
+
+
+def salt_for(secret: bytes, task: Address, round_number: int) -> bytes:
+    """16 bytes of HMAC-SHA256(secret, task ‖ round): the same after a restart, unguessable for others."""
+    message = bytes.fromhex(task[2:]) + round_number.to_bytes(4, "big")
+    return hmac.new(secret, message, hashlib.sha256).digest()[:SALT_BYTES]
+
+
+def commitment(
+    *, chain_id: int, task: Address, round_number: int, index: int, content: ContentId, salt: bytes
+) -> bytes:
+    """keccak256(abi.encode(chainId, task, round, index, digest, size, salt)): 32 bytes, as ``Commitments.sol``."""
+    return keccak(
+        eth_abi.encode(
+            ["uint256", "address", "uint32", "uint32", "bytes32", "uint32", "bytes16"],
+            [chain_id, task, round_number, index, content.digest, content.size, salt],
+        )
+    )
+
+
+def validation_commitment(salt: bytes, digest: bytes) -> bytes:
+    """keccak256(salt ‖ digest) of an evaluator's validation set."""
+    return keccak(salt + digest)

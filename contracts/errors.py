@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Situations in what was agreed.
+
+::
+
+    ContractError
+    ├── ArtifactMissing         a compiled contract is not in the package
+    ├── MalformedLog            a log of ours does not decode
+    ├── ForeignTask             events of a task reach a state of another
+    ├── MalformedSpecification  a specification in the store cannot be read
+    └── MalformedReport         an evaluation report in the store cannot be read
+"""
+
+from __future__ import annotations
+
+from bcfl.errors import ContractError
+
+__all__ = ("ArtifactMissing", "ForeignTask", "MalformedLog", "MalformedReport", "MalformedSpecification")
+
+
+class ArtifactMissing(ContractError):
+    """A compiled contract is missing from the package; run 'make artifacts'."""
+
+
+class MalformedLog(ContractError):
+    """A log carries one of our event signatures but does not decode."""
+
+
+class ForeignTask(ContractError):
+    """An event of another task cannot be folded into this task's state."""
+
+
+class MalformedSpecification(ContractError):
+    """The task's specification cannot be read."""
+
+
+class MalformedReport(ContractError):
+    """An evaluation report cannot be read."""

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contracts' events as frozen dataclasses; amounts in 10⁻⁹ token, scores in 10⁻⁹, times in seconds.
+
+Each carries its origin (block, log index). A log that stands for a batch of updates becomes one event per
+entry (``contracts.abi``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bcfl.contracts.config import TaskConfig
+from bcfl.contracts.delivery import EventOrigin
+from bcfl.contracts.ids import Address, ContentId, TrainerIndex
+from bcfl.contracts.phases import CancelReason, Kind, Phase
+
+__all__ = (
+    "BondReturned",
+    "CancelRequested",
+    "EscrowReturned",
+    "EvaluationSubmitted",
+    "EvaluatorBonded",
+    "EvaluatorRemoved",
+    "Event",
+    "ModelSubmitted",
+    "PhaseStarted",
+    "RewardWithdrawn",
+    "RoundFinalized",
+    "RoundStarted",
+    "StakeReturned",
+    "StakeSlashed",
+    "TaskCancelled",
+    "TaskCompleted",
+    "TaskCreated",
+    "TrainerEjected",
+    "TrainerJoined",
+    "TrainerLeft",
+    "TrainerReinstated",
+    "TrainerSuspended",
+    "UpdateSubmitted",
+    "UpdatesCommitted",
+    "ValidationOpened",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something a contract said."""
+
+    origin: EventOrigin
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCreated(Event):
+    """A factory made a task; all of it that never changes."""
+
+    task: Address
+    publisher: Address
+    token: Address
+    kind: Kind
+    config: TaskConfig
+    evaluators: tuple[Address, ...]
+    budget: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerJoined(Event):
+    """An account became a member; eligible from the next round."""
+
+    index: TrainerIndex
+    account: Address
+    stake: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerLeft(Event):
+    """A member left of its own accord."""
+
+    index: TrainerIndex
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerSuspended(Event):
+    """A member is out of cohorts until ``until_round`` starts."""
+
+    round: int
+    index: TrainerIndex
+    until_round: int
+    reason: int
+    evidence: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerReinstated(Event):
+    """A member's suspension ended."""
+
+    round: int
+    index: TrainerIndex
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerEjected(Event):
+    """A member is out for good; ``forfeited`` is what had not vested."""
+
+    round: int
+    index: TrainerIndex
+    reason: int
+    evidence: bytes
+    forfeited: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StakeSlashed(Event):
+    """A member committed and did not open."""
+
+    round: int
+    index: TrainerIndex
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StakeReturned(Event):
+    """A member got its stake back."""
+
+    index: TrainerIndex
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundStarted(Event):
+    """Training begins; ``cohort`` ascending."""
+
+    round: int
+    model: ContentId
+    deadline: int
+    cohort: tuple[TrainerIndex, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseStarted(Event):
+    """A phase other than Training begins."""
+
+    round: int
+    phase: Phase
+    deadline: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdatesCommitted(Event):
+    """One batch of commitments; ``raw`` is what an opening must bring again."""
+
+    round: int
+    batch: int
+    first_position: int
+    entries: tuple[tuple[TrainerIndex, bytes], ...]
+    raw: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateSubmitted(Event):
+    """A member's update is known; ``position`` is that of its commitment in the round."""
+
+    round: int
+    index: TrainerIndex
+    content: ContentId
+    position: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSubmitted(Event):
+    """The evaluator scored the revealed members, in index order."""
+
+    round: int
+    evaluator: int
+    report: ContentId
+    payout: int
+    scores: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSubmitted(Event):
+    """Somebody entitled named the next model."""
+
+    round: int
+    account: Address
+    model: ContentId
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundFinalized(Event):
+    """The round is over and this is the model; ``payout`` of a void round is zero."""
+
+    round: int
+    model: ContentId
+    payout: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatorBonded(Event):
+    """An evaluator of the list bound itself."""
+
+    evaluator: int
+    account: Address
+    bond: int
+    validation_commitment: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatorRemoved(Event):
+    """The active evaluator was silent."""
+
+    round: int
+    evaluator: int
+    slashed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationOpened(Event):
+    """An evaluator opened its commitment to the validation set."""
+
+    evaluator: int
+    digest: bytes
+    salt: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class BondReturned(Event):
+    """An evaluator got its bond back."""
+
+    evaluator: int
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardWithdrawn(Event):
+    """A member was paid."""
+
+    index: TrainerIndex
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EscrowReturned(Event):
+    """The publisher got back what nobody earned."""
+
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelRequested(Event):
+    """The publisher wants the task to end at the round's boundary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCompleted(Event):
+    """All rounds are done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCancelled(Event):
+    """The task ended early."""
+
+    reason: CancelReason

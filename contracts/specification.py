@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task's specification: what whoever joins has read and what audits are against.
+
+Canonical JSON in the store; its content id is on chain.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bcfl.contracts.errors import MalformedSpecification
+
+__all__ = ("EntryReference", "Specification")
+
+
+@dataclass(frozen=True)
+class EntryReference:
+    """A named entry of the registry with its parameters."""
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Specification:
+    """How a task learns, scores and aggregates."""
+
+    title: str
+    network: EntryReference
+    training: Mapping[str, Any]
+    """Hyper-parameters as ``models.training`` names them."""
+    score: EntryReference
+    aggregator: EntryReference
+    tensors: tuple[tuple[str, tuple[int, ...]], ...]
+    """Names and shapes of an update, float32."""
+    audit: str = "public"
+    score_tolerance: float = 1e-6
+    """Largest absolute difference between a score and its recomputation."""
+    sample_limit: int = 2**24
+    """Most samples that an update may claim to have been trained on."""
+
+    def encode(self) -> bytes:
+        """Canonical JSON: sorted keys, no spaces, UTF-8."""
+        content = {
+            "schema": "bcfl-specification/1",
+            "title": self.title,
+            "network": _entry(self.network),
+            "training": dict(self.training),
+            "score": _entry(self.score),
+            "aggregator": _entry(self.aggregator),
+            "tensors": [[name, list(shape)] for name, shape in self.tensors],
+            "audit": self.audit,
+            "score_tolerance": self.score_tolerance,
+            "sample_limit": self.sample_limit,
+        }
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Specification:
+        """The inverse of ``encode``.
+
+        Raises:
+            MalformedSpecification: the bytes are not a specification.
+        """
+        try:
+            content = json.loads(data)
+            if content["schema"] != "bcfl-specification/1":
+                raise MalformedSpecification(
+                    f"A specification of schema {content['schema']!r} is not known here."
+                )
+            return cls(
+                title=str(content["title"]),
+                network=_reference(content["network"]),
+                training=dict(content["training"]),
+                score=_reference(content["score"]),
+                aggregator=_reference(content["aggregator"]),
+                tensors=tuple(
+                    (str(name), tuple(int(n) for n in shape)) for name, shape in content["tensors"]
+                ),
+                audit=str(content["audit"]),
+                score_tolerance=float(content["score_tolerance"]),
+                sample_limit=int(content["sample_limit"]),
+            )
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise MalformedSpecification from error
+
+
+def _entry(reference: EntryReference) -> dict[str, Any]:
+    return {"name": reference.name, "parameters": dict(reference.parameters)}
+
+
+def _reference(content: Mapping[str, Any]) -> EntryReference:
+    return EntryReference(str(content["name"]), dict(content["parameters"]))
