@@ -13,8 +13,10 @@ from bcfl.contracts.phases import Kind
 from bcfl.contracts.scores import pack_scores
 
 __all__ = (
+    "NO_PERMIT",
     "Call",
     "Opening",
+    "Permit",
     "Sanction",
     "advance",
     "approve",
@@ -33,7 +35,6 @@ __all__ = (
     "withdraw_bond",
 )
 
-_NO_PERMIT = (0, 0, 0, bytes(32), bytes(32))
 _TASK = "CrowdsourcingTask"
 
 
@@ -43,6 +44,24 @@ class Call:
 
     to: Address
     data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permit:
+    """An ERC-2612 permit; ``value`` in base units, ``deadline`` zero: none."""
+
+    value: int = 0
+    deadline: int = 0
+    v: int = 0
+    r: bytes = bytes(32)
+    s: bytes = bytes(32)
+
+    def to_abi(self) -> tuple[int, int, int, bytes, bytes]:
+        """The struct's values in the contract's order."""
+        return (self.value, self.deadline, self.v, self.r, self.s)
+
+
+NO_PERMIT = Permit()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,23 +98,29 @@ def approve(token: Address, spender: Address, base_units: int) -> Call:
 
 
 def create_task(
-    factory: Address, *, kind: Kind, config: TaskConfig, evaluators: Sequence[Address], budget: int
+    factory: Address,
+    *,
+    kind: Kind,
+    config: TaskConfig,
+    evaluators: Sequence[Address],
+    budget: int,
+    permit: Permit = NO_PERMIT,
 ) -> Call:
     """Deploy, fund and initialise a task; ``budget`` in 10⁻⁹ token."""
     data = encode_call(
-        "TaskFactory", "createTask", int(kind), config.to_abi(), list(evaluators), budget, _NO_PERMIT
+        "TaskFactory", "createTask", int(kind), config.to_abi(), list(evaluators), budget, permit.to_abi()
     )
     return Call(factory, data)
 
 
-def join(task: Address, account: Address, signature: bytes = b"") -> Call:
+def join(task: Address, account: Address, *, permit: Permit = NO_PERMIT, signature: bytes = b"") -> Call:
     """Become a member, or bring an account that has signed."""
-    return Call(task, encode_call(_TASK, "join", account, _NO_PERMIT, signature))
+    return Call(task, encode_call(_TASK, "join", account, permit.to_abi(), signature))
 
 
-def bond(task: Address, *, evaluator: int, validation_commitment: bytes) -> Call:
+def bond(task: Address, *, evaluator: int, validation_commitment: bytes, permit: Permit = NO_PERMIT) -> Call:
     """Bind the caller as evaluator number ``evaluator``."""
-    return Call(task, encode_call(_TASK, "bond", evaluator, validation_commitment, _NO_PERMIT))
+    return Call(task, encode_call(_TASK, "bond", evaluator, validation_commitment, permit.to_abi()))
 
 
 def commit(task: Address, *, index: int, commitment: bytes) -> Call:

@@ -33,8 +33,11 @@ class EvaluationReport:
     """Mean loss of each local model on the evaluator's set."""
     rejected: Mapping[TrainerIndex, str] = field(default_factory=dict)
     """Reason of each update that was not aggregated."""
+    start_loss: float = 0.0
+    """Mean loss of the round's start model on the evaluator's set."""
+    start_accuracy: float = 0.0
     loss: float = 0.0
-    """Mean loss of the new model on the evaluator's set."""
+    """The same of the new model."""
     accuracy: float = 0.0
 
     def encode(self) -> bytes:
@@ -49,6 +52,8 @@ class EvaluationReport:
             "validation_samples": self.validation_samples,
             "validation_loss": _by_index(self.validation_loss),
             "rejected": _by_index(self.rejected),
+            "start_loss": self.start_loss,
+            "start_accuracy": self.start_accuracy,
             "loss": self.loss,
             "accuracy": self.accuracy,
         }
@@ -74,6 +79,8 @@ class EvaluationReport:
                     TrainerIndex(int(k)): float(v) for k, v in content["validation_loss"].items()
                 },
                 rejected={TrainerIndex(int(k)): str(v) for k, v in content["rejected"].items()},
+                start_loss=float(content["start_loss"]),
+                start_accuracy=float(content["start_accuracy"]),
                 loss=float(content["loss"]),
                 accuracy=float(content["accuracy"]),
             )

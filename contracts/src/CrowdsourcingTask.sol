@@ -65,15 +65,16 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         TaskConfig memory c = _config();
         if (!e.served) e.served = true;
         uint64 payout = _credit(scores, roundNumber, c);
+        r.payout = payout;
         emit EvaluationSubmitted(roundNumber, r.evaluator, report.digest, report.size, payout, scores);
-        _sanction(roundNumber, sanctions, c);
+        _sanction(roundNumber, sanctions, c, roundNumber == c.rounds || r.cancelRequested);
         _acceptRanking(ranking, c);
         if (c.aggregator != address(0)) {
             _enter(Phase.Aggregation, c.aggregationDuration);
         } else {
             emit ModelSubmitted(roundNumber, msg.sender, next.digest, next.size);
             r.modelMissed = 0;
-            _finalizeRound(next, payout, c);
+            _finalizeRound(next, c);
         }
     }
 
@@ -91,6 +92,7 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         Evaluator storage e = _evaluators[evaluator];
         if (_config().publicAudit && e.served && !e.opened) revert ValidationNotOpened();
         uint64 amount = e.bond;
+        if (amount == 0) return;
         e.bond = 0;
         _ledger.bonds -= amount;
         emit BondReturned(evaluator, amount);
@@ -99,7 +101,7 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
 
     /// @dev Credit the round's payout: ⌊P·sᵢ⁺/Σs⁺⌋ each, the remainder to the highest score, lowest index.
     function _credit(bytes calldata scores, uint32 roundNumber, TaskConfig memory c) private returns (uint64 payout) {
-        uint256[] memory revealed = _revealedIndices();
+        uint256[] memory revealed = Bitmaps.indices(_revealedWords());
         if (scores.length != revealed.length * 8) revert WrongScoreCount(revealed.length);
         uint256[] memory positive = new uint256[](revealed.length);
         uint256 sum;
@@ -131,8 +133,14 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
 
     /// @dev What a round pays when scores sum to `sum` (10⁻⁹).
     function _payout(uint256 sum, TaskConfig memory c) private view returns (uint64) {
-        uint256 due = c.roundBudget == 0 ? c.rate * sum / 1e9 : uint256(c.roundBudget) + _population.bonus;
-        return uint64(due < _ledger.escrow ? due : _ledger.escrow);
+        return _withinEscrow(c.roundBudget == 0 ? c.rate * sum / 1e9 : c.roundBudget);
+    }
+
+    /// @dev `due` and what was slashed or forfeited for this budget, as far as the escrow goes.
+    function _withinEscrow(uint256 due) private view returns (uint64) {
+        due += _population.bonus;
+        uint64 escrow = _ledger.escrow;
+        return due < escrow ? uint64(due) : escrow;
     }
 
     /// @dev Move `total` from the escrow to members' credits, four members a slot.
@@ -143,6 +151,7 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         uint32 roundNumber,
         TaskConfig memory c
     ) private {
+        if (total == 0) return;
         _ledger.escrow -= total;
         _ledger.credits += total;
         if (_population.bonus != 0) _population.bonus = 0;
@@ -165,9 +174,9 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         }
     }
 
-    /// @dev The first bonded evaluator of the list, from the active one on, becomes the active one.
-    function _activateEvaluator() private returns (bool) {
-        for (uint256 i = 0; i < _evaluators.length; ++i) {
+    /// @dev The first bonded evaluator of the list becomes the active one.
+    function _activateEvaluator() internal override returns (bool) {
+        for (uint256 i; i < _evaluators.length; ++i) {
             if (_evaluators[i].standing == Standing.Bonded) {
                 _round.evaluator = uint8(i);
                 return true;
@@ -176,15 +185,8 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         return false;
     }
 
-    function _readyToStart() internal view override returns (bool) {
-        for (uint256 i; i < _evaluators.length; ++i) {
-            if (_evaluators[i].standing == Standing.Bonded) return true;
-        }
-        return false;
-    }
-
-    /// @dev A silent evaluator loses half its bond and its place; without a standby the revealers share
-    /// equally and the task ends.
+    /// @dev A silent evaluator loses half its bond and its place; without a standby those who revealed a digest
+    /// of their own share equally and the task ends.
     function _evaluationExpired(TaskConfig memory c) internal override {
         Round storage r = _round;
         Evaluator storage e = _evaluators[r.evaluator];
@@ -198,31 +200,33 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
             _enter(Phase.Evaluation, c.evaluationDuration);
             return;
         }
-        uint64 payout = _splitEqually(c);
-        emit RoundFinalized(r.number, _model.digest, _model.size, payout);
+        emit RoundFinalized(r.number, _model.digest, _model.size, _splitEqually(c));
         _end(CANCELLED_NO_EVALUATOR);
     }
 
     function _splitEqually(TaskConfig memory c) private returns (uint64 payout) {
-        uint256[] memory indices = _revealedIndices();
-        uint256[] memory amounts = new uint256[](indices.length);
-        // By rate there is no budget of a round: an equal part of what is left, this round included.
-        uint256 due = c.roundBudget == 0
-            ? _ledger.escrow / (c.rounds - _round.number + 1)
-            : uint256(c.roundBudget) + _population.bonus;
-        if (due > _ledger.escrow) due = _ledger.escrow;
-        payout = uint64(due);
-        for (uint256 i; i < indices.length; ++i) {
-            amounts[i] = payout / indices.length;
+        uint32 number = _round.number;
+        uint256[] memory words = _revealedWords();
+        for (uint256 w; w < words.length; ++w) {
+            words[w] &= ~_disowned[number][w];
         }
-        amounts[0] += payout % indices.length;
-        _book(indices, amounts, payout, _round.number, c);
+        uint256[] memory indices = Bitmaps.indices(words);
+        uint256 count = indices.length;
+        if (count == 0) return 0;
+        // By rate there is no budget of a round: an equal part of what is left, this round included.
+        payout = _withinEscrow(c.roundBudget == 0 ? _ledger.escrow / (c.rounds - number + 1) : c.roundBudget);
+        uint256[] memory amounts = new uint256[](count);
+        for (uint256 i; i < count; ++i) {
+            amounts[i] = payout / count;
+        }
+        amounts[0] += payout % count;
+        _book(indices, amounts, payout, number, c);
     }
 
     function _acceptModel(Content memory proposed, TaskConfig memory c) internal override {
         if (msg.sender != c.aggregator) revert NotAggregator(msg.sender);
         emit ModelSubmitted(_round.number, msg.sender, proposed.digest, proposed.size);
         _round.modelMissed = 0;
-        _finalizeRound(proposed, 0, c);
+        _finalizeRound(proposed, c);
     }
 }

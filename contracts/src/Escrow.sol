@@ -17,6 +17,7 @@ abstract contract Escrow is ITrainingTask {
     using SafeERC20 for IERC20;
 
     uint256 private constant CLONE_PREFIX = 0x2d; // bytes of OpenZeppelin's clone before its arguments
+    uint256 private constant CONFIG_SIZE = 29 * 32; // `TaskConfig`, a word a field
 
     struct Ledger {
         uint64 escrow; // nobody's yet
@@ -30,7 +31,8 @@ abstract contract Escrow is ITrainingTask {
     /// @dev Credits that nothing can take away, four members to a slot.
     mapping(uint256 slot => uint256 lanes) internal _credits;
 
-    /// @dev Credits of the last `vestingRounds` rounds: a ring of lanes, each slot tagged with its round.
+    /// @dev Credits that have not vested: a ring of lanes, each slot tagged with its round. One place more than
+    /// `vestingRounds`, so that a round's credits do not push out those that its evaluation may forfeit.
     mapping(uint256 ring => mapping(uint256 slot => uint256 lanes)) internal _unvested;
 
     /// @notice The task's `TaskConfig`, ABI-encoded, as appended to the clone's code.
@@ -42,7 +44,7 @@ abstract contract Escrow is ITrainingTask {
     /// checked one: copying it saves 1 kB of code and 2k gas a call against `abi.decode`.
     function _config() internal view returns (TaskConfig memory c) {
         assembly ("memory-safe") {
-            extcodecopy(address(), c, CLONE_PREFIX, sub(extcodesize(address()), CLONE_PREFIX))
+            extcodecopy(address(), c, CLONE_PREFIX, CONFIG_SIZE)
         }
     }
 
@@ -63,11 +65,11 @@ abstract contract Escrow is ITrainingTask {
         uint256 slot = index >> 2;
         uint256 lane = index & 3;
         vested = Lanes.get64(_credits[slot], lane);
-        uint256 rounds = _config().vestingRounds;
-        for (uint256 ring; ring < rounds; ++ring) {
+        uint256 vestingRounds = _config().vestingRounds;
+        for (uint256 ring; ring <= vestingRounds; ++ring) {
             uint256 word = _unvested[ring][slot];
             uint64 amount = Lanes.get56(word, lane);
-            if (_hasVested(Lanes.tag(word), rounds)) vested += amount;
+            if (_hasVested(Lanes.tag(word), vestingRounds)) vested += amount;
             else unvested += amount;
         }
     }
@@ -87,7 +89,7 @@ abstract contract Escrow is ITrainingTask {
             _credits[slot] += amounts; // lanes cannot carry: their sum is below the 64-bit budget
             return;
         }
-        uint256 ring = round % vestingRounds;
+        uint256 ring = round % (vestingRounds + 1);
         uint256 old = _unvested[ring][slot];
         if (old << 32 != 0) _credits[slot] = Lanes.addAll(_credits[slot], old);
         uint256 word = uint256(round) << 224;
@@ -104,7 +106,8 @@ abstract contract Escrow is ITrainingTask {
         uint256 word = _credits[slot];
         amount = Lanes.get64(word, lane);
         if (amount != 0) _credits[slot] = Lanes.clear64(word, lane);
-        for (uint256 ring; ring < vestingRounds; ++ring) {
+        if (vestingRounds == 0) return amount;
+        for (uint256 ring; ring <= vestingRounds; ++ring) {
             word = _unvested[ring][slot];
             uint64 part = Lanes.get56(word, lane);
             if (part != 0 && _hasVested(Lanes.tag(word), vestingRounds)) {
@@ -114,14 +117,15 @@ abstract contract Escrow is ITrainingTask {
         }
     }
 
-    /// @dev Return the member's unvested credits to the escrow, `round` being the one that is finalised now.
+    /// @dev Return the member's unvested credits, those of the `vestingRounds` rounds before `round`, to the
+    /// escrow.
     function _forfeit(uint256 index, uint32 round, uint256 vestingRounds) internal returns (uint64 amount) {
         uint256 slot = index >> 2;
         uint256 lane = index & 3;
-        for (uint256 ring; ring < vestingRounds; ++ring) {
+        for (uint256 ring; ring <= vestingRounds; ++ring) {
             uint256 word = _unvested[ring][slot];
             uint64 part = Lanes.get56(word, lane);
-            if (part != 0 && uint256(Lanes.tag(word)) + vestingRounds > round) {
+            if (part != 0 && uint256(Lanes.tag(word)) + vestingRounds >= round) {
                 amount += part;
                 _unvested[ring][slot] = Lanes.clear56(word, lane);
             }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Membership} from "./Membership.sol";
 import {ITrainingTask} from "./interfaces/ITrainingTask.sol";
 import {Phase, TaskConfig} from "./interfaces/TaskTypes.sol";
@@ -31,6 +30,7 @@ abstract contract Intake is Membership {
         uint16 committed;
         uint16 revealed;
         uint16 batches;
+        uint64 payout; // credited in this round
     }
 
     /// @dev A batch slot is reused every round: the hash binds the round's commitments themselves.
@@ -94,17 +94,19 @@ abstract contract Intake is Membership {
     function commitBatch(bytes calldata entries) external {
         TaskConfig memory c = _config();
         if (!c.relayed) revert RelayNotAllowed();
+        if (!c.commitReveal) revert CommitRevealMismatch();
         _requirePhase(Phase.Training);
         uint256 count = entries.length / SIGNED_ENTRY;
         if (count == 0 || count > MAX_BATCH || entries.length % SIGNED_ENTRY != 0) revert MalformedBatch();
         Round storage r = _round;
         uint32 roundNumber = r.number;
+        bytes32 domain = Commitments.domainSeparator();
         bytes memory accepted = new bytes(count * ENTRY);
         uint256 taken;
         for (uint256 i; i < count; ++i) {
             bytes calldata entry = entries[i * SIGNED_ENTRY:(i + 1) * SIGNED_ENTRY];
             uint32 index = uint32(bytes4(entry[:4]));
-            if (!_mayCommit(roundNumber, index) || !_signed(roundNumber, index, entry)) continue;
+            if (!_mayCommit(roundNumber, index) || !_signed(domain, roundNumber, index, entry)) continue;
             _committed[roundNumber].add(index);
             // Copy index ‖ commitment; the buffer has room, and memory stays word-aligned at its end.
             assembly ("memory-safe") {
@@ -178,13 +180,12 @@ abstract contract Intake is Membership {
         if (r.committed == r.cohort) _everyoneCommitted(c);
     }
 
-    /// @dev The indices of this round's revealed members, ascending.
-    function _revealedIndices() internal view returns (uint256[] memory) {
-        uint256[] memory words = new uint256[](Bitmaps.wordsFor(_population.members));
+    /// @dev This round's revealed members.
+    function _revealedWords() internal view returns (uint256[] memory words) {
+        words = new uint256[](Bitmaps.wordsFor(_population.members));
         for (uint256 w; w < words.length; ++w) {
             words[w] = _revealed[_round.number][w];
         }
-        return Bitmaps.indices(words);
     }
 
     /// @dev The task owns every model of its own, so that nobody is paid for sending one back.
@@ -203,13 +204,14 @@ abstract contract Intake is Membership {
         return _cohort.has(index) && !_committed[roundNumber].has(index);
     }
 
-    function _signed(uint32 roundNumber, uint32 index, bytes calldata entry) private view returns (bool) {
+    function _signed(bytes32 domain, uint32 roundNumber, uint32 index, bytes calldata entry)
+        private
+        view
+        returns (bool)
+    {
         bytes32 structHash =
             keccak256(abi.encode(Commitments.COMMIT_TYPEHASH, roundNumber, index, bytes32(entry[4:36])));
-        (address signer, ECDSA.RecoverError failure,) = ECDSA.tryRecover(
-            _hashTypedDataV4(structHash), uint8(entry[100]), bytes32(entry[36:68]), bytes32(entry[68:100])
-        );
-        return failure == ECDSA.RecoverError.NoError && signer == _members[index].account;
+        return Commitments.signedBy(_members[index].account, domain, structHash, entry[36:]);
     }
 
     function _markCommitted(Round storage r, uint32 index) private {

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Escrow} from "./Escrow.sol";
 import {Sanction, Selection, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
+import {Commitments} from "./libraries/Commitments.sol";
 
 /// @title Who takes part: indices, suspension, ejection and the cohort of a round
-abstract contract Membership is Escrow, EIP712 {
+abstract contract Membership is Escrow {
     using Bitmaps for mapping(uint256 => uint256);
 
     uint256 internal constant MAX_MEMBERS = 65_536;
@@ -33,7 +32,8 @@ abstract contract Membership is Escrow, EIP712 {
     Population internal _population;
     bytes32 internal _seed;
     mapping(uint256 index => Member) internal _members;
-    /// @dev Index + 1; an ejected account keeps its entry and so cannot come back, one that left may.
+    /// @dev Index + 1, for ever: an account joins a task once, so that neither leaving and coming back nor
+    /// replaying a signed join undoes a suspension.
     mapping(address account => uint256) internal _memberOf;
     mapping(uint256 word => uint256) internal _active;
     mapping(uint256 word => uint256) internal _suspended;
@@ -63,81 +63,80 @@ abstract contract Membership is Escrow, EIP712 {
         emit TrainerJoined(index, account, stake);
     }
 
-    /// @dev Forget an active member who leaves of its own accord; its stake turns into what it may take.
+    /// @dev Take an active member out who leaves of its own accord; its stake turns into what it may take.
     function _removeMember(uint32 index) internal returns (address account, uint64 stake) {
         Population storage p = _population;
         Member storage member = _members[index];
         (account, stake) = (member.account, member.stake);
         member.stake = 0;
-        delete _memberOf[account];
         _active.remove(index);
         --p.active;
-        if (_suspended.has(index)) {
-            _suspended.remove(index);
-            --p.suspended;
-        }
         emit TrainerLeft(index);
     }
 
     /// @dev Check that `account` acts itself or has signed.
     function _authorize(address account, bytes32 structHash, bytes calldata signature) internal view {
         if (account == msg.sender) return;
-        if (ECDSA.recover(_hashTypedDataV4(structHash), signature) != account) revert InvalidSignature();
+        if (!Commitments.signedBy(account, Commitments.domainSeparator(), structHash, signature)) {
+            revert InvalidSignature();
+        }
     }
 
     function _suspend(uint32 round, uint32 index, uint32 rounds, uint8 reason, bytes32 evidence) internal {
-        uint32 until = round + 1 + rounds;
+        uint256 end = uint256(round) + 1 + rounds;
+        uint32 until = end > type(uint32).max ? type(uint32).max : uint32(end);
         _suspended.add(index);
         _paroles[until].add(index);
         ++_population.suspended;
         emit TrainerSuspended(round, index, until, reason, evidence);
     }
 
-    /// @dev Apply the evaluator's sanctions within their limits: ejection only from suspension, at most a
-    /// quarter of the active members a round; neither may leave fewer than `minTrainers`.
-    function _sanction(uint32 round, Sanction[] calldata sanctions, TaskConfig memory c) internal {
-        if (sanctions.length == 0) return;
+    /// @dev Apply the evaluator's sanctions within their limits: ejection only of those suspended before this
+    /// round, at most a quarter of the active members; neither may leave fewer than `minTrainers`. What exceeds
+    /// a limit or names someone who has left is skipped: reverting would let members who leave at the right
+    /// moment undo the evaluator's transaction. Ejections go first, so that no member is suspended and ejected
+    /// at once.
+    function _sanction(uint32 round, Sanction[] calldata sanctions, TaskConfig memory c, bool last) internal {
         Population storage p = _population;
         uint256 quarter = p.active / 4;
-        uint256 ejected;
-        for (uint256 i; i < sanctions.length; ++i) {
-            Sanction calldata s = sanctions[i];
-            bool suspended = _suspended.has(s.index);
-            if (!_active.has(s.index) || suspended != (s.rounds == 0)) revert SanctionNotAllowed(s.index);
-            if (s.rounds != 0) {
-                if (p.active - p.suspended <= c.minTrainers) revert SanctionLimit(c.minTrainers);
-                _suspend(round, s.index, s.rounds, s.reason, s.evidence);
+        for (uint256 i; i < 2 * sanctions.length; ++i) {
+            bool ejection = i < sanctions.length;
+            Sanction calldata s = sanctions[ejection ? i : i - sanctions.length];
+            uint32 index = s.index;
+            if (ejection != (s.rounds == 0) || !_active.has(index)) continue;
+            bool suspended = _suspended.has(index);
+            if (!ejection) {
+                if (suspended) revert SanctionNotAllowed(index);
+                if (p.active - p.suspended > c.minTrainers) _suspend(round, index, s.rounds, s.reason, s.evidence);
                 continue;
             }
-            if (++ejected > quarter || p.active <= c.minTrainers) revert SanctionLimit(quarter);
-            _active.remove(s.index);
-            _suspended.remove(s.index);
+            if (!suspended || _cohort.has(index)) revert SanctionNotAllowed(index);
+            if (quarter == 0 || p.active <= c.minTrainers) continue;
+            --quarter;
+            _active.remove(index);
+            _suspended.remove(index);
             --p.active;
             --p.suspended;
-            uint64 forfeited = _forfeit(s.index, round, c.vestingRounds);
+            // After the last round nothing could be done with forfeits but return them to the publisher.
+            uint64 forfeited = last ? 0 : _forfeit(index, round, c.vestingRounds);
             p.bonus += forfeited;
-            emit TrainerEjected(round, s.index, s.reason, s.evidence, forfeited);
+            emit TrainerEjected(round, index, s.reason, s.evidence, forfeited);
         }
     }
 
-    /// @dev Take the evaluator's ranking as the coming cohort.
+    /// @dev Take the evaluator's ranking as the coming cohort; who is not eligible when it is drawn drops out.
     function _acceptRanking(uint256[] calldata ranking, TaskConfig memory c) internal {
-        if (c.selection != Selection.ScoreOrder) {
-            if (ranking.length != 0) revert InvalidRanking();
-            return;
-        }
-        Population storage p = _population;
-        uint256 words = Bitmaps.wordsFor(p.members);
-        uint256 eligible = p.active - p.suspended;
+        if (ranking.length == 0) return;
+        uint256 words = Bitmaps.wordsFor(_population.members);
+        if (c.selection != Selection.ScoreOrder || ranking.length > words) revert InvalidRanking();
         uint256 chosen;
-        if (ranking.length != words) revert InvalidRanking();
         for (uint256 w; w < words; ++w) {
-            if (ranking[w] & ~(_active[w] & ~_suspended[w]) != 0) revert InvalidRanking();
-            chosen += Bitmaps.popcount(ranking[w]);
-            _cohort[w] = ranking[w];
+            uint256 word = w < ranking.length ? ranking[w] : 0;
+            chosen += Bitmaps.popcount(word);
+            _cohort[w] = word;
         }
-        if (chosen != (eligible < c.cohortSize ? eligible : c.cohortSize)) revert InvalidRanking();
-        p.ranked = true;
+        if (chosen > c.cohortSize) revert InvalidRanking();
+        _population.ranked = true;
     }
 
     /// @dev Parole those whose suspension ends and draw the cohort of `round`.
@@ -147,15 +146,13 @@ abstract contract Membership is Escrow, EIP712 {
         cohort = new uint256[](words);
         for (uint256 w; w < words; ++w) {
             _parole(round, w);
-            uint256 eligible = _active[w] & ~_suspended[w];
-            // A ranked member may have left between the ranking and now.
-            cohort[w] = p.ranked ? _cohort[w] & eligible : eligible;
+            cohort[w] = _active[w] & ~_suspended[w];
             size += Bitmaps.popcount(cohort[w]);
         }
         uint256 limit = c.selection == Selection.All ? MAX_COHORT : c.cohortSize;
-        if (!p.ranked && size > limit) {
-            if (c.selection == Selection.FirstCome) _keepFirst(cohort, limit);
-            else cohort = _sample(cohort, size, limit, p.members);
+        if (size > limit) {
+            if (p.ranked || c.selection == Selection.FirstCome) _fill(cohort, limit, p.ranked);
+            else _sample(cohort, size, limit);
             size = limit;
         }
         p.ranked = false;
@@ -174,44 +171,60 @@ abstract contract Membership is Escrow, EIP712 {
         }
     }
 
-    function _keepFirst(uint256[] memory cohort, uint256 limit) private pure {
-        uint256 kept;
+    /// @dev Keep the ranked of the eligible, then those who joined first until the cohort is full: a ranking
+    /// chooses, it cannot shrink the cohort.
+    function _fill(uint256[] memory cohort, uint256 limit, bool ranked) private view {
+        uint256[] memory chosen = new uint256[](cohort.length);
+        if (ranked) {
+            for (uint256 w; w < cohort.length; ++w) {
+                chosen[w] = _cohort[w] & cohort[w];
+                limit -= Bitmaps.popcount(chosen[w]);
+            }
+        }
         for (uint256 w; w < cohort.length; ++w) {
-            uint256 inWord = Bitmaps.popcount(cohort[w]);
-            while (kept + inWord > limit) {
-                cohort[w] &= ~_highest(cohort[w]);
-                --inWord;
+            uint256 more = cohort[w] & ~chosen[w];
+            uint256 count = Bitmaps.popcount(more);
+            if (count > limit) {
+                uint256 rest = more;
+                for (; limit != 0; --limit) {
+                    rest &= rest - 1;
+                }
+                more ^= rest;
+            } else {
+                limit -= count;
             }
-            kept += inWord;
+            cohort[w] = chosen[w] | more;
         }
     }
 
-    function _highest(uint256 word) private pure returns (uint256 bit) {
-        for (bit = 1 << 255; word & bit == 0; bit >>= 1) {}
-    }
-
-    /// @dev Uniform sample without replacement by rejection; of the complement when more than half is wanted.
-    /// The seed chains over model digests: `prevrandao` or a block hash would let a block's maker choose.
-    function _sample(uint256[] memory eligible, uint256 count, uint256 limit, uint256 members)
-        private
-        view
-        returns (uint256[] memory chosen)
-    {
-        bool complement = limit * 2 > count;
-        uint256 wanted = complement ? count - limit : limit;
-        chosen = new uint256[](eligible.length);
+    /// @dev Keep a uniform sample without replacement of the `count` eligible: ranks among them are drawn with
+    /// rejection, those to drop when more than half stay; so the work is bounded by the cohort, however many
+    /// indices have been given out. The seed chains over model digests: `prevrandao` or a block hash would let
+    /// a block's maker choose.
+    function _sample(uint256[] memory cohort, uint256 count, uint256 limit) private view {
+        bool dropping = limit * 2 > count;
+        uint256 wanted = dropping ? count - limit : limit;
+        uint256[] memory drawn = new uint256[]((count >> 8) + 1);
         bytes32 seed = _seed;
-        for (uint256 draw; wanted != 0; ++draw) {
-            uint256 index = uint256(keccak256(abi.encode(seed, draw))) % members;
-            uint256 bit = 1 << (index & 0xff);
-            if (eligible[index >> 8] & bit != 0 && chosen[index >> 8] & bit == 0) {
-                chosen[index >> 8] |= bit;
-                --wanted;
+        unchecked {
+            for (uint256 draw; wanted != 0; ++draw) {
+                uint256 rank = uint256(keccak256(abi.encode(seed, draw))) % count;
+                uint256 bit = 1 << (rank & 0xff);
+                if (drawn[rank >> 8] & bit == 0) {
+                    drawn[rank >> 8] |= bit;
+                    --wanted;
+                }
             }
-        }
-        if (complement) {
-            for (uint256 w; w < chosen.length; ++w) {
-                chosen[w] = eligible[w] & ~chosen[w];
+            uint256 next;
+            uint256 bits = drawn[0];
+            for (uint256 w; w < cohort.length; ++w) {
+                uint256 picked;
+                for (uint256 rest = cohort[w]; rest != 0; rest &= rest - 1) {
+                    if (bits & 1 != 0) picked |= rest & (~rest + 1);
+                    bits >>= 1;
+                    if (++next & 0xff == 0) bits = drawn[next >> 8];
+                }
+                cohort[w] = dropping ? cohort[w] & ~picked : picked;
             }
         }
     }

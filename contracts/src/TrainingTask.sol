@@ -2,7 +2,6 @@
 pragma solidity ^0.8.28;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Intake} from "./Intake.sol";
 import {ITrainingTask} from "./interfaces/ITrainingTask.sol";
@@ -23,8 +22,10 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     Content internal _model;
     bool private _initialized;
 
-    constructor() EIP712("bcfl TrainingTask", "1") {
-        _initialized = true; // the implementation itself is nobody's task
+    /// @dev The implementation itself is nobody's task.
+    constructor() {
+        _initialized = true;
+        _round.phase = Phase.Cancelled;
     }
 
     /// @notice Called once by the factory, in the transaction that deploys and funds.
@@ -67,6 +68,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     /// @inheritdoc ITrainingTask
     function leave(uint32 index, bytes calldata signature) external nonReentrant {
         if (!_active.has(index)) revert NotMember(index);
+        if (_suspended.has(index)) revert MemberSuspended(index);
         Round storage r = _round;
         _authorize(
             _members[index].account, keccak256(abi.encode(Commitments.LEAVE_TYPEHASH, index)), signature
@@ -97,17 +99,17 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         TaskConfig memory c = _config();
         if (phase == Phase.Enrolment) {
             if (_population.active < c.minTrainers) _end(CANCELLED_TOO_FEW);
-            else if (!_readyToStart()) _end(CANCELLED_NO_EVALUATOR);
+            else if (!_activateEvaluator()) _end(CANCELLED_NO_EVALUATOR);
             else _startRound(c);
         } else if (phase == Phase.Training) {
-            if (r.committed == 0) _finalizeRound(_model, 0, c);
+            if (r.committed == 0) _finalizeRound(_model, c);
             else _everyoneCommitted(c);
         } else if (phase == Phase.Reveal) {
             _everyoneRevealed(c);
         } else if (phase == Phase.Aggregation) {
             // Credits stand, the model is kept; a second miss in a row ends the task.
-            if (++r.modelMissed == 2) _end(CANCELLED_NO_MODEL);
-            else _finalizeRound(_model, 0, c);
+            ++r.modelMissed;
+            _finalizeRound(_model, c);
         } else if (phase == Phase.Closing) {
             r.phase = Phase.Completed;
             emit TaskCompleted();
@@ -175,8 +177,8 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
 
     /// @dev Keep the list of those who may evaluate.
     function _setEvaluators(address[] calldata evaluators) internal virtual;
-    /// @dev Whether somebody is there to evaluate.
-    function _readyToStart() internal view virtual returns (bool);
+    /// @dev Make the first who is ready to evaluate the active one; false where there is nobody.
+    function _activateEvaluator() internal virtual returns (bool);
     /// @dev The Evaluation (or ScoreReveal) deadline has passed.
     function _evaluationExpired(TaskConfig memory c) internal virtual;
     /// @dev Check a model proposed in the Aggregation phase and, once agreed, finalise the round with it.
@@ -184,7 +186,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
 
     /// @dev Enrolment ends early when the task is full and somebody will evaluate.
     function _startWhenReady(TaskConfig memory c) internal {
-        if (_round.phase == Phase.Enrolment && _population.active == c.capacity && _readyToStart()) {
+        if (_round.phase == Phase.Enrolment && _population.active == c.capacity && _activateEvaluator()) {
             _startRound(c);
         }
     }
@@ -205,7 +207,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     /// @inheritdoc Intake
     function _everyoneRevealed(TaskConfig memory c) internal override {
         if (_round.revealed != _round.committed) _punishUnopened(c);
-        if (_round.revealed == 0) _finalizeRound(_model, 0, c);
+        if (_round.revealed == 0) _finalizeRound(_model, c);
         else _enter(Phase.Evaluation, c.evaluationDuration);
     }
 
@@ -219,6 +221,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
             faulty[w] = _committed[number][w] & ~_revealed[number][w];
         }
         uint256[] memory list = Bitmaps.indices(faulty);
+        uint64 total;
         for (uint256 i; i < list.length; ++i) {
             uint32 index = uint32(list[i]);
             if (c.relayed) {
@@ -228,10 +231,13 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
             } else if (_members[index].stake != 0) {
                 uint64 slashed = _members[index].stake;
                 _members[index].stake = 0;
-                _ledger.stakes -= slashed;
-                _addToNextBudget(slashed);
+                total += slashed;
                 emit StakeSlashed(number, index, slashed);
             }
+        }
+        if (total != 0) {
+            _ledger.stakes -= total;
+            _addToNextBudget(total);
         }
     }
 
@@ -242,16 +248,17 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     }
 
     /// @dev End the round with its model and go on to the next, or to the end.
-    function _finalizeRound(Content memory next, uint64 payout, TaskConfig memory c) internal {
+    function _finalizeRound(Content memory next, TaskConfig memory c) internal {
         Round storage r = _round;
         if (next.digest != _model.digest) {
             _model = next;
             if (c.uniqueDigests) _claimForTask(next.digest);
         }
         _seed = keccak256(abi.encode(_seed, next.digest));
-        emit RoundFinalized(r.number, next.digest, next.size, payout);
-        if (r.cancelRequested) _end(CANCELLED_BY_PUBLISHER);
+        emit RoundFinalized(r.number, next.digest, _model.size, r.payout);
+        if (r.modelMissed == 2) _end(CANCELLED_NO_MODEL);
         else if (r.number == c.rounds) _enter(Phase.Closing, c.closingDuration);
+        else if (r.cancelRequested) _end(CANCELLED_BY_PUBLISHER);
         else _startRound(c);
     }
 
@@ -264,6 +271,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         r.committed = 0;
         r.revealed = 0;
         r.batches = 0;
+        r.payout = 0;
         uint40 deadline = uint40(block.timestamp) + c.trainingDuration;
         r.deadline = deadline;
         emit RoundStarted(number, _model.digest, _model.size, deadline, cohort);
@@ -283,15 +291,18 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     }
 
     function _validate(TaskConfig memory c, address[] calldata evaluators, uint64 budget) private pure {
+        uint256 perRound = c.roundBudget;
         if (
             evaluators.length == 0 || evaluators.length > 16 || c.rounds == 0 || c.minTrainers == 0
                 || c.capacity < c.minTrainers || c.capacity > MAX_MEMBERS || c.maxUpdateSize == 0
-                || (c.rate == 0) == (c.roundBudget == 0) || c.trainingDuration == 0
-                || c.revealDuration == 0 || c.evaluationDuration == 0 || c.enrolmentDuration == 0
+                || (c.rate == 0) == (perRound == 0) || c.enrolmentDuration == 0 || c.trainingDuration == 0
+                || (c.commitReveal && c.revealDuration == 0) || c.evaluationDuration == 0
                 || (c.aggregator != address(0) && c.aggregationDuration == 0)
                 || (c.selection == Selection.All ? c.capacity > MAX_COHORT : c.cohortSize == 0)
-                || c.cohortSize > MAX_COHORT || c.vestingRounds > 16 || budget > type(uint56).max
-                || c.bond < c.roundBudget
+                || c.cohortSize > MAX_COHORT || c.vestingRounds > 16 || perRound * c.rounds > budget
+                || c.bond < (perRound == 0 ? budget / c.rounds : perRound)
+                // All that can ever come in fits a lane, so no sum below can overflow and stop the task.
+                || budget + uint256(c.stake) * MAX_MEMBERS + c.bond * evaluators.length > type(uint56).max
         ) revert InvalidConfig();
     }
 }

@@ -23,7 +23,7 @@ interface ITrainingTask {
     error NotMember(uint32 index);
     /// @notice The member is not in this round's cohort.
     error NotInCohort(uint32 index);
-    /// @notice The account is a member already, or was ejected.
+    /// @notice The account is a member already, or was one: an account joins a task once.
     error AlreadyMember(address account);
     /// @notice As many members as the task takes.
     error TaskFull();
@@ -45,11 +45,11 @@ interface ITrainingTask {
     error UnknownBatch(uint256 batch);
     /// @notice An update is larger than the task takes.
     error UpdateTooLarge(uint32 size);
-    /// @notice Only a suspended member can be ejected, only an active one suspended.
+    /// @notice A suspended member keeps its place until its suspension, or the task, ends.
+    error MemberSuspended(uint32 index);
+    /// @notice Only a member suspended before this round can be ejected, only one not suspended be suspended.
     error SanctionNotAllowed(uint32 index);
-    /// @notice More sanctions than the limits allow.
-    error SanctionLimit(uint256 limit);
-    /// @notice The ranking names someone not eligible or has the wrong number of members.
+    /// @notice The ranking is longer than the members' bitmap, names more than `cohortSize` or is not asked for.
     error InvalidRanking();
     /// @notice Only the named aggregator may do this.
     error NotAggregator(address caller);

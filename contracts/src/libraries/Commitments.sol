@@ -1,11 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+
 /// @title What is hashed and signed
 library Commitments {
+    bytes32 private constant DOMAIN_TYPEHASH =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+    bytes32 private constant NAME_HASH = keccak256("bcfl TrainingTask");
+    bytes32 private constant VERSION_HASH = keccak256("1");
+
     bytes32 internal constant COMMIT_TYPEHASH = keccak256("Commit(uint32 round,uint32 index,bytes32 commitment)");
     bytes32 internal constant JOIN_TYPEHASH = keccak256("Join(address account)");
     bytes32 internal constant LEAVE_TYPEHASH = keccak256("Leave(uint32 index)");
+
+    /// @dev The EIP-712 domain of this clone; computed, as a constructor's caching would not reach clones.
+    function domainSeparator() internal view returns (bytes32) {
+        return keccak256(abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this)));
+    }
+
+    /// @dev Whether `account` signed `structHash`: r (32) ‖ s (32) ‖ v (1), low s only.
+    function signedBy(address account, bytes32 domain, bytes32 structHash, bytes calldata signature)
+        internal
+        pure
+        returns (bool)
+    {
+        if (signature.length != 65) return false;
+        (address signer,,) = ECDSA.tryRecover(
+            MessageHashUtils.toTypedDataHash(domain, structHash),
+            uint8(signature[64]),
+            bytes32(signature[:32]),
+            bytes32(signature[32:64])
+        );
+        return signer != address(0) && signer == account;
+    }
 
     /// @dev Bound to chain, task, round and member, so that a copied commitment opens for nobody else.
     function commitment(uint32 round, uint32 index, bytes32 digest, uint32 size, bytes16 salt)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an agent's core wants: plain values that the shell carries out, each once.
+
+A core is asked again after every block and after every piece of work; it answers with all that it wants *now*.
+What it asked for before and asks for again goes on; what it no longer asks for is stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bcfl.contracts.calls import Call
+from bcfl.contracts.state import TaskState
+
+__all__ = ("Action", "Transact", "View", "WakeAt", "Work")
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What is public and what time it is: all that a core decides on beside its own results."""
+
+    seen: TaskState | None
+    """The task after the newest block; None before it exists."""
+    final: TaskState | None
+    """The task after the newest block that cannot be undone."""
+    now: int
+    """Timestamp of the newest block, in seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transact:
+    """Have this call included, once for (agent, task, round, name)."""
+
+    round: int
+    name: str
+    call: Call
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    """What the event log shows of the decision."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Something that takes time off the chain; its result comes back to the core under the work itself.
+
+    Descendants add what is needed to do it; equal works are one.
+    """
+
+    round: int
+
+
+@dataclass(frozen=True)
+class WakeAt:
+    """Ask again when chain time has reached this timestamp."""
+
+    timestamp: int
+
+
+Action = Transact | Work | WakeAt

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The task as this process knows it: deliveries folded once for all its agents, undone on a reorganisation.
+
+It holds public history only; what an agent keeps to itself is in its own results and journal entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bcfl.contracts import events as e
+from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level, Retracted
+from bcfl.contracts.ids import Address
+from bcfl.contracts.state import TaskState, fold
+
+__all__ = ("Chronicle", "TaskFilter")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskFilter:
+    """Which task of a factory: the one at an address, or the first of a publisher."""
+
+    factory: Address
+    publisher: Address | None = None
+    task: Address | None = None
+
+    def matches(self, event: e.TaskCreated) -> bool:
+        """Whether that is it."""
+        return event.origin.address == self.factory and (
+            event.task == self.task if self.task is not None else self.publisher in {None, event.publisher}
+        )
+
+
+class Chronicle:
+    """Folds deliveries into ``seen`` and ``final`` states of one task."""
+
+    def __init__(self, wanted: TaskFilter) -> None:
+        self._wanted = wanted
+        self._before: list[tuple[BlockRef, TaskState | None]] = []
+        self.seen: TaskState | None = None
+        self.final: TaskState | None = None
+        self.block: BlockRef | None = None
+        """The newest block folded."""
+
+    @property
+    def now(self) -> int:
+        """Timestamp of the newest block; 0 before the first."""
+        return self.block.timestamp if self.block is not None else 0
+
+    def apply(self, delivery: Delivery) -> bool:
+        """Take a delivery; True if agents should look again."""
+        if isinstance(delivery, Retracted):
+            return self._retract(delivery)
+        if delivery.level is Level.FINAL:
+            return self._finalise(delivery)
+        return self._see(delivery)
+
+    def _see(self, batch: Batch) -> bool:
+        if not self._before or self._before[-1][0].hash != batch.block.hash:
+            self._before.append((batch.block, self.seen))
+        self.block = batch.block
+        events = list(batch.events)
+        if self.seen is None:
+            created = next(
+                (x for x in events if isinstance(x, e.TaskCreated) and self._wanted.matches(x)), None
+            )
+            if created is None:
+                return False
+            self.seen = TaskState.created(created)
+        own = [x for x in events if x.origin.address == self.seen.address]
+        if own:
+            self.seen = fold(self.seen, own)
+        return True
+
+    def _finalise(self, batch: Batch) -> bool:
+        changed = False
+        # The state after a block is what stood before the next one.
+        for place, (block, _) in enumerate(self._before):
+            if block.hash == batch.block.hash:
+                after = self._before[place + 1][1] if place + 1 < len(self._before) else self.seen
+                changed = after is not self.final
+                self.final = after
+                del self._before[:place]
+                break
+        return changed
+
+    def _retract(self, retracted: Retracted) -> bool:
+        gone = {block.hash for block in retracted.blocks}
+        while self._before and self._before[-1][0].hash in gone:
+            block, before = self._before.pop()
+            self.seen = before
+            self.block = self._before[-1][0] if self._before else block
+        return True

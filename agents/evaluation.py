@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a round's evaluation is: the same computation for the evaluator that posts it and the auditor that repeats it.
+
+Updates are fetched and checked, those that fail are rejected with the reason; the rest is scored, weighted and folded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bcfl import registry
+from bcfl.agents.ports import LearningEngine
+from bcfl.agents.retrieval import Retrieval, schema_of
+from bcfl.contracts.ids import ContentId, TrainerIndex
+from bcfl.contracts.scores import SCORE_UNIT, quantise
+from bcfl.contracts.specification import Specification
+from bcfl.contracts.state import UpdateRecord
+from bcfl.models.aggregation.fold import fold
+from bcfl.models.aggregation.weights import proportions
+from bcfl.models.errors import MalformedUpdate
+from bcfl.models.scoring.game import ScoringRound
+from bcfl.models.weights import Schema, Weights
+from bcfl.models.wire.tensors import encode
+from bcfl.storage.errors import FetchError
+
+__all__ = ("RoundEvaluation", "RoundEvaluator", "encode_model")
+
+NOT_OWNED = "digest_not_owned"
+INVALID_SAMPLES = "invalid_samples"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundEvaluation:
+    """A round's outcome before it is posted; ``scores`` in 10⁻⁹ units for every revealed member."""
+
+    scores: Mapping[TrainerIndex, int]
+    weights: Mapping[TrainerIndex, int]
+    rejected: Mapping[TrainerIndex, str]
+    validation_loss: Mapping[TrainerIndex, float]
+    model: bytes
+    start_loss: float
+    start_accuracy: float
+    loss: float
+    accuracy: float
+
+
+def encode_model(weights: Weights, round_number: int) -> bytes:
+    """A global model's bytes: the same for whoever computes them."""
+    return encode(weights, {"round": str(round_number)})
+
+
+class RoundEvaluator:
+    """Evaluates rounds on one validation set.
+
+    Args:
+        samples_key: names the validation set in the engine.
+    """
+
+    def __init__(self, *, engine: LearningEngine, retrieval: Retrieval, samples_key: str) -> None:
+        self._engine = engine
+        self._retrieval = retrieval
+        self._samples_key = samples_key
+
+    async def evaluate(
+        self,
+        *,
+        specification: Specification,
+        round_number: int,
+        start: ContentId,
+        updates: Mapping[TrainerIndex, UpdateRecord],
+        max_update_size: int,
+    ) -> RoundEvaluation:
+        """Score and fold the revealed updates of a round, in index order.
+
+        Raises:
+            StorageError: the own store failed, or the start model cannot be had.
+        """
+        schema = schema_of(specification)
+        begin = await self._retrieval.model(start, schema, max_bytes=max_update_size)
+        network = registry.create("network", specification.network.name, specification.network.parameters)
+        rejected: dict[TrainerIndex, str] = {}
+        models: dict[TrainerIndex, Weights] = {}
+        samples: dict[TrainerIndex, int] = {}
+        for index, record in sorted(updates.items()):
+            if not record.owned:
+                rejected[index] = NOT_OWNED
+                continue
+            reason = await self._take(
+                record.content, schema, max_update_size, specification.sample_limit, index, models, samples
+            )
+            if reason:
+                rejected[index] = reason
+
+        members = sorted(models)
+        score = registry.create("score", specification.score.name, specification.score.parameters)
+        aggregator = registry.create(
+            "aggregator", specification.aggregator.name, specification.aggregator.parameters
+        )
+        counts = [samples[index] for index in members]
+        # Weights that follow scores cannot enter the game that makes them: there everyone counts the same.
+        prior = aggregator.integer_weights(samples=counts, scores=[1.0] * len(members))
+        values: tuple[float, ...] = ()
+        if members:
+            values = await score.scores(
+                ScoringRound(
+                    network=network,
+                    start=begin,
+                    updates=tuple(models[index] for index in members),
+                    weights=proportions(prior),
+                    samples_key=self._samples_key,
+                ),
+                self._engine,
+            )
+        posted = {index: 0 for index in sorted(updates)}
+        posted.update({index: quantise(value) for index, value in zip(members, values, strict=True)})
+        # From the posted integers, so that an auditor gets the same weights from the chain.
+        final = [posted[index] / SCORE_UNIT for index in members]
+        integers = aggregator.integer_weights(samples=counts, scores=final)
+        aggregate = begin
+        if any(integers):
+            aggregate = fold([models[index] for index in members], integers)
+        before = await self._engine.evaluate(network, begin, self._samples_key)
+        after = await self._engine.evaluate(network, aggregate, self._samples_key)
+        local = {
+            index: (await self._engine.evaluate(network, models[index], self._samples_key)).loss
+            for index in members
+        }
+        return RoundEvaluation(
+            scores=posted,
+            weights=dict(zip(members, integers, strict=True)),
+            rejected=rejected,
+            validation_loss=local,
+            model=encode_model(aggregate, round_number),
+            start_loss=before.loss,
+            start_accuracy=before.accuracy,
+            loss=after.loss,
+            accuracy=after.accuracy,
+        )
+
+    async def _take(
+        self,
+        content: ContentId,
+        schema: Schema,
+        max_bytes: int,
+        sample_limit: int,
+        index: TrainerIndex,
+        models: dict[TrainerIndex, Weights],
+        samples: dict[TrainerIndex, int],
+    ) -> str:
+        """Fetch and check one update; the reason where it is rejected, else an empty text."""
+        try:
+            weights, metadata = await self._retrieval.update(content, schema, max_bytes=max_bytes)
+        except (FetchError, MalformedUpdate) as error:
+            return error.reason
+        claimed = metadata.get("samples", "")
+        if not (
+            claimed.isascii()
+            and claimed.isdigit()
+            and len(claimed) <= 10
+            and 1 <= int(claimed) <= sample_limit
+        ):
+            return INVALID_SAMPLES
+        models[index] = weights
+        samples[index] = int(claimed)
+        return ""

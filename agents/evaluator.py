@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The evaluator: bonds, scores a round's updates on its own validation set, aggregates, selects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bcfl.agents.actions import Action, Transact, View, Work
+from bcfl.agents.evaluation import RoundEvaluator
+from bcfl.agents.permits import PermitSource
+from bcfl.agents.ports import ContentStore, Observer
+from bcfl.agents.retrieval import Retrieval
+from bcfl.agents.selection import rank
+from bcfl.contracts import calls
+from bcfl.contracts.calls import Permit
+from bcfl.contracts.commitments import salt_for, validation_commitment
+from bcfl.contracts.evaluation_report import EvaluationReport
+from bcfl.contracts.ids import Address, ContentId, TrainerIndex
+from bcfl.contracts.phases import Phase, Selection
+from bcfl.contracts.scores import to_bitmap
+from bcfl.contracts.state import TaskState, UpdateRecord
+from bcfl.storage.content_id import cid_text
+
+__all__ = ("AllowBond", "Evaluate", "Evaluation", "Evaluator", "EvaluatorIdentity", "decide")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatorIdentity:
+    """Who an evaluator is and the digest (32 bytes) of the validation set that it binds itself to."""
+
+    name: str
+    address: Address
+    secret: bytes
+    validation_digest: bytes
+
+    def salt(self, task: Address) -> bytes:
+        """Of its commitment to the validation set."""
+        return salt_for(self.secret, task, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllowBond(Work):
+    """Sign a permit for the bond."""
+
+    task: Address
+    token: Address
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(Work):
+    """Score and fold exactly these updates."""
+
+    specification: ContentId
+    start: ContentId
+    updates: tuple[tuple[TrainerIndex, UpdateRecord], ...]
+    max_update_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What is posted; the model and the report are in the store."""
+
+    scores: Mapping[TrainerIndex, int]
+    model: ContentId
+    report: ContentId
+
+
+def decide(view: View, me: EvaluatorIdentity, results: Mapping[Work, Any]) -> list[Action]:
+    """All that an evaluator wants now."""
+    state = view.seen
+    if state is None:
+        return []
+    place = next((n for n, evaluator in enumerate(state.evaluators) if evaluator.account == me.address), None)
+    if place is None:
+        return []
+    if state.ended:
+        return _leave(view, me, place)
+    standing = state.evaluators[place]
+    if standing.bond is None and not standing.removed and state.phase < Phase.CLOSING:
+        return _bond(state, me, place, results)
+    if state.phase is Phase.EVALUATION and state.active_evaluator == place and not state.current.scores:
+        return _evaluate(view, state, results)
+    return []
+
+
+def _bond(state: TaskState, me: EvaluatorIdentity, place: int, results: Mapping[Work, Any]) -> list[Action]:
+    permit = calls.NO_PERMIT
+    if state.config.bond:
+        allow = AllowBond(round=0, task=state.address, token=state.token, amount=state.config.bond)
+        if allow not in results:
+            return [allow]
+        permit = results[allow]
+    call = calls.bond(
+        state.address,
+        evaluator=place,
+        validation_commitment=validation_commitment(me.salt(state.address), me.validation_digest),
+        permit=permit,
+    )
+    return [Transact(round=0, name="bond", call=call)]
+
+
+def _evaluate(view: View, state: TaskState, results: Mapping[Work, Any]) -> list[Action]:
+    work = Evaluate(
+        round=state.round,
+        specification=state.config.specification,
+        start=state.current.start_model,
+        updates=tuple(sorted(state.current.updates.items(), key=lambda item: item[0])),
+        max_update_size=state.config.max_update_size,
+    )
+    evaluation: Evaluation | None = results.get(work)
+    if evaluation is None:
+        return [work]
+    final = view.final
+    # Scores are by index order of who has revealed: they must not reach another set of updates.
+    if final is None or final.round != state.round or final.phase is not Phase.EVALUATION:
+        return [work]
+    ranking: tuple[int, ...] = ()
+    if state.config.selection is Selection.SCORE_ORDER:
+        ranking = to_bitmap(rank(state, dict(evaluation.scores), ()), len(state.members))
+    call = calls.submit_evaluation(
+        state.address,
+        round_number=state.round,
+        scores=[evaluation.scores[index] for index in sorted(evaluation.scores)],
+        model=evaluation.model,
+        report=evaluation.report,
+        ranking=ranking,
+    )
+    evidence = {"model": cid_text(evaluation.model), "report": cid_text(evaluation.report)}
+    return [work, Transact(round=state.round, name="evaluate", call=call, evidence=evidence)]
+
+
+def _leave(view: View, me: EvaluatorIdentity, place: int) -> list[Action]:
+    final = view.final
+    if final is None or not final.ended:
+        return []
+    standing = final.evaluators[place]
+    task = final.address
+    if standing.served and not standing.opened:
+        call = calls.open_validation(task, evaluator=place, digest=me.validation_digest, salt=me.salt(task))
+        return [Transact(round=final.round, name="open_validation", call=call)]
+    if standing.bond and not standing.returned:
+        return [
+            Transact(round=final.round, name="withdraw_bond", call=calls.withdraw_bond(task, evaluator=place))
+        ]
+    return []
+
+
+class Evaluator:
+    """An evaluator's hands."""
+
+    role = "evaluator"
+
+    def __init__(
+        self,
+        *,
+        identity: EvaluatorIdentity,
+        rounds: RoundEvaluator,
+        validation_samples: int,
+        store: ContentStore,
+        retrieval: Retrieval,
+        permits: PermitSource,
+        observer: Observer,
+    ) -> None:
+        self.name = identity.name
+        self.identity = identity
+        self._rounds = rounds
+        self._validation_samples = validation_samples
+        self._store = store
+        self._retrieval = retrieval
+        self._permits = permits
+        self._observer = observer
+
+    def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:
+        """All that it wants now."""
+        return decide(view, self.identity, results)
+
+    async def perform(self, work: Work) -> Evaluation | Permit:
+        """Do a piece of its work."""
+        match work:
+            case Evaluate():
+                return await self._evaluate(work)
+            case AllowBond():
+                return await self._permits.permit(work.token, spender=work.task, amount=work.amount)
+            case _:
+                raise TypeError(f"An evaluator does not know {work!r}.")
+
+    async def _evaluate(self, work: Evaluate) -> Evaluation:
+        specification = await self._retrieval.specification(work.specification)
+        self._tell("scoring", work.round)
+        outcome = await self._rounds.evaluate(
+            specification=specification,
+            round_number=work.round,
+            start=work.start,
+            updates=dict(work.updates),
+            max_update_size=work.max_update_size,
+        )
+        model = await self._store.put(outcome.model)
+        await self._store.pin(model)
+        report = EvaluationReport(
+            round=work.round,
+            start_model=work.start,
+            model=model,
+            scores=outcome.scores,
+            weights=outcome.weights,
+            validation_samples=self._validation_samples,
+            validation_loss=outcome.validation_loss,
+            rejected=outcome.rejected,
+            start_loss=outcome.start_loss,
+            start_accuracy=outcome.start_accuracy,
+            loss=outcome.loss,
+            accuracy=outcome.accuracy,
+        )
+        stored = await self._store.put(report.encode())
+        await self._store.pin(stored)
+        self._tell(
+            "scored",
+            work.round,
+            loss=outcome.loss,
+            accuracy=outcome.accuracy,
+            start_loss=outcome.start_loss,
+            start_accuracy=outcome.start_accuracy,
+            validation_loss={str(index): loss for index, loss in outcome.validation_loss.items()},
+            rejected={str(index): reason for index, reason in outcome.rejected.items()},
+        )
+        return Evaluation(scores=outcome.scores, model=model, report=stored)
+
+    def _tell(self, name: str, round_number: int, **evidence: Any) -> None:  # noqa: ANN401 - event log values
+        self._observer.decided(
+            agent=self.name, role=self.role, name=name, round_number=round_number, evidence=evidence
+        )

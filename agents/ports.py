@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What agents need of the other rooms, and of whoever watches them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from bcfl.contracts.delivery import BlockRef, Delivery
+from bcfl.contracts.ids import Address, ContentId
+from bcfl.models.evaluation import Evaluation
+from bcfl.models.networks.network import Network
+from bcfl.models.training.job import TrainingJob, TrainingResult
+from bcfl.models.weights import Weights
+
+__all__ = ("Clock", "ContentStore", "LearningEngine", "Node", "Observer")
+
+
+class ContentStore(Protocol):
+    """Where models live."""
+
+    async def put(self, data: bytes) -> ContentId:
+        """Store and name."""
+        ...
+
+    def get(self, content: ContentId) -> AsyncIterator[bytes]:
+        """Stream."""
+        ...
+
+    async def pin(self, content: ContentId) -> None:
+        """Keep."""
+        ...
+
+
+class LearningEngine(Protocol):
+    """Where training and scoring run (``models.training.Engine``)."""
+
+    async def train(self, job: TrainingJob) -> TrainingResult:
+        """Train a model."""
+        ...
+
+    async def evaluate(
+        self,
+        network: Network,
+        weights: Weights,
+        samples_key: str,
+        indices: npt.NDArray[np.int64] | None = None,
+    ) -> Evaluation:
+        """Loss and accuracy."""
+        ...
+
+    async def coalition_losses(
+        self,
+        network: Network,
+        start: Weights,
+        updates: Sequence[Weights],
+        weights: Sequence[float] | None,
+        coalitions: Sequence[int],
+        samples_key: str,
+    ) -> list[float]:
+        """Mean loss of the model of each coalition."""
+        ...
+
+
+class Clock(Protocol):
+    """Chain time (``chain.clock``)."""
+
+    def observe(self, block: BlockRef) -> None:
+        """A block was seen."""
+        ...
+
+    async def sleep_until(self, timestamp: int) -> None:
+        """Return when chain time has come there."""
+        ...
+
+
+class Node(Protocol):
+    """The one read that an agent makes by itself: the nonce of a permit."""
+
+    chain_id: int
+
+    async def call(self, to: Address, data: bytes, block: int | str = "latest") -> bytes:
+        """A view."""
+        ...
+
+
+class Observer(Protocol):
+    """Hears everything that happens in a process: the run directory, the live view."""
+
+    def delivered(self, delivery: Delivery) -> None:
+        """Blocks came or went."""
+        ...
+
+    def decided(
+        self, *, agent: str, role: str, name: str, round_number: int, evidence: Mapping[str, Any]
+    ) -> None:
+        """An agent did or wants something."""
+        ...
+
+    def transacted(
+        self, *, agent: str, role: str, name: str, round_number: int, status: str, gas: int, reason: str
+    ) -> None:
+        """A transaction ended."""
+        ...

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The evaluator's ranking of the next cohort, for tasks that select by score (``Selection.SCORE_ORDER``)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bcfl.contracts.ids import TrainerIndex
+from bcfl.contracts.state import TaskState
+
+__all__ = ("rank",)
+
+
+def rank(
+    state: TaskState, scores: dict[TrainerIndex, int], sanctioned: Collection[TrainerIndex]
+) -> tuple[TrainerIndex, ...]:
+    """The next cohort, ascending: the highest latest scores among the eligible, lowest index first on a tie.
+
+    A member without a score yet comes before all others: everybody gets a first chance.
+
+    Args:
+        state: the task in its Evaluation phase.
+        scores: this round's, 10⁻⁹ units.
+        sanctioned: whom the same transaction suspends or ejects.
+    """
+    latest: dict[TrainerIndex, int] = {}
+    for number in sorted(state.rounds):
+        latest.update(state.rounds[number].scores)
+    latest.update(scores)
+    eligible = [
+        index for index in state.active_members if not state.is_suspended(index) and index not in sanctioned
+    ]
+    unscored_first = sorted(eligible, key=lambda index: (index in latest, -latest.get(index, 0), index))
+    return tuple(sorted(unscored_first[: state.config.cohort_size]))

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trainer: joins, trains on its own data, commits to its update and opens the commitment when it must."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bcfl import registry
+from bcfl.agents.actions import Action, Transact, View, Work
+from bcfl.agents.errors import UpdateLost
+from bcfl.agents.permits import PermitSource
+from bcfl.agents.ports import ContentStore, LearningEngine, Observer
+from bcfl.agents.retrieval import Retrieval, schema_of
+from bcfl.chain.journal import ActionRecord, Journal
+from bcfl.chain.outbox import ActionKey
+from bcfl.contracts import calls
+from bcfl.contracts.calls import Permit
+from bcfl.contracts.commitments import commitment, salt_for
+from bcfl.contracts.ids import Address, ContentId, TrainerIndex
+from bcfl.contracts.phases import Phase
+from bcfl.contracts.state import TaskState
+from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.wire.tensors import encode
+from bcfl.seeds import Seeds
+from bcfl.storage.content_id import cid_text, content_id
+
+__all__ = ("AllowStake", "Publish", "Train", "Trainer", "TrainerIdentity", "Update", "decide")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerIdentity:
+    """Who a trainer is; ``turn`` makes it join when that many are members, None at once.
+
+    Joining in turn gives members the same indices whatever node runs the task.
+    """
+
+    name: str
+    address: Address
+    chain_id: int
+    turn: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllowStake(Work):
+    """Sign a permit for the stake."""
+
+    task: Address
+    token: Address
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train(Work):
+    """Train from the round's model; nothing leaves the trainer yet."""
+
+    task: Address
+    specification: ContentId
+    start: ContentId
+    max_update_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publish(Work):
+    """Put the update into the store: only once its commitment cannot be undone."""
+
+    update: Update
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """What a training leaves: the content's id and the salt; the bytes are in the journal."""
+
+    key: ActionKey
+    content: ContentId
+    salt: bytes
+
+
+def decide(view: View, me: TrainerIdentity, results: Mapping[Work, Any]) -> list[Action]:
+    """All that a trainer wants now."""
+    state = view.seen
+    if state is None or state.ended:
+        return []
+    index = state.index_of.get(me.address)
+    if index is None:
+        return _join(state, me, results)
+    if state.round == 0 or state.phase not in {Phase.TRAINING, Phase.REVEAL}:
+        return []
+    train = Train(
+        round=state.round,
+        task=state.address,
+        specification=state.config.specification,
+        start=state.current.start_model,
+        max_update_size=state.config.max_update_size,
+    )
+    if state.phase is Phase.TRAINING:
+        return _contribute(state, index, me, train, results)
+    return _open(view, state, index, train, results)
+
+
+def _join(state: TaskState, me: TrainerIdentity, results: Mapping[Work, Any]) -> list[Action]:
+    if state.phase >= Phase.CLOSING or len(state.active_members) >= state.config.capacity:
+        return []
+    if me.turn is not None and len(state.members) < me.turn:
+        return []
+    stake = state.config.stake
+    permit = calls.NO_PERMIT
+    if stake:
+        allow = AllowStake(round=0, task=state.address, token=state.token, amount=stake)
+        if allow not in results:
+            return [allow]
+        permit = results[allow]
+    return [Transact(round=0, name="join", call=calls.join(state.address, me.address, permit=permit))]
+
+
+def _contribute(
+    state: TaskState, index: TrainerIndex, me: TrainerIdentity, train: Train, results: Mapping[Work, Any]
+) -> list[Action]:
+    record = state.current
+    if index not in record.cohort or index in record.commitments or index in record.updates:
+        return []
+    update: Update | None = results.get(train)
+    if update is None:
+        return [train]
+    if not state.config.commit_reveal:
+        publish = Publish(round=state.round, update=update)
+        if publish not in results:
+            return [train, publish]
+        call = calls.submit(state.address, index=index, content=update.content)
+        return [train, Transact(round=state.round, name="submit", call=call)]
+    hidden = commitment(
+        chain_id=me.chain_id,
+        task=state.address,
+        round_number=state.round,
+        index=index,
+        content=update.content,
+        salt=update.salt,
+    )
+    call = calls.commit(state.address, index=index, commitment=hidden)
+    evidence = {"commitment": hidden.hex()}
+    return [train, Transact(round=state.round, name="commit", call=call, evidence=evidence)]
+
+
+def _open(
+    view: View, state: TaskState, index: TrainerIndex, train: Train, results: Mapping[Work, Any]
+) -> list[Action]:
+    final = view.final
+    entry = state.current.commitments.get(index)
+    if entry is None or index in state.current.updates:
+        return []
+    # Until Reveal is final a reorganisation could show the update to others while they still commit.
+    if final is None or final.phase is not Phase.REVEAL or final.round != state.round:
+        return []
+    update: Update | None = results.get(train)
+    if update is None:
+        return [train]  # after a restart: the journal gives it back without training
+    publish = Publish(round=state.round, update=update)
+    if publish not in results:
+        return [train, publish]
+    opening = calls.Opening(place=entry.place, content=update.content, salt=update.salt)
+    entries = state.current.batches[entry.batch]
+    call = calls.reveal(state.address, batch=entry.batch, entries=entries, openings=[opening])
+    evidence = {"cid": cid_text(update.content)}
+    return [train, publish, Transact(round=state.round, name="reveal", call=call, evidence=evidence)]
+
+
+class Trainer:
+    """A trainer's hands; each step is a method of its own, so that a behaviour can take its place.
+
+    Args:
+        identity: who it is.
+        secret: 32 bytes that only it knows; salts come from it.
+        samples: its data, which the engine has.
+        seeds: its randomness.
+    """
+
+    role = "trainer"
+
+    def __init__(
+        self,
+        *,
+        identity: TrainerIdentity,
+        secret: bytes,
+        samples: SamplesRef,
+        sample_count: int,
+        seeds: Seeds,
+        engine: LearningEngine,
+        store: ContentStore,
+        retrieval: Retrieval,
+        journal: Journal,
+        permits: PermitSource,
+        observer: Observer,
+    ) -> None:
+        self.name = identity.name
+        self.identity = identity
+        self._secret = secret
+        self._samples = samples
+        self._sample_count = sample_count
+        self._seeds = seeds
+        self._engine = engine
+        self._store = store
+        self._retrieval = retrieval
+        self._journal = journal
+        self._permits = permits
+        self._observer = observer
+
+    def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:
+        """All that it wants now."""
+        return decide(view, self.identity, results)
+
+    async def perform(self, work: Work) -> Update | Permit | bool:
+        """Do a piece of its work."""
+        match work:
+            case Train():
+                return await self._train(work)
+            case Publish():
+                return await self._publish(work)
+            case AllowStake():
+                return await self._permits.permit(work.token, spender=work.task, amount=work.amount)
+            case _:
+                raise TypeError(f"A trainer does not know {work!r}.")
+
+    async def _train(self, work: Train) -> Update:
+        # The start is part of the key: after a reorganisation the round may begin from another model.
+        key = ActionKey(self.name, work.task, work.round, f"update:{work.start.digest.hex()[:16]}")
+        salt = salt_for(self._secret, work.task, work.round)
+        recorded = await self._journal.action(key)
+        if recorded is not None:
+            return Update(key=key, content=content_id(recorded), salt=salt)
+        specification = await self._retrieval.specification(work.specification)
+        start = await self._retrieval.model(
+            work.start, schema_of(specification), max_bytes=work.max_update_size
+        )
+        network = registry.create("network", specification.network.name, specification.network.parameters)
+        self._tell("training", work.round)
+        result = await self._engine.train(
+            TrainingJob(
+                network=network,
+                hyperparameters=Hyperparameters(**specification.training),
+                start=start,
+                samples=self._samples,
+                seed=self._seeds.integer("training", self.name, work.round),
+            )
+        )
+        data = encode(
+            result.weights,
+            {"round": str(work.round), "samples": str(self._sample_count), "start": work.start.digest.hex()},
+        )
+        await self._journal.write(actions=[ActionRecord(key, data)])
+        content = content_id(data)
+        self._tell(
+            "trained", work.round, loss=result.train_loss, samples=self._sample_count, steps=result.steps
+        )
+        return Update(key=key, content=content, salt=salt)
+
+    async def _publish(self, work: Publish) -> bool:
+        data = await self._journal.action(work.update.key)
+        if data is None:
+            raise UpdateLost
+        await self._store.put(data)
+        return True
+
+    def _tell(self, name: str, round_number: int, **evidence: Any) -> None:  # noqa: ANN401 - event log values
+        self._observer.decided(
+            agent=self.name, role=self.role, name=name, round_number=round_number, evidence=evidence
+        )
