@@ -112,7 +112,7 @@ class RoundEvaluator:
                 ),
                 self._engine,
             )
-        posted = {index: 0 for index in sorted(updates)}
+        posted = dict.fromkeys(sorted(updates), 0)
         posted.update({index: quantise(value) for index, value in zip(members, values, strict=True)})
         # From the posted integers, so that an auditor gets the same weights from the chain.
         final = [posted[index] / SCORE_UNIT for index in members]

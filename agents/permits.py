@@ -26,7 +26,7 @@ class DigestSigner(Protocol):
         ...
 
     def sign_digest(self, digest: bytes) -> bytes:
-        """r ‖ s ‖ v, 65 bytes."""
+        """R ‖ s ‖ v, 65 bytes."""
         ...
 
 

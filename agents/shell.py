@@ -49,7 +49,7 @@ class Role(Protocol):
 class Submitter(Protocol):
     """Sends an agent's transactions (``chain.TransactionOwner``)."""
 
-    async def submit(self, intent: Intent) -> None:
+    async def submit(self, intent: Intent) -> object:
         """Have it included once; returns when it is signed and durable."""
         ...
 

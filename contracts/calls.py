@@ -31,6 +31,7 @@ __all__ = (
     "submit",
     "submit_evaluation",
     "submit_model",
+    "transfer",
     "withdraw",
     "withdraw_bond",
 )
@@ -95,6 +96,11 @@ class Sanction:
 def approve(token: Address, spender: Address, base_units: int) -> Call:
     """Let ``spender`` take tokens."""
     return Call(token, encode_call("RewardToken", "approve", spender, base_units))
+
+
+def transfer(token: Address, account: Address, base_units: int) -> Call:
+    """Send tokens."""
+    return Call(token, encode_call("RewardToken", "transfer", account, base_units))
 
 
 def create_task(

@@ -4,15 +4,135 @@
 ::
 
     ModelError
-    └── SchemaMismatch    two sets of weights do not have the same tensors
+    ├── DataUnavailable          a data set is not there and cannot be had
+    ├── DataCorrupt              a data file is not what it should be
+    │   └── UnsafePickle         a pickle asks for more than arrays
+    ├── PartitionImpossible      the samples cannot be divided as asked
+    ├── InvalidHyperparameters   a learning rate, batch size, ... that nothing can be trained with
+    ├── DeviceUnavailable        the engine should compute on a device that is not there
+    ├── UnknownSamples           a job names samples that the engine was not given
+    ├── SamplesConflict          other samples have that key already
+    ├── JobCancelled             a job was given up between two batches
+    ├── WorkFailed               a job raised something unforeseen
+    ├── WorkerDied               a worker process ended in the middle of a job
+    ├── TooManyMembers           exact Shapley values of more members than can be enumerated
+    ├── InvalidRound             a scoring round's updates and weights do not fit together
+    ├── InvalidFold              models and integer weights that cannot be folded
+    ├── SchemaMismatch           two sets of weights do not have the same tensors
+    └── MalformedUpdate          bytes that are not an update of the expected schema; its ``reason`` says in what
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 from bcfl.errors import ModelError
 
-__all__ = ("SchemaMismatch",)
+__all__ = (
+    "DataCorrupt",
+    "DataUnavailable",
+    "DeviceUnavailable",
+    "InvalidFold",
+    "InvalidHyperparameters",
+    "InvalidRound",
+    "JobCancelled",
+    "MalformedReason",
+    "MalformedUpdate",
+    "PartitionImpossible",
+    "SamplesConflict",
+    "SchemaMismatch",
+    "TooManyMembers",
+    "UnknownSamples",
+    "UnsafePickle",
+    "WorkFailed",
+    "WorkerDied",
+)
 
 
 class SchemaMismatch(ModelError):
     """Two sets of weights do not have the same tensor names, shapes and dtypes."""
+
+
+class DataUnavailable(ModelError):
+    """The data set is not on this machine and could not be fetched."""
+
+
+class DataCorrupt(ModelError):
+    """A data file does not have the content that it should have."""
+
+
+class UnsafePickle(DataCorrupt):
+    """A data file asks for objects other than plain arrays, so it is not read."""
+
+
+class PartitionImpossible(ModelError):
+    """The samples cannot be divided among the clients in that way."""
+
+
+class InvalidHyperparameters(ModelError):
+    """These hyper-parameters cannot train anything."""
+
+
+class DeviceUnavailable(ModelError):
+    """The device to compute on is not available."""
+
+
+class UnknownSamples(ModelError):
+    """The engine has no samples of that key: add them with add_samples first."""
+
+
+class SamplesConflict(ModelError):
+    """The engine has other samples under that key already: choose another key."""
+
+
+class JobCancelled(ModelError):
+    """The job was cancelled between two batches."""
+
+
+class WorkFailed(ModelError):
+    """A worker could not finish a job."""
+
+
+class WorkerDied(ModelError):
+    """A worker process ended in the middle of a job; the next job starts a new one."""
+
+
+class TooManyMembers(ModelError):
+    """Exact Shapley values enumerate every coalition, which is feasible up to 16 members."""
+
+
+class InvalidRound(ModelError):
+    """A scoring round needs one aggregation weight for each update."""
+
+
+class InvalidFold(ModelError):
+    """A fold needs one integer weight below 2²⁹ for each model, at least one of them above zero."""
+
+
+MalformedReason = Literal[
+    "truncated",  # ends inside its header or its tensors
+    "trailing",  # bytes after the last tensor
+    "header_size",  # a longer header than accepted
+    "header_syntax",  # not a JSON object in UTF-8
+    "header_depth",  # JSON nested too deeply
+    "header_number",  # a fraction, an exponent, NaN, or more digits than any size has
+    "duplicate_key",  # a key twice in one JSON object
+    "metadata",  # not a bounded map of texts to texts
+    "names",  # not the tensors of the schema
+    "entry",  # a tensor's entry without or beyond dtype, shape and data_offsets
+    "dtype",  # another dtype than the schema's
+    "shape",  # another shape than the schema's
+    "offsets",  # a range of bytes that does not fit the shape
+    "overlap",  # two tensors share bytes
+    "gap",  # bytes between tensors
+    "non_finite",  # NaN or an infinity
+]
+"""Why an update was refused; stable, as reports and event logs carry it."""
+
+
+class MalformedUpdate(ModelError):
+    """The bytes are not an update of the expected schema."""
+
+    def __init__(self, message: str | None = None, *, reason: MalformedReason) -> None:
+        super().__init__(message)
+        self.reason: MalformedReason = reason

@@ -24,7 +24,8 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         bool opened;
     }
 
-    Evaluator[] private _evaluators;
+    uint256 private _evaluatorCount;
+    mapping(uint256 place => Evaluator) private _evaluators;
     mapping(uint256 evaluator => bytes32) private _validationCommitments;
 
     /// @notice Evaluators in their order of succession.
@@ -100,35 +101,41 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
     }
 
     /// @dev Credit the round's payout: ⌊P·sᵢ⁺/Σs⁺⌋ each, the remainder to the highest score, lowest index.
+    /// Unchecked: at most 2,048 scores below 2⁶³ each times a payout below 2⁵⁶.
     function _credit(bytes calldata scores, uint32 roundNumber, TaskConfig memory c) private returns (uint64 payout) {
         uint256[] memory revealed = Bitmaps.indices(_revealedWords());
-        if (scores.length != revealed.length * 8) revert WrongScoreCount(revealed.length);
-        uint256[] memory positive = new uint256[](revealed.length);
+        uint256 count = revealed.length;
+        if (scores.length != count * 8) revert WrongScoreCount(count);
+        uint256[] memory amounts = new uint256[](count);
         uint256 sum;
         uint256 best;
-        for (uint256 i; i < revealed.length; ++i) {
-            int64 score;
-            assembly ("memory-safe") {
-                score := sar(192, calldataload(add(scores.offset, mul(i, 8))))
+        uint256 highest;
+        unchecked {
+            for (uint256 i; i < count; ++i) {
+                int256 score;
+                assembly ("memory-safe") {
+                    score := sar(192, calldataload(add(scores.offset, shl(3, i))))
+                }
+                if (c.uniqueDigests && score != 0 && _disowned[roundNumber].has(revealed[i])) {
+                    revert DigestNotOwned(uint32(revealed[i]));
+                }
+                if (score <= 0) continue;
+                uint256 positive = uint256(score);
+                amounts[i] = positive;
+                sum += positive;
+                if (positive > highest) (highest, best) = (positive, i);
             }
-            if (score != 0 && c.uniqueDigests && _disowned[roundNumber].has(revealed[i])) {
-                revert DigestNotOwned(uint32(revealed[i]));
+            if (sum == 0) return 0;
+            payout = _payout(sum, c);
+            uint256 left = payout;
+            for (uint256 i; i < count; ++i) {
+                uint256 amount = payout * amounts[i] / sum;
+                amounts[i] = amount;
+                left -= amount;
             }
-            if (score > 0) {
-                positive[i] = uint256(int256(score));
-                sum += positive[i];
-                if (positive[i] > positive[best]) best = i;
-            }
+            amounts[best] += left;
         }
-        if (sum == 0) return 0;
-        payout = _payout(sum, c);
-        uint256 given;
-        for (uint256 i; i < positive.length; ++i) {
-            positive[i] = payout * positive[i] / sum;
-            given += positive[i];
-        }
-        positive[best] += payout - given;
-        _book(revealed, positive, payout, roundNumber, c);
+        _book(revealed, amounts, payout, roundNumber, c);
     }
 
     /// @dev What a round pays when scores sum to `sum` (10⁻⁹).
@@ -155,28 +162,32 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         _ledger.escrow -= total;
         _ledger.credits += total;
         if (_population.bonus != 0) _population.bonus = 0;
-        uint256 slot = type(uint256).max;
+        uint256 slot;
         uint256 lanes;
-        for (uint256 i; i < indices.length; ++i) {
-            if (indices[i] >> 2 != slot) {
-                if (lanes != 0) _creditSlot(slot, lanes, roundNumber, c.vestingRounds);
-                slot = indices[i] >> 2;
-                lanes = 0;
+        unchecked {
+            for (uint256 i; i < indices.length; ++i) {
+                uint256 index = indices[i];
+                if (index >> 2 != slot) {
+                    if (lanes != 0) _creditSlot(slot, lanes, roundNumber, c.vestingRounds);
+                    slot = index >> 2;
+                    lanes = 0;
+                }
+                lanes |= amounts[i] << ((index & 3) << 6);
             }
-            lanes |= amounts[i] << ((indices[i] & 3) * 64);
         }
         if (lanes != 0) _creditSlot(slot, lanes, roundNumber, c.vestingRounds);
     }
 
     function _setEvaluators(address[] calldata evaluators) internal override {
         for (uint256 i; i < evaluators.length; ++i) {
-            _evaluators.push(Evaluator(evaluators[i], 0, Standing.Listed, false, false));
+            _evaluators[i].account = evaluators[i];
         }
+        _evaluatorCount = evaluators.length;
     }
 
     /// @dev The first bonded evaluator of the list becomes the active one.
     function _activateEvaluator() internal override returns (bool) {
-        for (uint256 i; i < _evaluators.length; ++i) {
+        for (uint256 i; i < _evaluatorCount; ++i) {
             if (_evaluators[i].standing == Standing.Bonded) {
                 _round.evaluator = uint8(i);
                 return true;
@@ -200,7 +211,8 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
             _enter(Phase.Evaluation, c.evaluationDuration);
             return;
         }
-        emit RoundFinalized(r.number, _model.digest, _model.size, _splitEqually(c));
+        uint64 payout = _splitEqually(c);
+        emit RoundFinalized(r.number, _modelDigest, _population.modelSize, payout);
         _end(CANCELLED_NO_EVALUATOR);
     }
 

@@ -86,7 +86,9 @@ abstract contract Escrow is ITrainingTask {
     /// @dev Add one slot's credits of `round`: up to four amounts, 64 bits each.
     function _creditSlot(uint256 slot, uint256 amounts, uint32 round, uint256 vestingRounds) internal {
         if (vestingRounds == 0) {
-            _credits[slot] += amounts; // lanes cannot carry: their sum is below the 64-bit budget
+            unchecked {
+                _credits[slot] += amounts; // no lane carries: all that ever comes in fits 56 bits
+            }
             return;
         }
         uint256 ring = round % (vestingRounds + 1);

@@ -237,12 +237,12 @@ abstract contract Intake is Membership {
         _digests[digest] = DigestOwner(roundNumber, position, index, true);
     }
 
-    function _packUpdate(bytes memory updates, uint256 at, uint32 index, bytes32 digest, uint32 size, uint32 position)
+    function _packUpdate(bytes memory updates, uint256 place, uint32 index, bytes32 digest, uint32 size, uint32 position)
         private
         pure
     {
         assembly ("memory-safe") {
-            let p := add(add(updates, 0x20), mul(at, 44))
+            let p := add(add(updates, 0x20), mul(place, 44))
             mstore(p, shl(224, index))
             mstore(add(p, 4), digest)
             // The last eight bytes without touching what follows the buffer.

@@ -27,6 +27,7 @@ abstract contract Membership is Escrow {
         uint32 suspended; // active, but out for a while
         bool ranked; // the coming cohort was chosen by the evaluator
         uint64 bonus; // slashed and forfeited: on top of the next round's budget
+        uint32 modelSize; // here, because every round reads this slot and the model's digest fills its own
     }
 
     Population internal _population;
@@ -145,9 +146,13 @@ abstract contract Membership is Escrow {
         uint256 words = Bitmaps.wordsFor(p.members);
         cohort = new uint256[](words);
         for (uint256 w; w < words; ++w) {
-            _parole(round, w);
-            cohort[w] = _active[w] & ~_suspended[w];
-            size += Bitmaps.popcount(cohort[w]);
+            uint256 eligible = _active[w];
+            if (p.suspended != 0) {
+                _parole(round, w);
+                eligible &= ~_suspended[w];
+            }
+            cohort[w] = eligible;
+            size += Bitmaps.popcount(eligible);
         }
         uint256 limit = c.selection == Selection.All ? MAX_COHORT : c.cohortSize;
         if (size > limit) {

@@ -19,7 +19,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     uint8 internal constant CANCELLED_NO_EVALUATOR = 3;
     uint8 internal constant CANCELLED_NO_MODEL = 4;
 
-    Content internal _model;
+    bytes32 internal _modelDigest;
     bool private _initialized;
 
     /// @dev The implementation itself is nobody's task.
@@ -36,7 +36,8 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         _validate(c, evaluators, budget);
         if (IERC20(c.token).balanceOf(address(this)) < inBaseUnits(budget)) revert UnsupportedToken();
         _ledger.escrow = budget;
-        _model = Content(c.genesisDigest, c.genesisSize);
+        _modelDigest = c.genesisDigest;
+        _population.modelSize = c.genesisSize;
         _seed = keccak256(abi.encode(c.specDigest, c.genesisDigest));
         if (c.uniqueDigests) _claimForTask(c.genesisDigest);
         _setEvaluators(evaluators);
@@ -47,7 +48,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
 
     /// @notice The current global model.
     function model() external view returns (Content memory) {
-        return _model;
+        return _model();
     }
 
     // ---------------------------------------------------------------- membership
@@ -102,14 +103,14 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
             else if (!_activateEvaluator()) _end(CANCELLED_NO_EVALUATOR);
             else _startRound(c);
         } else if (phase == Phase.Training) {
-            if (r.committed == 0) _finalizeRound(_model, c);
+            if (r.committed == 0) _finalizeRound(_model(), c);
             else _everyoneCommitted(c);
         } else if (phase == Phase.Reveal) {
             _everyoneRevealed(c);
         } else if (phase == Phase.Aggregation) {
             // Credits stand, the model is kept; a second miss in a row ends the task.
             ++r.modelMissed;
-            _finalizeRound(_model, c);
+            _finalizeRound(_model(), c);
         } else if (phase == Phase.Closing) {
             r.phase = Phase.Completed;
             emit TaskCompleted();
@@ -207,7 +208,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     /// @inheritdoc Intake
     function _everyoneRevealed(TaskConfig memory c) internal override {
         if (_round.revealed != _round.committed) _punishUnopened(c);
-        if (_round.revealed == 0) _finalizeRound(_model, c);
+        if (_round.revealed == 0) _finalizeRound(_model(), c);
         else _enter(Phase.Evaluation, c.evaluationDuration);
     }
 
@@ -250,12 +251,13 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     /// @dev End the round with its model and go on to the next, or to the end.
     function _finalizeRound(Content memory next, TaskConfig memory c) internal {
         Round storage r = _round;
-        if (next.digest != _model.digest) {
-            _model = next;
+        if (next.digest != _modelDigest) {
+            _modelDigest = next.digest;
+            _population.modelSize = next.size;
             if (c.uniqueDigests) _claimForTask(next.digest);
         }
-        _seed = keccak256(abi.encode(_seed, next.digest));
-        emit RoundFinalized(r.number, next.digest, _model.size, r.payout);
+        if (c.selection != Selection.All) _seed = keccak256(abi.encode(_seed, next.digest));
+        emit RoundFinalized(r.number, next.digest, _population.modelSize, r.payout);
         if (r.modelMissed == 2) _end(CANCELLED_NO_MODEL);
         else if (r.number == c.rounds) _enter(Phase.Closing, c.closingDuration);
         else if (r.cancelRequested) _end(CANCELLED_BY_PUBLISHER);
@@ -263,18 +265,21 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     }
 
     function _startRound(TaskConfig memory c) internal {
-        Round storage r = _round;
-        uint32 number = ++r.number;
-        (uint256[] memory cohort, uint256 size) = _drawCohort(number, c);
+        Round memory r = _round;
+        (uint256[] memory cohort, uint256 size) = _drawCohort(++r.number, c);
         r.phase = Phase.Training;
         r.cohort = uint16(size);
         r.committed = 0;
         r.revealed = 0;
         r.batches = 0;
         r.payout = 0;
-        uint40 deadline = uint40(block.timestamp) + c.trainingDuration;
-        r.deadline = deadline;
-        emit RoundStarted(number, _model.digest, _model.size, deadline, cohort);
+        r.deadline = uint40(block.timestamp) + c.trainingDuration;
+        _round = r;
+        emit RoundStarted(r.number, _modelDigest, _population.modelSize, r.deadline, cohort);
+    }
+
+    function _model() internal view returns (Content memory) {
+        return Content(_modelDigest, _population.modelSize);
     }
 
     function _end(uint8 reason) internal {

@@ -34,24 +34,33 @@ library Bitmaps {
 
     /// @dev The indices of the set bits of in-memory words, ascending.
     function indices(uint256[] memory words) internal pure returns (uint256[] memory list) {
-        uint256 count;
-        for (uint256 w; w < words.length; ++w) {
-            count += popcount(words[w]);
-        }
-        list = new uint256[](count);
-        uint256 next;
-        for (uint256 w; w < words.length; ++w) {
-            uint256 word = words[w];
-            uint256 base = w << 8;
-            while (word != 0) {
-                if (word & 0xff == 0) {
-                    word >>= 8;
-                    base += 8;
-                    continue;
+        unchecked {
+            uint256 count;
+            for (uint256 w; w < words.length; ++w) {
+                count += popcount(words[w]);
+            }
+            list = new uint256[](count);
+            uint256 next;
+            assembly ("memory-safe") {
+                next := add(list, 0x20)
+            }
+            for (uint256 w; w < words.length; ++w) {
+                uint256 word = words[w];
+                for (uint256 index = w << 8; word != 0; ++index) {
+                    if (word & 0xffff == 0) {
+                        word >>= 16;
+                        index += 15;
+                        continue;
+                    }
+                    if (word & 1 != 0) {
+                        // As many words were allocated as bits are set.
+                        assembly ("memory-safe") {
+                            mstore(next, index)
+                            next := add(next, 0x20)
+                        }
+                    }
+                    word >>= 1;
                 }
-                if (word & 1 != 0) list[next++] = base;
-                word >>= 1;
-                ++base;
             }
         }
     }

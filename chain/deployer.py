@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must stand on a chain before a task: the implementations, the factory, a reward token, ether for agents.
+
+A short, sequential set-up over one key; agents' own transactions go through ``chain.transactions``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bcfl.chain.devnet import mine
+from bcfl.chain.errors import DeploymentFailed, NoFunder
+from bcfl.chain.keys import Signer
+from bcfl.chain.node import Node, checksummed
+from bcfl.contracts import calls
+from bcfl.contracts.abi import encode_constructor
+from bcfl.contracts.config import UNIT
+from bcfl.contracts.ids import ZERO_ADDRESS, Address, TxHash
+
+__all__ = ("Deployment", "Setup", "deploy", "distribute", "fund", "opened_setup")
+
+_GAS_MARGIN = 1.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """Where the contracts are; ``block`` is the last block of the set-up."""
+
+    token: Address
+    crowdsourcing: Address
+    factory: Address
+    block: int
+
+
+NextBlock = Callable[[], Awaitable[None]]
+
+
+@dataclass(kw_only=True)
+class Setup:
+    """A node and the way to its next block: mined on a driven devnet, awaited elsewhere."""
+
+    node: Node
+    next_block: NextBlock
+
+    async def included(self, hashes: list[TxHash]) -> list[dict[str, Any]]:
+        """Receipts of these transactions, in their order.
+
+        Raises:
+            DeploymentFailed: one of them reverted.
+        """
+        receipts: dict[TxHash, dict[str, Any]] = {}
+        while True:
+            for transaction in hashes:
+                if transaction not in receipts:
+                    receipt = await self.node.transaction_receipt(transaction)
+                    if receipt is None:
+                        break
+                    if int(receipt["status"], 16) != 1:
+                        raise DeploymentFailed(f"The set-up transaction {transaction} reverted.")
+                    receipts[transaction] = receipt
+            else:
+                return [receipts[transaction] for transaction in hashes]
+            await self.next_block()
+
+    async def send(self, signer: Signer, to: Address | None, data: bytes, *, nonce: int) -> TxHash:
+        """Sign and send one transaction; ``to`` None creates a contract."""
+        fees = await self.node.fee_data()
+        tip = fees.priority_fee if fees.base_fee else 0
+        request = {"from": signer.address, "data": "0x" + data.hex()} | ({"to": to} if to else {})
+        gas = await self.node.estimate_gas(request)
+        raw, _ = signer.sign_transaction(
+            {
+                "chainId": self.node.chain_id,
+                "nonce": nonce,
+                "to": to if to is not None else b"",
+                "value": 0,
+                "data": data,
+                "gas": int(gas * _GAS_MARGIN),
+                "maxFeePerGas": 2 * (fees.base_fee or 0) + tip,
+                "maxPriorityFeePerGas": tip,
+            }
+        )
+        return await self.node.send_raw(raw)
+
+
+@asynccontextmanager
+async def opened_setup(node: Node, *, driven: bool) -> AsyncIterator[Setup]:
+    """A set-up whose blocks are mined by us (``driven``) or announced by the node."""
+    if driven:
+
+        async def mine_one() -> None:
+            # Our own timestamps: anvil's follow the wall, and a run is to repeat exactly.
+            newest = await node.block("latest")
+            await mine(node, timestamp=newest.ref.timestamp + 1)
+
+        yield Setup(node=node, next_block=mine_one)
+        return
+    heads = await node.transport.subscribe("newHeads")
+
+    async def wait_for_head() -> None:
+        await heads.__anext__()
+
+    try:
+        yield Setup(node=node, next_block=wait_for_head)
+    finally:
+        await heads.aclose()
+
+
+async def deploy(
+    setup: Setup, signer: Signer, *, name: str, symbol: str, supply: int, holder: Address
+) -> Deployment:
+    """Deploy the crowdsourcing implementation, its factory and a reward token.
+
+    Args:
+        setup: of the chain.
+        signer: pays and deploys; it keeps no rights.
+        name: of the token.
+        symbol: of the token.
+        supply: of the token in 10⁻⁹ token, all of it given to ``holder``.
+        holder: usually the publisher.
+
+    Raises:
+        DeploymentFailed: a transaction reverted.
+    """
+    nonce = await setup.node.nonce(signer.address, "pending")
+    token = await setup.send(
+        signer, None, encode_constructor("RewardToken", name, symbol, supply * UNIT, holder), nonce=nonce
+    )
+    task = await setup.send(signer, None, encode_constructor("CrowdsourcingTask"), nonce=nonce + 1)
+    created = await setup.included([token, task])
+    token_address, task_address = (checksummed(receipt["contractAddress"]) for receipt in created)
+    creation = encode_constructor("TaskFactory", task_address, ZERO_ADDRESS)
+    factory = await setup.send(signer, None, creation, nonce=nonce + 2)
+    receipt = (await setup.included([factory]))[0]
+    return Deployment(
+        token=token_address,
+        crowdsourcing=task_address,
+        factory=checksummed(receipt["contractAddress"]),
+        block=int(receipt["blockNumber"], 16),
+    )
+
+
+async def distribute(setup: Setup, signer: Signer, token: Address, amounts: Mapping[Address, int]) -> None:
+    """Send tokens (10⁻⁹) from the signer to each account, for stakes and bonds.
+
+    Raises:
+        DeploymentFailed: a transfer reverted.
+    """
+    nonce = await setup.node.nonce(signer.address, "pending")
+    sent = []
+    for place, (account, amount) in enumerate(sorted(amounts.items())):
+        call = calls.transfer(token, account, amount * UNIT)
+        sent.append(await setup.send(signer, call.to, call.data, nonce=nonce + place))
+    if sent:
+        await setup.included(sent)
+
+
+async def fund(setup: Setup, accounts: list[Address], *, wei: int, funder: Signer | None) -> None:
+    """Give each account ether, from a key or from the first account that the node manages.
+
+    Raises:
+        NoFunder: neither is there.
+    """
+    node = setup.node
+    fees = await node.fee_data()
+    tip = fees.priority_fee
+    offer = {"maxFeePerGas": 2 * (fees.base_fee or 0) + tip, "maxPriorityFeePerGas": tip}
+    sent: list[TxHash] = []
+    if funder is not None:
+        nonce = await node.nonce(funder.address, "pending")
+        for place, account in enumerate(accounts):
+            raw, _ = funder.sign_transaction(
+                {
+                    "chainId": node.chain_id,
+                    "nonce": nonce + place,
+                    "to": account,
+                    "value": wei,
+                    "data": b"",
+                    "gas": 21_000,
+                    **offer,
+                }
+            )
+            sent.append(await node.send_raw(raw))
+    else:
+        managed = await node.accounts()
+        if not managed:
+            raise NoFunder(
+                f"The node at {node.url} manages no account: name a keystore that pays for the agents under chain.funder."
+            )
+        for account in accounts:
+            request = {"from": managed[0], "to": account, "value": hex(wei), "gas": hex(21_000)}
+            sent.append(TxHash(await node.transport.request("eth_sendTransaction", [request])))
+    await setup.included(sent)

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every situation in which the chain cannot be used.
+
+::
+
+    ChainError
+    ├── reading
+    │   ├── WebSocketRequired       the URL is not ws:// or wss://
+    │   ├── NodeUnreachable         nobody answers at the URL
+    │   ├── ConnectionLost          the socket ended under a call or a subscription
+    │   ├── CallTimeout             the node did not answer a call in time
+    │   ├── RpcError                the node answered a call with an error
+    │   ├── ChainIdentityChanged    another chain answers at the URL
+    │   ├── BlockUnavailable        the node announces a block and does not give it
+    │   ├── ReorganisationTooDeep   blocks changed that were final or are no longer remembered
+    │   ├── PumpNotStarted          the pump was asked for its place before it had one
+    │   ├── PumpStopped             the pump was waited for after it was stopped
+    │   ├── AnvilNotFound           no anvil binary on this machine
+    │   └── DevnetDied              anvil ended by itself or did not start
+    └── writing
+        ├── JournalOfAnotherChain   the journal was written against another chain
+        ├── JournalInUse            another process writes the same journal
+        ├── JournalUnreadable       the journal's file is damaged or from a newer version
+        ├── JournalUnwritable       the disk does not take what must be durable
+        ├── ActionAlreadyRecorded   one action, two payloads
+        ├── FeeCapReached           the chain asks for more than the owner may pay
+        ├── OwnerStopped            an intent for a transaction owner that does not run
+        ├── DeploymentFailed        a set-up transaction reverted
+        ├── NoFunder                nobody pays for the agents' transactions
+        ├── KeystoreExists          a new keystore would overwrite a file
+        ├── KeystoreUnreadable      the file is no keystore
+        └── WrongPassword           the keystore does not open with this password
+"""
+
+from __future__ import annotations
+
+from bcfl.errors import ChainError
+
+__all__ = (
+    "ActionAlreadyRecorded",
+    "AnvilNotFound",
+    "BlockUnavailable",
+    "CallTimeout",
+    "ChainIdentityChanged",
+    "ConnectionLost",
+    "DeploymentFailed",
+    "DevnetDied",
+    "FeeCapReached",
+    "JournalInUse",
+    "JournalOfAnotherChain",
+    "JournalUnreadable",
+    "JournalUnwritable",
+    "KeystoreExists",
+    "KeystoreUnreadable",
+    "NoFunder",
+    "NodeUnreachable",
+    "OwnerStopped",
+    "PumpNotStarted",
+    "PumpStopped",
+    "ReorganisationTooDeep",
+    "RpcError",
+    "WebSocketRequired",
+    "WrongPassword",
+)
+
+
+class WebSocketRequired(ChainError):
+    """The node's URL must start with ws:// or wss://."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"{url} cannot push events: give the node's WebSocket URL, which starts with ws:// or wss://."
+        )
+        self.url = url
+
+
+class NodeUnreachable(ChainError):
+    """No node answers at the URL."""
+
+    def __init__(self, url: str, reason: str = "") -> None:
+        super().__init__(
+            f"No node answers at {url}{f' ({reason})' if reason else ''}; start one there or correct the URL."
+        )
+        self.url = url
+
+
+class ConnectionLost(ChainError):
+    """The connection to the node ended."""
+
+
+class CallTimeout(ChainError):
+    """The node did not answer a call in time."""
+
+    def __init__(self, method: str, seconds: float) -> None:
+        super().__init__(f"The node did not answer {method} within {seconds:g} s.")
+        self.method = method
+
+
+class RpcError(ChainError):
+    """The node answered a call with an error.
+
+    Attributes:
+        code: the JSON-RPC error code (EIP-1474), 3 for a revert.
+        message: the node's own words.
+        data: what came with them: a revert's return data as ``0x`` text, as a rule.
+        method: what was called.
+    """
+
+    def __init__(self, code: int, message: str, data: object = None, *, method: str = "") -> None:
+        super().__init__(f"The node refused {method or 'a call'}: {message} (code {code}).")
+        self.code = code
+        self.message = message
+        self.data = data
+        self.method = method
+
+
+class ChainIdentityChanged(ChainError):
+    """Another chain answers at this URL than before: start afresh, or point to the right node."""
+
+
+class BlockUnavailable(ChainError):
+    """The node announces a block but does not give it."""
+
+
+class ReorganisationTooDeep(ChainError):
+    """The chain was reorganised deeper than can be undone."""
+
+
+class PumpNotStarted(ChainError):
+    """The block pump has not read its first block yet; wait for pump.reached() before asking for its cursor."""
+
+
+class PumpStopped(ChainError):
+    """The block pump was stopped, so the block waited for does not come; start the pump again."""
+
+
+class AnvilNotFound(ChainError):
+    """anvil was not found: run `npm ci` in contracts/, put anvil on PATH, or set BCFL_ANVIL to the binary."""
+
+
+class DevnetDied(ChainError):
+    """The devnet (anvil) ended by itself."""
+
+
+class JournalOfAnotherChain(ChainError):
+    """The journal was written against another chain; use another journal file, or remove it to start afresh."""
+
+
+class JournalInUse(ChainError):
+    """Another process writes this journal; stop it, or give this process a journal of its own."""
+
+
+class JournalUnreadable(ChainError):
+    """The journal's file is damaged or was written by a newer version; restore it from a copy, or update bcfl."""
+
+
+class JournalUnwritable(ChainError):
+    """The journal could not be written, so nothing was sent; make room on its disk and start again."""
+
+
+class ActionAlreadyRecorded(ChainError):
+    """The journal holds this action with another payload; an action is decided once."""
+
+
+class FeeCapReached(ChainError):
+    """The chain asks for a higher fee than the cap allows; raise the cap, or wait until the base fee falls."""
+
+
+class DeploymentFailed(ChainError):
+    """A transaction that sets the contracts up reverted."""
+
+
+class NoFunder(ChainError):
+    """Nobody pays for the agents' transactions: name a keystore under chain.funder."""
+
+
+class OwnerStopped(ChainError):
+    """The transaction owner does not run any more, so the intent was not taken; start it and submit again."""
+
+
+class KeystoreExists(ChainError):
+    """There is a file at the keystore's path already; choose another path, since a lost key is lost for ever."""
+
+
+class KeystoreUnreadable(ChainError):
+    """The file is not a readable keystore; it must be JSON in the Web3 Secret Storage format, version 3."""
+
+
+class WrongPassword(ChainError):
+    """The keystore does not open with this password."""

@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must survive a crash: chain identity, each agent's cursor, its decided actions, its signed transactions.
+
+SQLite in WAL mode with ``synchronous=FULL``: what a call returned from is on disk. One file a process, shared
+by its agents, one writer thread; calls that wait at the same moment are committed together, so a thousand agents
+that act in one block pay for a few flushes, not for a thousand.
+
+The rules that make effects happen once: an action's payload (a salt, an update's digest) is recorded before
+anything is sent; recording it again with the same payload does nothing; signed bytes are in the outbox
+before the node sees them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from bcfl.chain import outbox
+from bcfl.chain.errors import (
+    ActionAlreadyRecorded,
+    JournalInUse,
+    JournalOfAnotherChain,
+    JournalUnreadable,
+    JournalUnwritable,
+)
+from bcfl.chain.outbox import ActionKey, OutboxEntry, OutboxStatus
+from bcfl.contracts.ids import Address, BlockHash
+
+__all__ = (
+    "ActionKey",
+    "ActionRecord",
+    "CursorMark",
+    "Journal",
+    "OutboxEntry",
+    "OutboxStatus",
+    "crash_point",
+)
+
+_VERSION = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS chain (
+    only INTEGER PRIMARY KEY CHECK (only = 0), chain_id INTEGER NOT NULL, genesis_hash TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS cursors (
+    agent TEXT PRIMARY KEY, number INTEGER NOT NULL, hash TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS actions (
+    agent TEXT NOT NULL, task TEXT NOT NULL, round INTEGER NOT NULL, action TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    PRIMARY KEY (agent, task, round, action)
+) WITHOUT ROWID;
+"""
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class ActionRecord:
+    """What an agent decided: it will do this, with this payload and no other."""
+
+    key: ActionKey
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class CursorMark:
+    """The last block whose events an agent has handled."""
+
+    agent: str
+    number: int
+    hash: BlockHash
+
+
+def crash_point(name: str) -> None:
+    """Kill this process, as a power cut would, if ``BCFL_CRASH_AT`` names this point; for crash tests alone.
+
+    The points, in the order of one effect: ``after-handler``, ``after-journal``, ``after-sign``, ``after-outbox``,
+    ``after-send``, ``after-inclusion``.
+    """
+    if os.environ.get("BCFL_CRASH_AT") == name:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class _Request(Generic[_T]):
+    """One operation waiting for the writer, and later its outcome."""
+
+    def __init__(self, operation: Callable[[sqlite3.Connection], _T]) -> None:
+        self.operation = operation
+        self.done = False
+        self.result: _T | None = None
+        self.error: Exception | None = None
+
+
+class Journal:
+    """The journal of one process; made by ``Journal.open``."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._waiting: list[_Request[Any]] = []
+        self._turn = anyio.Lock()
+        self._thread = anyio.CapacityLimiter(1)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(
+        cls, path: Path | str, *, chain_id: int, genesis_hash: BlockHash
+    ) -> AsyncIterator[Journal]:
+        """Open or make the journal of a chain; closed on leaving.
+
+        Args:
+            path: its file; ``:memory:`` for a journal that lives as long as the process.
+            chain_id: of the node the process talks to.
+            genesis_hash: the hash of that chain's block 0, since devnets share their ids.
+
+        Raises:
+            JournalOfAnotherChain: the file belongs to another chain.
+            JournalInUse: another process has it open.
+            JournalUnreadable: it is damaged or newer than this program.
+        """
+        connection = await anyio.to_thread.run_sync(_connect, str(path), chain_id, genesis_hash)
+        journal = cls(connection)
+        try:
+            yield journal
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(_close, connection, journal._waiting)
+
+    async def write(self, cursor: CursorMark | None = None, actions: Sequence[ActionRecord] = ()) -> None:
+        """Record a cursor and the actions decided on the way there, all or nothing, durable on return.
+
+        Raises:
+            ActionAlreadyRecorded: one of the actions is recorded with another payload; nothing was written.
+        """
+        crash_point("after-handler")
+
+        def operation(connection: sqlite3.Connection) -> None:
+            for record in actions:
+                _record(connection, record)
+            if cursor is not None:
+                connection.execute(
+                    "INSERT OR REPLACE INTO cursors (agent, number, hash) VALUES (?, ?, ?)",
+                    (cursor.agent, cursor.number, cursor.hash),
+                )
+
+        await self._run(operation)
+        crash_point("after-journal")
+
+    async def cursor(self, agent: str) -> CursorMark | None:
+        """Where an agent was; None for one that has handled nothing yet."""
+
+        def operation(connection: sqlite3.Connection) -> CursorMark | None:
+            row = connection.execute("SELECT number, hash FROM cursors WHERE agent = ?", (agent,)).fetchone()
+            return None if row is None else CursorMark(agent, row[0], BlockHash(row[1]))
+
+        return await self._run(operation)
+
+    async def action(self, key: ActionKey) -> bytes | None:
+        """The payload recorded for an action; None if it was not decided yet."""
+        return await self._run(lambda connection: _payload(connection, key))
+
+    async def actions(self, agent: str, task: str) -> tuple[ActionRecord, ...]:
+        """All an agent decided in a task, by round and action."""
+
+        def operation(connection: sqlite3.Connection) -> tuple[ActionRecord, ...]:
+            rows = connection.execute(
+                "SELECT round, action, payload FROM actions WHERE agent = ? AND task = ? ORDER BY round, action",
+                (agent, task),
+            )
+            return tuple(
+                ActionRecord(ActionKey(agent, task, round_, action), payload)
+                for round_, action, payload in rows
+            )
+
+        return await self._run(operation)
+
+    async def transaction(self, key: ActionKey) -> OutboxEntry | None:
+        """The signed transaction of an action, whatever its status."""
+        return await self._run(lambda connection: outbox.at(connection, key))
+
+    async def open_transactions(self, sender: Address) -> tuple[OutboxEntry, ...]:
+        """A sender's transactions that are pending or sent, by nonce."""
+        return await self._run(lambda connection: outbox.of_sender(connection, sender))
+
+    async def store(self, entries: Sequence[OutboxEntry]) -> None:
+        """Write transactions as they are now, durable on return; the transaction owners' call."""
+        await self._run(lambda connection: outbox.put(connection, entries))
+
+    def store_later(self, entries: Sequence[OutboxEntry]) -> None:
+        """Write transactions together with whatever is written next, or on closing.
+
+        For changes that a crash may undo: a transaction that was sent and still reads ``pending`` is treated as one
+        that may have been sent.
+        """
+        self._waiting.append(_Request(lambda connection: outbox.put(connection, entries)))
+
+    async def reopen(self, blocks: Sequence[BlockHash]) -> tuple[OutboxEntry, ...]:
+        """Take the transactions of blocks that left the chain back to sent; returns them by sender and nonce."""
+        return await self._run(lambda connection: outbox.reopen(connection, blocks))
+
+    async def _run(self, operation: Callable[[sqlite3.Connection], _T]) -> _T:
+        request = _Request(operation)
+        self._waiting.append(request)
+        try:
+            async with self._turn:  # whoever gets the turn commits for all that wait
+                if not request.done:
+                    batch, self._waiting = self._waiting, []
+                    await anyio.to_thread.run_sync(_commit, self._connection, batch, limiter=self._thread)
+        finally:
+            if request in self._waiting:  # cancelled before its turn
+                self._waiting.remove(request)
+        if request.error is not None:
+            raise request.error
+        return request.result  # type: ignore[return-value] # done without an error: it is a _T
+
+
+def _connect(path: str, chain_id: int, genesis_hash: BlockHash) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=0.5)
+    except sqlite3.Error as error:
+        raise JournalUnreadable(f"The journal {path} cannot be opened: {error}.") from error
+    try:
+        connection.execute(
+            "PRAGMA locking_mode=EXCLUSIVE"
+        )  # a second process must not send for the same keys
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        _prepare(connection, path, chain_id, genesis_hash)
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise JournalInUse(
+                f"Another process writes the journal {path}; stop it, or give this process a journal of its own."
+            ) from error
+        raise JournalUnreadable(f"The journal {path} cannot be used: {error}.") from error
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise JournalUnreadable(
+            f"The journal {path} is damaged ({error}); restore it from a copy, or remove it to start afresh."
+        ) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: str, chain_id: int, genesis_hash: BlockHash) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > _VERSION:
+        raise JournalUnreadable(f"The journal {path} was written by a newer version of bcfl; update bcfl.")
+    connection.executescript(
+        f"BEGIN IMMEDIATE; {_TABLES} {outbox.TABLE} PRAGMA user_version={_VERSION}; COMMIT;"
+    )
+    row = connection.execute("SELECT chain_id, genesis_hash FROM chain").fetchone()
+    if row is None:
+        connection.execute("INSERT INTO chain VALUES (0, ?, ?)", (chain_id, genesis_hash))
+    elif tuple(row) != (chain_id, genesis_hash):
+        raise JournalOfAnotherChain(
+            f"The journal {path} belongs to chain {row[0]} with genesis {row[1]}, and the node serves chain {chain_id} "
+            f"with genesis {genesis_hash}; use another journal file, or remove this one to start afresh."
+        )
+
+
+def _commit(connection: sqlite3.Connection, batch: Sequence[_Request[Any]]) -> None:
+    """Run the operations in one transaction, each in a savepoint, so that one's failure undoes only itself."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        for request in batch:
+            connection.execute("SAVEPOINT request")
+            try:
+                request.result = request.operation(connection)
+            except Exception as error:  # noqa: BLE001 - it is raised again in the task that asked
+                request.error = error
+                connection.execute("ROLLBACK TO request")
+            connection.execute("RELEASE request")
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        for request in batch:
+            request.error = JournalUnwritable(
+                f"The journal could not be written ({error}), so nothing was sent; make room on its disk and start again."
+            )
+            request.error.__cause__ = error
+    finally:
+        for request in batch:
+            request.done = True
+
+
+def _close(connection: sqlite3.Connection, left: Sequence[_Request[Any]]) -> None:
+    try:
+        _commit(connection, left)
+    finally:
+        connection.close()
+
+
+def _payload(connection: sqlite3.Connection, key: ActionKey) -> bytes | None:
+    row = connection.execute(
+        "SELECT payload FROM actions WHERE agent = ? AND task = ? AND round = ? AND action = ?",
+        (key.agent, key.task, key.round, key.action),
+    ).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def _record(connection: sqlite3.Connection, record: ActionRecord) -> None:
+    known = _payload(connection, record.key)
+    if known is None:
+        connection.execute(
+            "INSERT INTO actions (agent, task, round, action, payload) VALUES (?, ?, ?, ?, ?)",
+            (record.key.agent, record.key.task, record.key.round, record.key.action, record.payload),
+        )
+    elif known != record.payload:
+        raise ActionAlreadyRecorded(
+            f"{record.key.agent} has already decided '{record.key.action}' of round {record.key.round} with another "
+            "payload; an action is decided once, so read it from the journal."
+        )

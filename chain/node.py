@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One node as the agents of a process see it: identity, capabilities and the few calls they need.
+
+Answers that come in volume (blocks, logs) are parsed by hand: web3's formatters take a hundred times longer
+per log. Contracts, ABI and the rest of web3 are at ``Node.web3``, over the same socket.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from eth_utils.address import to_checksum_address
+from web3 import AsyncWeb3
+
+from bcfl.chain.errors import BlockUnavailable, ChainIdentityChanged, RpcError
+from bcfl.chain.transport import WebSocketTransport, dial
+from bcfl.contracts.delivery import BlockRef
+from bcfl.contracts.ids import Address, BlockHash, TxHash
+
+__all__ = ("Capabilities", "FeeData", "Node", "RawBlock", "RawLog", "checksummed", "open_node")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What a node can do, probed once at the start and never assumed."""
+
+    drivable: bool
+    """Its clock and blocks can be driven from outside (anvil, hardhat)."""
+
+    manages_accounts: bool
+    """It signs for accounts of its own (``eth_accounts`` is not empty)."""
+
+    base_fee: int | None
+    """Base fee of the newest block in wei (EIP-1559); None on a chain without one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeeData:
+    """What the next transaction costs, in wei per gas."""
+
+    base_fee: int | None
+    gas_price: int
+    priority_fee: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RawBlock:
+    """A block's header, without its transactions."""
+
+    ref: BlockRef
+    logs_bloom: bytes
+    """2048 bits (yellow paper, 4.4.3)."""
+    base_fee: int | None
+    gas_used: int
+    gas_limit: int
+    transactions: tuple[TxHash, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RawLog:
+    """A log as the node gave it, not decoded."""
+
+    block_hash: BlockHash
+    log_index: int
+    transaction: TxHash
+    address: Address
+    topics: tuple[bytes, ...]
+    data: bytes
+
+
+class Node:
+    """A node over one WebSocket that can be replaced under it; ``open_node`` makes one.
+
+    Every call raises ``RpcError``, ``CallTimeout`` or ``ConnectionLost`` as its transport does.
+    """
+
+    def __init__(self, *, url: str, transport: WebSocketTransport, call_timeout_s: float) -> None:
+        self.url = url
+        self.transport = transport
+        self.web3: AsyncWeb3[WebSocketTransport] = AsyncWeb3(transport)
+        self.chain_id = 0
+        self.genesis_hash = BlockHash("")
+        self.capabilities = Capabilities(drivable=False, manages_accounts=False, base_fee=None)
+        self._call_timeout_s = call_timeout_s
+        self._reconnecting = anyio.Lock()
+
+    async def probe(self) -> None:
+        """Learn the chain's identity and the node's capabilities."""
+        self.chain_id, self.genesis_hash = await self._identity()
+        try:
+            accounts = await self.accounts()
+        except RpcError:
+            accounts = ()
+        self.capabilities = Capabilities(
+            drivable=await self._answers("hardhat_metadata"),  # anvil knows it too; it changes nothing
+            manages_accounts=bool(accounts),
+            base_fee=(await self.block("latest")).base_fee,
+        )
+
+    async def reconnect(self) -> None:
+        """Replace the socket by a new one to the same node.
+
+        Raises:
+            NodeUnreachable: nobody answers; the old socket is closed by then.
+            ChainIdentityChanged: another chain answers.
+        """
+        async with self._reconnecting:
+            await self.transport.aclose()
+            self.transport = await dial(self.url, call_timeout_s=self._call_timeout_s)
+            self.web3.provider = self.transport
+            chain_id, genesis_hash = await self._identity()
+            if (chain_id, genesis_hash) != (self.chain_id, self.genesis_hash):
+                await self.transport.aclose()
+                raise ChainIdentityChanged(
+                    f"Another chain answers at {self.url}: chain id {chain_id} with genesis {genesis_hash}, "
+                    f"before it was {self.chain_id} with {self.genesis_hash}; start afresh or correct the URL."
+                )
+
+    async def aclose(self) -> None:
+        """Close the socket."""
+        await self.transport.aclose()
+
+    async def block_number(self) -> int:
+        """Number of the newest block."""
+        return int(await self.transport.request("eth_blockNumber"), 16)
+
+    async def block(self, which: int | str = "latest") -> RawBlock:
+        """The header of a block by number, by hash or by tag.
+
+        Raises:
+            BlockUnavailable: the node has no such block.
+        """
+        block = await self.find_block(which)
+        if block is None:
+            raise BlockUnavailable(f"The node at {self.url} has no block {which}.")
+        return block
+
+    async def find_block(self, which: int | str) -> RawBlock | None:
+        """As ``block``, None where the node has no such block."""
+        by_hash = isinstance(which, str) and len(which) == 66
+        raw = await self.transport.request(
+            "eth_getBlockByHash" if by_hash else "eth_getBlockByNumber", [_position(which), False]
+        )
+        return None if raw is None else _parse_block(raw)
+
+    async def logs(self, block_hash: BlockHash, addresses: Iterable[Address]) -> list[RawLog]:
+        """Logs of one block that the addresses emitted, by log index; no addresses, no logs.
+
+        Raises:
+            RpcError: among others when the block has left the chain (EIP-234), unlike a range beyond
+                the head, which would be an empty list.
+        """
+        emitters = list(addresses)
+        if not emitters:
+            return []
+        raw = await self.transport.request("eth_getLogs", [{"blockHash": block_hash, "address": emitters}])
+        return sorted(map(_parse_log, raw), key=lambda log: log.log_index)
+
+    async def receipts(self, block_number: int) -> list[dict[str, Any]]:
+        """All receipts of a block, as the node wrote them.
+
+        Raises:
+            BlockUnavailable: the node has no such block.
+        """
+        raw = await self.transport.request("eth_getBlockReceipts", [hex(block_number)])
+        if raw is None:
+            raise BlockUnavailable(f"The node at {self.url} has no block {block_number}.")
+        return list(raw)
+
+    async def call(self, to: Address, data: bytes, block: int | str = "latest") -> bytes:
+        """What a contract's function returns; a revert is an ``RpcError`` with its data."""
+        return _bytes(
+            await self.transport.request(
+                "eth_call", [{"to": to, "data": f"0x{data.hex()}"}, _position(block)]
+            )
+        )
+
+    async def nonce(self, address: Address, block: int | str = "latest") -> int:
+        """The account's next nonce at a block, or ``pending``."""
+        return int(await self.transport.request("eth_getTransactionCount", [address, _position(block)]), 16)
+
+    async def balance(self, address: Address, block: int | str = "latest") -> int:
+        """The account's ether in wei."""
+        return int(await self.transport.request("eth_getBalance", [address, _position(block)]), 16)
+
+    async def code(self, address: Address, block: int | str = "latest") -> bytes:
+        """The account's code; empty where there is no contract."""
+        return _bytes(await self.transport.request("eth_getCode", [address, _position(block)]))
+
+    async def accounts(self) -> tuple[Address, ...]:
+        """Accounts that the node signs for."""
+        return tuple(checksummed(account) for account in await self.transport.request("eth_accounts"))
+
+    async def estimate_gas(self, transaction: dict[str, Any]) -> int:
+        """Gas that a transaction takes; a revert is an ``RpcError`` with its data.
+
+        Args:
+            transaction: JSON-RPC's own fields; integers and bytes are written as hexadecimal here.
+        """
+        fields = {name: _hexadecimal(value) for name, value in transaction.items()}
+        return int(await self.transport.request("eth_estimateGas", [fields]), 16)
+
+    async def send_raw(self, signed: bytes) -> TxHash:
+        """Hand a signed transaction to the node; returns before it is in a block."""
+        return TxHash(await self.transport.request("eth_sendRawTransaction", [f"0x{signed.hex()}"]))
+
+    async def transaction(self, transaction_hash: TxHash) -> dict[str, Any] | None:
+        """A transaction in the pool or the chain, as the node wrote it."""
+        found: dict[str, Any] | None = await self.transport.request(
+            "eth_getTransactionByHash", [transaction_hash]
+        )
+        return found
+
+    async def transaction_receipt(self, transaction_hash: TxHash) -> dict[str, Any] | None:
+        """A mined transaction's receipt, as the node wrote it."""
+        found: dict[str, Any] | None = await self.transport.request(
+            "eth_getTransactionReceipt", [transaction_hash]
+        )
+        return found
+
+    async def gas_price(self) -> int:
+        """The node's price for a legacy transaction, in wei per gas."""
+        return int(await self.transport.request("eth_gasPrice"), 16)
+
+    async def fee_data(self) -> FeeData:
+        """Base fee of the newest block, and what the node suggests to pay."""
+        base_fee = (await self.block("latest")).base_fee
+        priority_fee = 0
+        if base_fee is not None:
+            priority_fee = int(await self.transport.request("eth_maxPriorityFeePerGas"), 16)
+        return FeeData(base_fee=base_fee, gas_price=await self.gas_price(), priority_fee=priority_fee)
+
+    async def _identity(self) -> tuple[int, BlockHash]:
+        chain_id = int(await self.transport.request("eth_chainId"), 16)
+        return chain_id, (await self.block(0)).ref.hash
+
+    async def _answers(self, method: str, params: Sequence[Any] = ()) -> bool:
+        try:
+            await self.transport.request(method, params)
+        except RpcError:
+            return False
+        return True
+
+
+@asynccontextmanager
+async def open_node(url: str, *, call_timeout_s: float = 30.0) -> AsyncIterator[Node]:
+    """A connected, probed node that is closed at the end of the block.
+
+    Args:
+        url: ``ws://`` or ``wss://``.
+        call_timeout_s: deadline of each call in seconds.
+
+    Raises:
+        WebSocketRequired: the URL is of another scheme.
+        NodeUnreachable: nobody answers there.
+    """
+    node = Node(
+        url=url, transport=await dial(url, call_timeout_s=call_timeout_s), call_timeout_s=call_timeout_s
+    )
+    try:
+        await node.probe()
+        yield node
+    finally:
+        await node.aclose()
+
+
+@functools.lru_cache(maxsize=65_536)
+def checksummed(address: str) -> Address:
+    """The address with its EIP-55 checksum."""
+    return Address(to_checksum_address(address))
+
+
+def _parse_block(raw: dict[str, Any]) -> RawBlock:
+    base_fee = raw.get("baseFeePerGas")
+    return RawBlock(
+        ref=BlockRef(
+            number=int(raw["number"], 16),
+            hash=BlockHash(raw["hash"]),
+            parent_hash=BlockHash(raw["parentHash"]),
+            timestamp=int(raw["timestamp"], 16),
+        ),
+        logs_bloom=_bytes(raw["logsBloom"]),
+        base_fee=None if base_fee is None else int(base_fee, 16),
+        gas_used=int(raw["gasUsed"], 16),
+        gas_limit=int(raw["gasLimit"], 16),
+        transactions=tuple(raw.get("transactions", ())),
+    )
+
+
+def _parse_log(raw: dict[str, Any]) -> RawLog:
+    return RawLog(
+        block_hash=BlockHash(raw["blockHash"]),
+        log_index=int(raw["logIndex"], 16),
+        transaction=TxHash(raw["transactionHash"]),
+        address=checksummed(raw["address"]),
+        topics=tuple([_bytes(topic) for topic in raw["topics"]]),
+        data=_bytes(raw["data"]),
+    )
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
+
+
+def _position(block: int | str) -> str:
+    return hex(block) if isinstance(block, int) else block
+
+
+def _hexadecimal(value: object) -> object:
+    if isinstance(value, bytes):
+        return f"0x{value.hex()}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return hex(value)
+    return value

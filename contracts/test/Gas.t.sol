@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Content, Phase, Sanction, TaskConfig} from "../src/interfaces/TaskTypes.sol";
+import {Vm} from "./Cheats.sol";
+import {TaskFixture} from "./TaskFixture.sol";
+
+/// @title Gas per trainer and round in steady state, whole transactions, beside the prototype's
+/// @notice Writes `gas/rounds.json`. A transaction costs what it executes, 21,000 and its calldata at 16 gas a
+/// byte (4 a zero byte), but no less than 21,000 and 40 (10) gas a byte: EIP-7623. Every call runs as a transaction
+/// of its own (`isolate`), so that slots are cold and refunds counted.
+/// forge-config: default.isolate = true
+/// forge-config: default.gas_limit = 1000000000000
+contract GasTest is TaskFixture {
+    struct Cost {
+        uint256 commit;
+        uint256 reveal;
+        uint256 score;
+        uint256 largest; // transaction
+    }
+
+    function test_DirectRoundOfTen() public {
+        _compare("direct-10", _steadyState(10, false), 10, [uint256(48_000), 43_300, 7_500]);
+    }
+
+    function test_RelayedRoundOfTen() public {
+        _compare("relayed-10", _steadyState(10, true), 10, [uint256(16_000), 9_400, 7_500]);
+    }
+
+    function test_DirectRoundOfThousand() public {
+        _compare("direct-1000", _steadyState(1000, false), 1000, [uint256(46_200), 41_500, 2_200]);
+    }
+
+    function test_RelayedRoundOfThousand() public {
+        _compare("relayed-1000", _steadyState(1000, true), 1000, [uint256(8_700), 2_400, 2_200]);
+    }
+
+    /// @dev Costs of the third round.
+    function _steadyState(uint32 members, bool relayed) private returns (Cost memory cost) {
+        TaskConfig memory c = _config();
+        c.capacity = members;
+        c.stake = 0;
+        c.relayed = relayed;
+        c.uniqueDigests = false;
+        _create(c);
+        _bond(0);
+        for (uint32 i; i < members; ++i) {
+            vm.prank(_account(i));
+            task.join(_account(i), _noPermit(), "");
+        }
+        _assertPhase(Phase.Training);
+        for (uint256 i; i < 3; ++i) {
+            cost = relayed ? _relayedRound(members) : _directRound(members);
+        }
+    }
+
+    function _directRound(uint32 members) private returns (Cost memory cost) {
+        uint32 number = _number();
+        for (uint32 i; i < members; ++i) {
+            bytes32 commitment = _commitment(i, _digest(number, i), SIZE);
+            uint256 spent = _transact(_account(i), abi.encodeCall(task.commit, (i, commitment)));
+            cost.commit += spent;
+            if (spent > cost.largest) cost.largest = spent;
+        }
+        _assertPhase(Phase.Reveal);
+        for (uint32 i; i < members; ++i) {
+            bytes32 digest = _digest(number, i);
+            bytes memory call = abi.encodeCall(task.reveal, (i, _entry(i, digest), _opening(0, digest, SIZE)));
+            cost.reveal += _transact(_account(i), call);
+        }
+        _score(members, cost);
+    }
+
+    function _relayedRound(uint32 members) private returns (Cost memory cost) {
+        uint32 number = _number();
+        uint32 batches = (members + 255) / 256;
+        for (uint32 b; b < batches; ++b) {
+            uint32 count = b == batches - 1 ? members - b * 256 : 256;
+            bytes memory signed = new bytes(count * 101);
+            for (uint32 i; i < count; ++i) {
+                _write(signed, i * 101, _signed(b * 256 + i));
+            }
+            uint256 spent = _transact(stranger, abi.encodeCall(task.commitBatch, (signed)));
+            cost.commit += spent;
+            if (spent > cost.largest) cost.largest = spent;
+        }
+        _assertPhase(Phase.Reveal);
+        for (uint32 b; b < batches; ++b) {
+            uint32 count = b == batches - 1 ? members - b * 256 : 256;
+            bytes memory entries = new bytes(count * 36);
+            bytes memory openings = new bytes(count * 54);
+            for (uint32 i; i < count; ++i) {
+                bytes32 digest = _digest(number, b * 256 + i);
+                _write(entries, i * 36, _entry(b * 256 + i, digest));
+                _write(openings, i * 54, _opening(uint16(i), digest, SIZE));
+            }
+            cost.reveal += _transact(stranger, abi.encodeCall(task.reveal, (b, entries, openings)));
+        }
+        _score(members, cost);
+    }
+
+    function _write(bytes memory buffer, uint256 start, bytes memory piece) private pure {
+        assembly ("memory-safe") {
+            mcopy(add(add(buffer, 0x20), start), add(piece, 0x20), mload(piece))
+        }
+    }
+
+    /// @dev Scores are what they mostly are: six significant digits, four in five positive.
+    function _score(uint32 members, Cost memory cost) private {
+        int64[] memory scores = new int64[](members);
+        for (uint256 i; i < members; ++i) {
+            int64 size = int64(uint64(uint256(keccak256(abi.encode(_number(), i))) % 1e9));
+            scores[i] = i % 5 == 4 ? -size : size;
+        }
+        uint32 number = _number();
+        bytes memory call = abi.encodeCall(
+            task.submitEvaluation,
+            (
+                number,
+                _pack(scores),
+                _modelOf(number),
+                Content(keccak256("report"), 300),
+                new Sanction[](0),
+                new uint256[](0)
+            )
+        );
+        cost.score = _transact(evaluator, call);
+        if (cost.score > cost.largest) cost.largest = cost.score;
+        vm.assertEq(_number(), number + 1);
+    }
+
+    function _transact(address sender, bytes memory call) private returns (uint256 spent) {
+        vm.prank(sender);
+        (bool done,) = address(task).call(call);
+        vm.assertTrue(done);
+        Vm.Gas memory used = vm.lastCallGas();
+        uint256 tokens;
+        for (uint256 i; i < call.length; ++i) {
+            tokens += call[i] == 0 ? 1 : 4;
+        }
+        emit LOG(used.gasTotalUsed, uint64(used.gasRefunded), tokens, call.length);
+        spent = used.gasTotalUsed;
+        uint256 floor = 21_000 + 10 * tokens;
+        if (spent < floor) spent = floor;
+    }
+    event LOG(uint256,uint256,uint256,uint256);
+
+    function _compare(string memory name, Cost memory cost, uint256 members, uint256[3] memory prototype) private {
+    emit LOG(cost.commit / members, cost.reveal/members, cost.score/members, cost.largest);
+    }
+}

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data sets, the per-user cache that holds them, and partitions of them among clients."""

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training engine: takes jobs from many agents at once and runs them on its workers, off the event loop.
+
+A result depends on its job alone: it is bit for bit the same with one worker or many, in threads or in
+processes, alone or among other jobs, and when repeated on the same machine.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Literal, cast
+
+import anyio
+import numpy as np
+import numpy.typing as npt
+
+from bcfl.models.data.dataset import Samples
+from bcfl.models.errors import InvalidRound, SamplesConflict, UnknownSamples
+from bcfl.models.evaluation import Evaluation
+from bcfl.models.networks.network import Network
+from bcfl.models.training.busy import BusyClock
+from bcfl.models.training.executors import ThreadWorker, Worker, WorkerPool
+from bcfl.models.training.job import CoalitionsJob, EvaluationJob, SamplesRef, TrainingJob, TrainingResult
+from bcfl.models.training.processes import ProcessWorker, SamplesFolder
+from bcfl.models.weights import Weights
+
+__all__ = ("Device", "Engine", "ExecutorKind")
+
+ExecutorKind = Literal["threads", "processes"]
+Device = Literal["cpu", "cuda", "auto"]
+
+
+class Engine:
+    """Made by ``Engine.start``; all methods belong to the event loop that started it."""
+
+    def __init__(
+        self, pool: WorkerPool, samples: dict[str, Samples], folder: SamplesFolder | None, busy: BusyClock
+    ) -> None:
+        self._pool = pool
+        self._samples = samples
+        self._folder = folder
+        self._busy = busy
+
+    @classmethod
+    @asynccontextmanager
+    async def start(
+        cls, *, executor: ExecutorKind = "processes", workers: int = 1, device: Device = "cpu"
+    ) -> AsyncIterator[Engine]:
+        """An engine for the length of the block.
+
+        Args:
+            executor: ``threads`` of this process (whose torch is then set to one thread a job), or worker
+                ``processes``, which pay with small batches because Python code does not hold them up.
+            workers: jobs that run at the same time, usually one for each core.
+            device: ``auto`` is cuda where there is one.
+        """
+        if workers < 1:
+            raise ValueError(f"An engine needs at least one worker, not {workers}.")
+        samples: dict[str, Samples] = {}
+        busy = BusyClock()
+        processes = executor == "processes"
+        scratch = (
+            tempfile.TemporaryDirectory(prefix="bcfl-engine-", ignore_cleanup_errors=True)
+            if processes
+            else nullcontext("")
+        )
+        with scratch as place:
+            folder = SamplesFolder(Path(place)) if processes else None
+            team: list[Worker] = [
+                ProcessWorker(device, Path(place)) if processes else ThreadWorker(device, samples)
+                for _ in range(workers)
+            ]
+            async with WorkerPool.open(team, busy) as pool:
+                yield cls(pool, samples, folder, busy)
+
+    @property
+    def busy_seconds(self) -> dict[str, float]:
+        """Wall seconds in which ``training``, ``scoring`` and ``evaluation`` were under way."""
+        return self._busy.seconds()
+
+    def add_samples(self, key: str, samples: Samples) -> None:
+        """Give every worker these samples once; jobs name them by ``key``. Adding the same again does nothing.
+
+        Raises:
+            SamplesConflict: other samples have that key.
+        """
+        known = self._samples.get(key)
+        if known is samples:
+            return
+        if known is not None:
+            if known.digest() == samples.digest():
+                return
+            raise SamplesConflict(f"The engine has other samples named '{key}' already: choose another key.")
+        if self._folder is not None:
+            self._folder.write(key, samples)
+        self._samples[key] = samples
+
+    async def train(self, job: TrainingJob) -> TrainingResult:
+        """Train a model.
+
+        Raises:
+            UnknownSamples: the job's samples were not added, or an index points past them.
+            SchemaMismatch: the start does not fit the network.
+            WorkFailed: the network or torch raised something.
+            WorkerDied: the worker's process ended; the job may be given again.
+        """
+        self._check(job.samples)
+        return cast("TrainingResult", await self._pool.run(job))
+
+    async def evaluate(
+        self,
+        network: Network,
+        weights: Weights,
+        samples_key: str,
+        indices: npt.NDArray[np.int64] | None = None,
+    ) -> Evaluation:
+        """Loss and accuracy of a model on the samples of that key, or on those at ``indices``; raises as ``train``."""
+        samples = SamplesRef(samples_key, indices)
+        self._check(samples)
+        job = EvaluationJob(network=network, weights=weights, samples=samples)
+        return cast("Evaluation", await self._pool.run(job))
+
+    async def coalition_losses(
+        self,
+        network: Network,
+        start: Weights,
+        updates: Sequence[Weights],
+        weights: Sequence[float] | None,
+        coalitions: Sequence[int | Iterable[int]],
+        samples_key: str,
+        indices: npt.NDArray[np.int64] | None = None,
+    ) -> list[float]:
+        """The mean loss of the model of each coalition, in their order; raises as ``train``.
+
+        Args:
+            network: of the models.
+            start: the global model w that the round began with; the model of the empty coalition.
+            updates: the members' models after training (not differences).
+            weights: the round's aggregation weights pᵢ: a coalition's model is w + Σ pᵢ(updateᵢ − w) over its
+                members. None: it is the plain mean of its members' models (the published game).
+            coalitions: bit masks over ``updates``, or sets of indices.
+            samples_key: what to evaluate on.
+            indices: those of them, all if None.
+        """
+        samples = SamplesRef(samples_key, indices)
+        self._check(samples)
+        if weights is not None and len(weights) != len(updates):
+            raise InvalidRound(f"{len(updates)} updates need one weight each, not {len(weights)}.")
+        for update in updates:
+            start.same_schema(update)
+        masks = [_mask(coalition, len(updates)) for coalition in coalitions]
+        # Each coalition is built and evaluated by itself, so where the list is cut changes no value.
+        parts = [
+            part.tolist() for part in np.array_split(np.arange(len(masks)), self._pool.size) if len(part)
+        ]
+        losses: list[float] = [0.0] * len(masks)
+
+        async def score(part: list[int]) -> None:
+            job = CoalitionsJob(
+                network=network,
+                start=start,
+                updates=tuple(updates),
+                proportions=None if weights is None else tuple(weights),
+                coalitions=tuple(masks[place] for place in part),
+                samples=samples,
+            )
+            for place, loss in zip(part, cast("list[float]", await self._pool.run(job)), strict=True):
+                losses[place] = loss
+
+        failure: Exception | None = None
+        try:
+            async with anyio.create_task_group() as group:
+                for part in parts:
+                    group.start_soon(score, part)
+        except* Exception as errors:  # noqa: BLE001 - the first is raised as itself, for callers that name it
+            failure = _first(errors)
+        if failure is not None:
+            raise failure
+        return losses
+
+    def _check(self, samples: SamplesRef) -> None:
+        known = self._samples.get(samples.key)
+        if known is None:
+            raise UnknownSamples(
+                f"The engine has no samples named '{samples.key}': add them with add_samples first."
+            )
+        if samples.indices is None:
+            least, most, count = 0, len(known) - 1, len(known)
+        else:
+            count = len(samples.indices)
+            least, most = (int(samples.indices.min()), int(samples.indices.max())) if count else (0, -1)
+        if count == 0 or least < 0 or most >= len(known):
+            raise UnknownSamples(
+                f"A job needs at least one of the {len(known)} samples named '{samples.key}', counted from 0; "
+                f"it names {count} from {least} to {most}."
+            )
+
+
+def _mask(coalition: int | Iterable[int], members: int) -> int:
+    mask = (
+        sum(1 << member for member in set(coalition)) if isinstance(coalition, Iterable) else int(coalition)
+    )
+    if mask < 0 or mask >> members:
+        raise InvalidRound(f"Coalition {mask:#b} names a member that is not among the {members} updates.")
+    return mask
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert isinstance(found, Exception)  # noqa: S101 - a group of exceptions holds nothing else
+    return found

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pool of workers behind one asynchronous call, and the worker that is a thread of this process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+import anyio.to_thread
+
+from bcfl.models.data.dataset import Samples
+from bcfl.models.training.busy import BusyClock
+from bcfl.models.training.job import Job
+
+if TYPE_CHECKING:
+    from bcfl.models.training.worker import Answer
+
+__all__ = ("ThreadWorker", "Worker", "WorkerPool")
+
+
+class Worker(Protocol):
+    """Does one job at a time; every method but ``interrupt`` may block and is called off the event loop."""
+
+    def start(self) -> None:
+        """Get ready."""
+        ...
+
+    def perform(self, job: Job, cancelled: threading.Event) -> Answer:
+        """Do the job, or raise ``JobCancelled`` soon after ``cancelled`` is set."""
+        ...
+
+    def interrupt(self) -> None:
+        """Called on the event loop after a job's ``cancelled`` was set, for workers that cannot see the flag."""
+        ...
+
+    def close(self) -> None:
+        """End, within seconds."""
+        ...
+
+
+class ThreadWorker:
+    """Works in a thread of this process; its torch runs with one thread a job from the first job on."""
+
+    def __init__(self, device: str, samples: Mapping[str, Samples]) -> None:
+        # imported here: a process that only sends jobs to worker processes needs no torch
+        from bcfl.models.training.worker import Workbench  # see above
+
+        self._workbench = Workbench(device, samples)
+
+    def start(self) -> None:
+        """Nothing to get ready."""
+
+    def perform(self, job: Job, cancelled: threading.Event) -> Answer:
+        """Do the job in the calling thread."""
+        return self._workbench.perform(job, cancelled=cancelled.is_set)
+
+    def interrupt(self) -> None:
+        """Nothing to do: the flag is seen between batches."""
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class WorkerPool:
+    """Hands jobs to free workers, in the order in which they were asked for.
+
+    A cancelled caller's job ends between two batches before the cancellation goes on, so that no thread
+    outlives the scope that started it.
+    """
+
+    def __init__(self, workers: Sequence[Worker], busy: BusyClock) -> None:
+        self._free = list(workers)
+        self._slots = anyio.CapacityLimiter(len(workers))
+        self._threads = anyio.CapacityLimiter(len(workers))
+        self._busy = busy
+        self.size = len(workers)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, workers: Sequence[Worker], busy: BusyClock) -> AsyncIterator[WorkerPool]:
+        """Start the workers and close them when the block ends, whatever ends it."""
+        pool = cls(workers, busy)
+        try:
+            for worker in workers:
+                await anyio.to_thread.run_sync(worker.start, limiter=pool._threads)
+            yield pool
+        finally:
+            with anyio.CancelScope(shield=True):
+                async with anyio.create_task_group() as group:
+                    for worker in workers:
+                        group.start_soon(anyio.to_thread.run_sync, worker.close)
+
+    async def run(self, job: Job) -> Answer:
+        """Wait for a free worker and let it do the job."""
+        async with self._slots:
+            worker = self._free.pop()
+            try:
+                with self._busy.under_way(job.kind):
+                    return await self._perform(worker, job)
+            finally:
+                self._free.append(worker)
+
+    async def _perform(self, worker: Worker, job: Job) -> Answer:
+        cancelled = threading.Event()
+        finished = anyio.Event()
+        answers: list[Answer] = []
+        failures: list[Exception] = []
+
+        async def work() -> None:
+            with anyio.CancelScope(shield=True):
+                try:
+                    answers.append(
+                        await anyio.to_thread.run_sync(worker.perform, job, cancelled, limiter=self._threads)
+                    )
+                except Exception as error:  # noqa: BLE001 - raised again below, outside the task group
+                    failures.append(error)
+                finished.set()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(work)
+            try:
+                await finished.wait()
+            except anyio.get_cancelled_exc_class():
+                cancelled.set()
+                worker.interrupt()
+                raise
+        if failures:
+            raise failures[0]
+        return answers[0]

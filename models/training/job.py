@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine is asked to do, and what it answers: plain values that any worker can take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bcfl.models.errors import InvalidHyperparameters
+from bcfl.models.networks.network import Network
+from bcfl.models.weights import Weights
+
+__all__ = (
+    "CoalitionsJob",
+    "EvaluationJob",
+    "Hyperparameters",
+    "Job",
+    "SamplesRef",
+    "TrainingJob",
+    "TrainingResult",
+    "WorkKind",
+)
+
+WorkKind = Literal["training", "scoring", "evaluation"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """Stochastic gradient descent on mean cross-entropy; the momentum starts at zero in every job."""
+
+    learning_rate: float
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    batch_size: int = 50
+    epochs: int = 2
+    shuffle: bool = True
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise InvalidHyperparameters(f"The learning rate must be above 0, not {self.learning_rate}.")
+        if not 0 <= self.momentum < 1:
+            raise InvalidHyperparameters(f"The momentum must be at least 0 and below 1, not {self.momentum}.")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise InvalidHyperparameters(f"The weight decay must be at least 0, not {self.weight_decay}.")
+        if self.batch_size < 1 or self.epochs < 1:
+            raise InvalidHyperparameters(
+                f"Batch size and epochs must be at least 1, not {self.batch_size} and {self.epochs}."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class SamplesRef:
+    """Samples that the engine was given under ``key``; all of them, or those at ``indices`` in that order."""
+
+    key: str
+    indices: npt.NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingJob:
+    """Train ``network`` from ``start`` on ``samples``; order and dropout follow ``seed`` alone."""
+
+    kind: ClassVar[WorkKind] = "training"
+
+    network: Network
+    hyperparameters: Hyperparameters
+    start: Weights
+    samples: SamplesRef
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingResult:
+    """What a training job gives.
+
+    ``loss`` is the mean training loss a sample over the last epoch (with dropout, while weights move);
+    ``train_loss`` the mean loss on the same samples afterwards, in evaluation mode. ``seconds`` are wall time.
+    """
+
+    weights: Weights
+    loss: float
+    train_loss: float
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EvaluationJob:
+    """Loss and accuracy of ``weights`` on ``samples``."""
+
+    kind: ClassVar[WorkKind] = "evaluation"
+
+    network: Network
+    weights: Weights
+    samples: SamplesRef
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CoalitionsJob:
+    """Losses of the models of ``coalitions``, each a bit mask over ``updates``.
+
+    With ``proportions`` pᵢ a coalition's model is start + Σ pᵢ(updateᵢ − start) over its members; without,
+    the plain mean of its members' models, and ``start`` for the empty coalition.
+    """
+
+    kind: ClassVar[WorkKind] = "scoring"
+
+    network: Network
+    start: Weights
+    updates: tuple[Weights, ...]
+    proportions: tuple[float, ...] | None
+    coalitions: Sequence[int]
+    samples: SamplesRef
+
+
+Job = TrainingJob | EvaluationJob | CoalitionsJob

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Local training: stochastic gradient descent with momentum on mean cross-entropy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from bcfl.models.errors import JobCancelled
+from bcfl.models.evaluation import evaluate
+from bcfl.models.networks.dropout import attach_generator
+from bcfl.models.networks.network import load_weights, read_weights
+from bcfl.models.training.job import TrainingJob, TrainingResult
+from bcfl.models.training.tensors import DeviceSamples
+
+__all__ = ("train",)
+
+
+def train(
+    job: TrainingJob, module: torch.nn.Module, samples: DeviceSamples, *, cancelled: Callable[[], bool]
+) -> TrainingResult:
+    """Train ``module`` from the job's start.
+
+    The result depends on the job alone: the module brings only its structure, and order and dropout come
+    from a generator made from the job's seed.
+
+    Args:
+        job: what to train, from where, on what.
+        module: of the job's network, prepared by the worker; its weights are overwritten.
+        samples: those that the job refers to.
+        cancelled: asked before every batch.
+
+    Raises:
+        JobCancelled: ``cancelled`` said so.
+    """
+    began = time.perf_counter()
+    given = job.hyperparameters
+    load_weights(module, job.start)
+    generator = torch.Generator(device=samples.device).manual_seed(job.seed)
+    attach_generator(module, generator)
+    optimizer = torch.optim.SGD(
+        module.parameters(),
+        lr=given.learning_rate,
+        momentum=given.momentum,
+        weight_decay=given.weight_decay,
+        foreach=True,
+    )
+    indices = samples.indices(job.samples.indices)
+    module.train()
+    steps = 0
+    total = torch.zeros((), dtype=torch.float64, device=samples.device)
+    for _ in range(given.epochs):
+        total.zero_()
+        order = indices
+        if given.shuffle:
+            order = indices[torch.randperm(len(indices), generator=generator, device=samples.device)]
+        for batch in torch.split(order, given.batch_size):
+            if cancelled():
+                raise JobCancelled
+            inputs, targets = samples.batch(batch)
+            loss = torch.nn.functional.cross_entropy(module(inputs), targets)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+            optimizer.step()
+            total += loss.detach().double() * len(batch)
+            steps += 1
+    afterwards = evaluate(module, samples, indices, cancelled=cancelled)
+    return TrainingResult(
+        weights=read_weights(job.network, module),
+        loss=total.item() / len(indices),
+        train_loss=afterwards.loss,
+        steps=steps,
+        seconds=time.perf_counter() - began,
+    )

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be wrong with a scenario file, or with a run directory.
+
+::
+
+    ScenarioError
+    ├── ScenarioUnreadable       the file is missing, empty, too large or not text
+    ├── ScenarioSyntax           the file is not the YAML that scenarios are written in
+    ├── ScenarioInvalid          a key is unknown, missing, or has a value that cannot be
+    ├── OverrideInvalid          a ``--set`` is not ``key.key=value``, or its key cannot be reached
+    ├── ScenarioExists           a new scenario would overwrite a file
+    ├── RunDirectoryOccupied     a run would write into somebody's files
+    ├── RunDirectoryUnreadable   a file of a run directory is missing or damaged
+    ├── ScenarioStuck            nobody acts and nobody waits, but the task has not ended
+    └── SummaryUnreadable        a summary is of another version, or is not one
+"""
+
+from __future__ import annotations
+
+from bcfl.errors import ScenarioError
+
+__all__ = (
+    "OverrideInvalid",
+    "RunDirectoryOccupied",
+    "RunDirectoryUnreadable",
+    "ScenarioExists",
+    "ScenarioInvalid",
+    "ScenarioStuck",
+    "ScenarioSyntax",
+    "ScenarioUnreadable",
+    "SummaryUnreadable",
+)
+
+
+class ScenarioUnreadable(ScenarioError):
+    """The scenario file cannot be read; give the path of a YAML file, or make one with 'bcfl new NAME'."""
+
+
+class ScenarioSyntax(ScenarioError):
+    """The scenario file is not valid YAML; 'bcfl new NAME' writes one to start from."""
+
+
+class ScenarioInvalid(ScenarioError):
+    """A value of the scenario cannot be.
+
+    Attributes:
+        source: where the value was written: a file with its line, or an option of the command.
+        key: the dotted key, such as ``task.rounds``.
+    """
+
+    def __init__(self, message: str, *, source: str, key: str) -> None:
+        super().__init__(message)
+        self.source = source
+        self.key = key
+
+
+class OverrideInvalid(ScenarioError):
+    """An override is written as key.key=value, for example --set task.rounds=3."""
+
+
+class ScenarioExists(ScenarioError):
+    """A file with the name of the new scenario exists already; choose another name or remove it."""
+
+
+class RunDirectoryOccupied(ScenarioError):
+    """The directory for the run holds files already; give an empty or a new one with --out."""
+
+
+class RunDirectoryUnreadable(ScenarioError):
+    """This is not the directory of a finished run; give one that 'bcfl run' wrote."""
+
+
+class SummaryUnreadable(ScenarioError):
+    """The summary cannot be read by this version of bcfl; run the scenario again."""
+
+
+class ScenarioStuck(ScenarioError):
+    """Nobody acts and nobody waits, but the task has not ended; the log in the run directory says who did what."""
+
+    exit_code = 7

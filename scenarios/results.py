@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of a run, folded from its event log alone: live while it runs, and again by ``bcfl replay``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from bcfl.contracts import events as e
+from bcfl.contracts.event_codec import event_from_json
+from bcfl.contracts.ids import Address, TrainerIndex
+from bcfl.contracts.phases import Phase
+from bcfl.contracts.scores import SCORE_UNIT
+from bcfl.contracts.state import RoundRecord, TaskState, fold
+from bcfl.scenarios.errors import RunDirectoryUnreadable
+from bcfl.scenarios.summary import (
+    EventCounts,
+    Final,
+    GasTotals,
+    Genesis,
+    Participant,
+    RoundSummary,
+    Summary,
+    Timings,
+    TokenTotals,
+)
+from bcfl.scenarios.tokens import CREDIT_UNIT
+from bcfl.storage.content_id import cid_text
+
+__all__ = ("Results", "results_of")
+
+NOT_REVEALED = "not_revealed"
+
+
+class Results:
+    """Folds records of ``events.jsonl`` in their order."""
+
+    def __init__(self) -> None:
+        self._participants: dict[str, dict[str, str]] = {}
+        self._events: list[e.Event] = []
+        self._decisions: dict[tuple[str, int, str], dict[str, Any]] = {}
+        self._gas: dict[tuple[str, int, str], tuple[str, int]] = {}
+        self._delivered = 0
+        self._retracted = 0
+        self._state: TaskState | None = None
+
+    def take(self, record: dict[str, Any]) -> None:
+        """One more record."""
+        if record["source"] == "chain":
+            self._take_chain(record)
+        elif record["event"] == "run_started":
+            self._participants = record["participants"]
+        elif record["event"] == "transaction":
+            # Once an action, however often a reorganisation had it included again.
+            key = (record["source"], record["round"], record["action"])
+            if record["gas"]:
+                self._gas[key] = (record["role"], record["gas"])
+        else:
+            self._decisions[record["source"], record["round"], record["event"]] = record
+
+    def _take_chain(self, record: dict[str, Any]) -> None:
+        if record["event"] == "retracted":
+            gone = set(record["blocks"])
+            kept = [event for event in self._events if event.origin.block.number not in gone]
+            self._retracted += len(self._events) - len(kept)
+            self._events = kept
+            self._state = None
+            return
+        event = event_from_json(record)
+        self._delivered += 1
+        self._events.append(event)
+        if self._state is not None and event.origin.address == self._state.address:
+            self._state = fold(self._state, [event])
+
+    @property
+    def state(self) -> TaskState:
+        """The task after all records.
+
+        Raises:
+            RunDirectoryUnreadable: the log does not say that a task was created.
+        """
+        if self._state is None:
+            created = next((event for event in self._events if isinstance(event, e.TaskCreated)), None)
+            if created is None:
+                raise RunDirectoryUnreadable(
+                    "The event log ends before a task was created; run the scenario again."
+                )
+            own = (event for event in self._events if event.origin.address == created.task)
+            self._state = fold(TaskState.created(created), own)
+        return self._state
+
+    @property
+    def last_round(self) -> int:
+        """The newest round."""
+        return self.state.round
+
+    def round(self, number: int) -> RoundSummary:
+        """One round's table."""
+        state = self.state
+        record = state.rounds[number]
+        names = {index: self._name(member.account) for index, member in state.members.items()}
+        scored = self._scored(record)
+        local = {
+            name: record["loss"]
+            for (name, at, event), record in self._decisions.items()
+            if event == "trained" and at == number
+        }
+        rejected = {names[TrainerIndex(int(i))]: reason for i, reason in scored.get("rejected", {}).items()}
+        if record.finalized:
+            rejected |= {
+                names[index]: NOT_REVEALED for index in record.commitments if index not in record.updates
+            }
+        return RoundSummary(
+            round=number,
+            global_loss=scored.get("loss"),
+            global_accuracy=scored.get("accuracy"),
+            local_loss=dict(sorted(local.items())),
+            validation_loss={
+                names[TrainerIndex(int(i))]: loss for i, loss in scored.get("validation_loss", {}).items()
+            },
+            scores={names[index]: score / SCORE_UNIT for index, score in record.scores.items()},
+            tokens={names[index]: str(amount * CREDIT_UNIT) for index, amount in record.credits.items()},
+            rejected=rejected,
+            suspended=tuple(names[index] for index in record.suspended),
+            ejected=tuple(names[index] for index in record.ejected),
+            gas=self._gas_by_role(number),
+        )
+
+    def rounds(self) -> tuple[RoundSummary, ...]:
+        """All finalised rounds."""
+        return tuple(self.round(n) for n, record in sorted(self.state.rounds.items()) if record.finalized)
+
+    def summary(self, *, scenario: str, seed: int, timings: Timings) -> Summary:
+        """What the run came to."""
+        state = self.state
+        rounds = self.rounds()
+        first = next((self._scored(r) for _, r in sorted(state.rounds.items()) if self._scored(r)), {})
+        measured = [r for r in rounds if r.global_loss is not None]
+        trained = sum(len(record.updates) for record in state.rounds.values())
+        # Enrolment and the end are the task's, not a round's: a trainer-round counts rounds alone.
+        in_rounds = sum(gas for (_, number, _), (_, gas) in self._gas.items() if number > 0)
+        return Summary(
+            scenario=scenario,
+            seed=seed,
+            status="completed" if state.phase is Phase.COMPLETED else "cancelled",
+            genesis=Genesis(loss=first.get("start_loss"), accuracy=first.get("start_accuracy")),
+            rounds=rounds,
+            final=Final(
+                loss=measured[-1].global_loss if measured else first.get("start_loss"),
+                accuracy=measured[-1].global_accuracy if measured else first.get("start_accuracy"),
+                cid=cid_text(state.model),
+            ),
+            participants={name: self._participant(entry) for name, entry in self._participants.items()},
+            tokens=TokenTotals(
+                budget=str(state.budget * CREDIT_UNIT),
+                paid=str(sum(member.withdrawn for member in state.members.values()) * CREDIT_UNIT),
+                returned=str((state.returned or 0) * CREDIT_UNIT),
+            ),
+            timings=timings,
+            gas=GasTotals(
+                total=sum(gas for _, gas in self._gas.values()),
+                per_trainer_round=in_rounds / trained if trained else 0.0,
+            ),
+            events=EventCounts(delivered=self._delivered, retracted=self._retracted),
+        )
+
+    def _participant(self, entry: dict[str, str]) -> Participant:
+        state = self.state
+        index = state.index_of.get(Address(entry["address"]))
+        member = None if index is None else state.members[index]
+        return Participant(
+            role=entry["role"],
+            behaviour=entry.get("behaviour", "honest"),
+            address=entry["address"],
+            tokens=str(member.withdrawn * CREDIT_UNIT) if member else "0",
+            ejected_round=member.ejected_round if member else None,
+        )
+
+    def _scored(self, record: RoundRecord) -> dict[str, Any]:
+        """What the evaluator whose scores stand said of the round; empty for a round without scores."""
+        if record.evaluator is None:
+            return {}
+        name = self._name(self.state.evaluators[record.evaluator].account)
+        return self._decisions.get((name, record.number, "scored"), {})
+
+    def _gas_by_role(self, number: int) -> dict[str, int]:
+        gas: dict[str, int] = defaultdict(int)
+        for (_, at, _), (role, used) in self._gas.items():
+            if at == number:
+                gas[role] += used
+        return dict(sorted(gas.items()))
+
+    def _name(self, account: Address) -> str:
+        return next(
+            (name for name, entry in self._participants.items() if entry["address"] == account), account
+        )
+
+
+def results_of(records: Iterable[dict[str, Any]]) -> Results:
+    """The tables of a whole log."""
+    results = Results()
+    for record in records:
+        results.take(record)
+    return results

@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs one scenario: composes data, store, engine, chain and agents, waits for the end, writes what it came to."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from bcfl import log
+from bcfl.agents.chronicle import Chronicle, TaskFilter
+from bcfl.agents.process import AgentProcess, ProcessSettings
+from bcfl.agents.retrieval import Retrieval
+from bcfl.chain.clock import DrivenChainClock, WallChainClock
+from bcfl.chain.deployer import Deployment, deploy, distribute, fund, opened_setup
+from bcfl.chain.devnet import Devnet
+from bcfl.chain.dispatch import Gathered, Immediate
+from bcfl.chain.fees import FeePolicy
+from bcfl.chain.journal import Journal
+from bcfl.chain.node import Node, open_node
+from bcfl.chain.pump import ReconnectPolicy
+from bcfl.contracts.delivery import Delivery
+from bcfl.errors import BcflError
+from bcfl.models.training.engine import Engine
+from bcfl.scenarios.crew import Crew, recruit
+from bcfl.scenarios.funder import open_funder
+from bcfl.scenarios.population import (
+    DEPLOYER,
+    PUBLISHER,
+    TRAIN_SAMPLES,
+    VALIDATION_SAMPLES,
+    Population,
+    Task,
+    plan_task,
+    populate,
+    task_config,
+)
+from bcfl.scenarios.progress import RunEnded, RunEvent, RunStarted
+from bcfl.scenarios.recorder import Recorder
+from bcfl.scenarios.results import Results
+from bcfl.scenarios.run_directory import RunDirectory
+from bcfl.scenarios.schema import Scenario
+from bcfl.scenarios.stepping import drive
+from bcfl.scenarios.summary import Summary, Timings
+from bcfl.scenarios.timing import Stopwatch, TimedStore
+from bcfl.seeds import Seeds
+from bcfl.storage.opening import open_store
+
+__all__ = ("RunResult", "run")
+
+_GENESIS_TIME = 1_700_000_000
+_GAS_A_ROUND = 400_000
+_GAS_BESIDES = 4_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """Where a run left its files, and what it came to."""
+
+    directory: Path
+    summary: Summary
+
+
+async def run(
+    scenario: Scenario,
+    *,
+    out: Path | None = None,
+    data_dir: Path | None = None,
+    observer: Callable[[RunEvent], None] = lambda _: None,
+) -> RunResult:
+    """Run a scenario to its end.
+
+    Args:
+        scenario: as ``scenarios.load`` gives it.
+        out: the run directory; by default ``runs/<name>-<stamp>``.
+        data_dir: where data lie that no package carries.
+        observer: told of progress.
+
+    Raises:
+        BcflError: one clear sentence on what could not be done.
+    """
+    began = time.perf_counter()
+    seeds = Seeds(scenario.seed)
+    source = scenario.data.dataset.create("dataset")
+    dataset = await anyio.to_thread.run_sync(source.load, data_dir)
+    population = populate(scenario, dataset, seeds)
+    plan = plan_task(scenario, seeds)
+    with RunDirectory.create(scenario, out=out) as directory:
+        log.configure(json_file=directory.log_file)
+        async with AsyncExitStack() as stack:
+            compute = scenario.compute
+            engine = await stack.enter_async_context(
+                Engine.start(
+                    executor=compute.executor, workers=compute.workers or _cores(), device=compute.device
+                )
+            )
+            engine.add_samples(TRAIN_SAMPLES, dataset.train)
+            engine.add_samples(VALIDATION_SAMPLES, population.validation)
+            location = str(directory.blobs) if scenario.storage.kind == "directory" else scenario.storage.url
+            store = TimedStore(await stack.enter_async_context(open_store(scenario.storage.kind, location)))
+            results = Results()
+            recorder = Recorder(directory=directory, results=results, watch=observer)
+            chain_time = Stopwatch()
+            try:
+                async with _opened_chain(scenario) as chain:
+                    deployment = await _set_up(scenario, chain, population, plan, directory)
+                    process = await _compose(
+                        scenario, chain, deployment, population, plan, seeds, engine, store, recorder, stack
+                    )
+                    recorder.started(
+                        {
+                            name: {"role": population.role(name), "address": population.signers[name].address}
+                            for name in population.agents
+                        }
+                    )
+                    observer(
+                        RunStarted(
+                            scenario=scenario, trainers=population.trainers, evaluators=population.evaluators
+                        )
+                    )
+                    await _live(process, chain, chain_time)
+                    recorder.flush()
+            except BaseExceptionGroup as group:
+                raise _plainest(group) from group
+            busy = engine.busy_seconds
+            summary = results.summary(
+                scenario=scenario.name,
+                seed=scenario.seed,
+                timings=Timings(
+                    total_s=time.perf_counter() - began,
+                    training_s=busy["training"],
+                    scoring_s=busy["scoring"] + busy["evaluation"],
+                    chain_s=chain_time.seconds,
+                    storage_s=store.watch.seconds,
+                ),
+            )
+            for record in summary.rounds:
+                directory.append_round(record)
+            retrieval = Retrieval(store)
+            final = await retrieval.content(
+                results.state.model, max_bytes=scenario.task.intake.max_update_bytes
+            )
+            directory.write_model(final)
+            directory.write_summary(summary)
+    observer(RunEnded(summary=summary))
+    return RunResult(directory=directory.path, summary=summary)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Chain:
+    """A node and how time passes on it; ``devnet`` is ours to watch."""
+
+    node: Node
+    devnet: Devnet | None
+    clock: DrivenChainClock | WallChainClock
+    dispatch: Gathered | Immediate
+
+    @property
+    def driven(self) -> bool:
+        return isinstance(self.dispatch, Gathered)
+
+
+@asynccontextmanager
+async def _opened_chain(scenario: Scenario) -> AsyncIterator[_Chain]:
+    settings = scenario.chain
+    if settings.url is not None:
+        async with open_node(settings.url) as node:
+            yield _Chain(node=node, devnet=None, clock=WallChainClock(), dispatch=Immediate())
+        return
+    driven = settings.block_time is None
+    timestamp = _GENESIS_TIME if driven else None
+    async with (
+        Devnet.start(block_time=settings.block_time, timestamp=timestamp) as devnet,
+        open_node(devnet.url) as node,
+    ):
+        yield _Chain(
+            node=node,
+            devnet=devnet,
+            clock=DrivenChainClock() if driven else WallChainClock(),
+            dispatch=Gathered() if driven else Immediate(),
+        )
+
+
+async def _set_up(
+    scenario: Scenario, chain: _Chain, population: Population, plan: Task, directory: RunDirectory
+) -> Deployment:
+    """Contracts, ether and tokens."""
+    node = chain.node
+    config = task_config(
+        scenario,
+        plan,
+        token=population.signers[PUBLISHER].address,
+        publisher=population.signers[PUBLISHER].address,
+    )
+    needs = {population.signers[name].address: config.bond for name in population.evaluators}
+    needs |= {population.signers[name].address: config.stake for name in population.trainers}
+    needs = {account: amount for account, amount in needs.items() if amount}
+    async with opened_setup(node, driven=chain.driven) as setup:
+        if chain.devnet is None:
+            fees = await node.fee_data()
+            price = 2 * (fees.base_fee or 0) + fees.priority_fee
+            gas = _GAS_BESIDES + _GAS_A_ROUND * scenario.task.rounds
+            accounts = [population.signers[name].address for name in (DEPLOYER, *population.agents)]
+            await fund(setup, accounts, wei=2 * gas * price, funder=await open_funder(scenario.chain.funder))
+        deployment = await deploy(
+            setup,
+            population.signers[DEPLOYER],
+            name="bcfl reward",
+            symbol="BCFL",
+            supply=plan.budget + sum(needs.values()),
+            holder=population.signers[PUBLISHER].address,
+        )
+        await distribute(setup, population.signers[PUBLISHER], deployment.token, needs)
+    directory.write_chain(
+        {
+            "chain_id": node.chain_id,
+            "genesis_hash": node.genesis_hash,
+            "url": scenario.chain.url,
+            "token": deployment.token,
+            "factory": deployment.factory,
+            "crowdsourcing": deployment.crowdsourcing,
+            "block": deployment.block,
+        }
+    )
+    return deployment
+
+
+async def _compose(
+    scenario: Scenario,
+    chain: _Chain,
+    deployment: Deployment,
+    population: Population,
+    plan: Task,
+    seeds: Seeds,
+    engine: Engine,
+    store: TimedStore,
+    recorder: Recorder,
+    stack: AsyncExitStack,
+) -> AgentProcess:
+    """The process with all its agents."""
+    node = chain.node
+    journal = await stack.enter_async_context(
+        Journal.open(":memory:", chain_id=node.chain_id, genesis_hash=node.genesis_hash)
+    )
+    own = chain.devnet is not None
+    tip = 0 if own else (await node.fee_data()).priority_fee
+    process = AgentProcess(
+        node=node,
+        journal=journal,
+        clock=chain.clock,
+        dispatch=chain.dispatch,
+        wanted=TaskFilter(factory=deployment.factory, publisher=population.signers[PUBLISHER].address),
+        observer=recorder,
+        settings=ProcessSettings(
+            confirmations=scenario.chain.confirmations,
+            start_block=deployment.block + 1,
+            reconnect=None if own else ReconnectPolicy(),
+            fees=FeePolicy(tip=tip),
+        ),
+    )
+    publisher = population.signers[PUBLISHER].address
+    crew = Crew(
+        population=population,
+        seeds=seeds,
+        engine=engine,
+        store=store,
+        retrieval=Retrieval(store),
+        journal=journal,
+        node=node,
+        observer=recorder,
+        in_turn=not chain.driven,
+    )
+    config = task_config(scenario, plan, token=deployment.token, publisher=publisher)
+    for role, signer in recruit(crew, config=config, plan=plan, factory=deployment.factory):
+        process.add(role, signer)
+    return process
+
+
+async def _live(process: AgentProcess, chain: _Chain, chain_time: Stopwatch) -> None:
+    """Let everybody act until the task has ended and everything is paid."""
+    over = anyio.Event()
+
+    def look(_delivery: Delivery) -> None:
+        if _settled(process.chronicle):
+            over.set()
+
+    process.listen(look)
+    async with anyio.create_task_group() as group:
+        group.start_soon(process.run)
+        if chain.devnet is not None:
+            group.start_soon(chain.devnet.watch)
+        if isinstance(chain.dispatch, Gathered) and isinstance(chain.clock, DrivenChainClock):
+
+            async def driver(dispatch: Gathered, clock: DrivenChainClock) -> None:
+                await drive(
+                    process=process,
+                    node=chain.node,
+                    dispatch=dispatch,
+                    clock=clock,
+                    busy=chain_time,
+                    over=over,
+                )
+
+            group.start_soon(driver, chain.dispatch, chain.clock)
+        await over.wait()
+        group.cancel_scope.cancel()
+
+
+def _settled(chronicle: Chronicle) -> bool:
+    """Whether the task has ended for good and nobody is owed anything."""
+    state = chronicle.final
+    return (
+        state is not None
+        and state.ended
+        and state.returned is not None
+        and all(member.withdrawn >= member.earned and not member.stake for member in state.members.values())
+        and all(not evaluator.bond or evaluator.returned for evaluator in state.evaluators)
+    )
+
+
+def _plainest(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Of what ended a run, the sentence closest to the cause: a dead devnet before the lost connection it leaves."""
+    leaves: list[BaseException] = []
+
+    def collect(error: BaseException) -> None:
+        if isinstance(error, BaseExceptionGroup):
+            for part in error.exceptions:
+                collect(part)
+        else:
+            leaves.append(error)
+
+    collect(group)
+    ours = [error for error in leaves if isinstance(error, BcflError)]
+    return min(ours, key=lambda error: type(error).__name__ != "DevnetDied") if ours else leaves[0]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+
+import anyio
+import pytest
+
+from bcfl.chain.errors import (
+    ActionAlreadyRecorded,
+    JournalInUse,
+    JournalOfAnotherChain,
+    JournalUnreadable,
+    JournalUnwritable,
+)
+from bcfl.chain.journal import (
+    ActionKey,
+    ActionRecord,
+    CursorMark,
+    Journal,
+    OutboxEntry,
+    OutboxStatus,
+    crash_point,
+)
+
+GENESIS = "0x" + "ab" * 32
+KEY = ActionKey("trainer-1", "0xtask", 4, "commit")
+
+
+def opened(path, *, chain_id=31337, genesis_hash=GENESIS):
+    return Journal.open(path, chain_id=chain_id, genesis_hash=genesis_hash)
+
+
+def entry(*, key=KEY, sender="0xA", nonce=0, status=OutboxStatus.PENDING, **other):
+    return OutboxEntry(
+        key=key, sender=sender, nonce=nonce, raw=b"\x02raw", hash=f"0x{nonce}", status=status, **other
+    )
+
+
+@pytest.mark.asyncio
+async def test_cursor_and_actions_survive_a_restart(tmp_path):
+    path = tmp_path / "journal.db"
+    mark = CursorMark("trainer-1", 7, "0x07")
+    async with opened(path) as journal:
+        assert await journal.cursor("trainer-1") is None
+        assert await journal.action(KEY) is None
+        await journal.write(CursorMark("trainer-1", 6, "0x06"))
+        await journal.write(mark, [ActionRecord(KEY, b"salt and digest")])
+    async with opened(path) as journal:
+        assert await journal.cursor("trainer-1") == mark
+        assert await journal.cursor("trainer-2") is None
+        assert await journal.action(KEY) == b"salt and digest"
+
+
+@pytest.mark.asyncio
+async def test_actions_of_a_task_come_by_round_and_action():
+    keys = [
+        ActionKey("a", "t", 2, "commit"),
+        ActionKey("a", "t", 1, "reveal"),
+        ActionKey("a", "t", 1, "commit"),
+    ]
+    async with opened(":memory:") as journal:
+        await journal.write(actions=[ActionRecord(key, key.action.encode()) for key in keys])
+        await journal.write(actions=[ActionRecord(ActionKey("b", "t", 1, "commit"), b"other agent")])
+        await journal.write(actions=[ActionRecord(ActionKey("a", "u", 1, "commit"), b"other task")])
+        assert [record.key for record in await journal.actions("a", "t")] == sorted(keys)
+
+
+@pytest.mark.asyncio
+async def test_recording_an_action_again_changes_nothing():
+    async with opened(":memory:") as journal:
+        await journal.write(actions=[ActionRecord(KEY, b"one")])
+        await journal.write(actions=[ActionRecord(KEY, b"one")])
+        assert await journal.actions("trainer-1", "0xtask") == (ActionRecord(KEY, b"one"),)
+
+
+@pytest.mark.asyncio
+async def test_an_action_with_another_payload_is_refused_and_nothing_of_that_write_stays():
+    other = ActionKey("trainer-1", "0xtask", 5, "commit")
+    async with opened(":memory:") as journal:
+        await journal.write(actions=[ActionRecord(KEY, b"one")])
+        with pytest.raises(ActionAlreadyRecorded, match="'commit' of round 4"):
+            await journal.write(
+                CursorMark("trainer-1", 9, "0x09"), [ActionRecord(other, b"new"), ActionRecord(KEY, b"two")]
+            )
+        assert await journal.action(KEY) == b"one"
+        assert await journal.action(other) is None
+        assert await journal.cursor("trainer-1") is None
+
+
+@pytest.mark.asyncio
+async def test_writes_at_the_same_moment_share_a_commit_and_fail_alone(tmp_path):
+    refused = []
+
+    async def write(journal, number):
+        payload = b"same" if number % 2 else str(number).encode()
+        try:
+            await journal.write(actions=[ActionRecord(ActionKey("a", "t", number // 4, "x"), payload)])
+        except ActionAlreadyRecorded:
+            refused.append(number)
+
+    async with opened(tmp_path / "journal.db") as journal:
+        commits = 0
+
+        def count(statement):
+            nonlocal commits
+            commits += statement == "COMMIT"
+
+        journal._connection.set_trace_callback(count)
+        async with anyio.create_task_group() as tasks:
+            for number in range(400):
+                tasks.start_soon(write, journal, number)
+        assert len(await journal.actions("a", "t")) == 100
+    assert len(refused) == 300  # of 4 writes of a key the first wins: numbers 1 and 3 agree but came after 0
+    assert commits < 20
+
+
+@pytest.mark.asyncio
+async def test_a_cancelled_write_leaves_the_journal_usable():
+    async with opened(":memory:") as journal:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await journal.write(CursorMark("cancelled", 1, "0x01"))
+        await journal.write(CursorMark("a", 2, "0x02"))
+        assert await journal.cursor("a") == CursorMark("a", 2, "0x02")
+        assert await journal.cursor("cancelled") is None
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("other", [{"chain_id": 1}, {"genesis_hash": "0x" + "cd" * 32}])
+async def test_a_journal_of_another_chain_is_refused(tmp_path, other):
+    path = tmp_path / "journal.db"
+    async with opened(path):
+        pass
+    with pytest.raises(JournalOfAnotherChain, match="belongs to chain 31337"):
+        async with opened(path, **other):
+            pass
+    async with opened(path):
+        pass  # the refusal did not change it
+
+
+@pytest.mark.asyncio
+async def test_a_journal_has_one_writing_process(tmp_path):
+    path = tmp_path / "journal.db"
+    async with opened(path):
+        with pytest.raises(JournalInUse):
+            async with opened(path):
+                pass
+    async with opened(path):
+        pass
+
+
+@pytest.mark.asyncio
+async def test_a_damaged_or_newer_journal_is_refused(tmp_path):
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(b"this is not a database, whatever its name says" * 50)
+    with pytest.raises(JournalUnreadable, match="damaged"):
+        async with opened(damaged):
+            pass
+    newer = tmp_path / "newer.db"
+    connection = sqlite3.connect(newer)
+    connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(JournalUnreadable, match="newer"):
+        async with opened(newer):
+            pass
+    with pytest.raises(JournalUnreadable, match="cannot be opened"):
+        async with opened(tmp_path / "no" / "such" / "folder.db"):
+            pass
+
+
+@pytest.mark.asyncio
+async def test_a_full_disk_is_one_clear_error_and_writes_nothing(tmp_path):
+    async with opened(tmp_path / "journal.db") as journal:
+        journal._connection.execute("PRAGMA max_page_count=1")
+        with pytest.raises(JournalUnwritable, match="make room"):
+            await journal.write(actions=[ActionRecord(KEY, b"x" * 1_000_000)])
+        assert await journal.action(KEY) is None
+
+
+@pytest.mark.asyncio
+async def test_an_outbox_entry_comes_back_as_it_was(tmp_path):
+    path = tmp_path / "journal.db"
+    whole = entry(status=OutboxStatus.INCLUDED, replaced=("0xa", "0xb"), block=(12, "0xblock"))
+    async with opened(path) as journal:
+        await journal.store([whole])
+    async with opened(path) as journal:
+        assert await journal.transaction(KEY) == whole
+        assert whole.hashes == ("0x0", "0xb", "0xa")
+
+
+@pytest.mark.asyncio
+async def test_what_is_stored_later_is_read_at_once_and_survives_closing(tmp_path):
+    path = tmp_path / "journal.db"
+    other = entry(key=ActionKey("b", "t", 1, "x"), nonce=1)
+    async with opened(path) as journal:
+        await journal.store([entry()])
+        journal.store_later([entry(status=OutboxStatus.SENT)])
+        assert (await journal.transaction(KEY)).status is OutboxStatus.SENT
+        journal.store_later([other])
+    async with opened(path) as journal:
+        assert await journal.transaction(other.key) == other
+
+
+@pytest.mark.asyncio
+async def test_open_transactions_are_a_senders_pending_and_sent_by_nonce():
+    def numbered(nonce, status, sender="0xA"):
+        return entry(key=ActionKey(sender, "t", nonce, "x"), sender=sender, nonce=nonce, status=status)
+
+    async with opened(":memory:") as journal:
+        await journal.store(
+            [
+                numbered(3, OutboxStatus.PENDING),
+                numbered(0, OutboxStatus.INCLUDED),
+                numbered(2, OutboxStatus.SENT),
+                numbered(1, OutboxStatus.FAILED),
+                numbered(2, OutboxStatus.SENT, sender="0xB"),
+            ]
+        )
+        assert [found.nonce for found in await journal.open_transactions("0xA")] == [2, 3]
+
+
+@pytest.mark.asyncio
+async def test_blocks_that_left_the_chain_give_their_transactions_back():
+    first = entry(status=OutboxStatus.INCLUDED, block=(5, "0xgone"))
+    reverted = entry(
+        key=ActionKey("b", "t", 1, "x"), nonce=1, status=OutboxStatus.FAILED, block=(6, "0xgone2")
+    )
+    stays = entry(key=ActionKey("c", "t", 1, "x"), nonce=2, status=OutboxStatus.INCLUDED, block=(4, "0xkept"))
+    async with opened(":memory:") as journal:
+        await journal.store([first, reverted, stays])
+        back = await journal.reopen(["0xgone2", "0xgone"])
+        assert back == tuple(
+            dataclasses.replace(item, status=OutboxStatus.SENT, block=None) for item in (first, reverted)
+        )
+        assert await journal.transaction(stays.key) == stays
+        assert await journal.open_transactions("0xA") == back
+
+
+def test_a_crash_point_kills_only_when_it_is_named(monkeypatch):
+    monkeypatch.setenv("BCFL_CRASH_AT", "after-sign")
+    crash_point("after-send")
+    program = "from bcfl.chain.journal import crash_point; crash_point('after-sign'); print('alive')"
+    died = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "BCFL_CRASH_AT": "after-sign"},
+        capture_output=True,
+    )
+    assert died.returncode == -signal.SIGKILL
+    assert died.stdout == b""

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from functools import reduce
+
+import pytest
+
+from bcfl.scenarios.progress import AgentChanged, GasUsed, PhaseChanged, RoundDone, RunEnded, RunStarted
+from bcfl.views.board import Board, fold
+
+TOKEN = 10**18
+
+
+@pytest.fixture
+def started(scenario) -> Board:
+    return fold(Board(), RunStarted(scenario=scenario, trainers=("bob", "charlie"), evaluators=("alice",)))
+
+
+def test_everybody_waits_at_the_start_the_evaluators_first(started):
+    assert [(row.name, row.role, row.activity) for row in started.rows.values()] == [
+        ("alice", "evaluator", "waiting"),
+        ("bob", "trainer", "waiting"),
+        ("charlie", "trainer", "waiting"),
+    ]
+    assert (started.rounds, started.settled) == (2, 0)
+
+
+def test_an_agents_loss_stays_until_it_has_another(started):
+    board = reduce(
+        fold,
+        [
+            AgentChanged(name="bob", role="trainer", activity="trained", loss=0.4),
+            AgentChanged(name="bob", role="trainer", activity="committed"),
+        ],
+        started,
+    )
+    assert (board.rows["bob"].activity, board.rows["bob"].loss) == ("committed", 0.4)
+    assert board.counted("trainer", "committed") == 1
+
+
+def test_gas_adds_up_by_role(started):
+    board = reduce(
+        fold,
+        [GasUsed(role="trainer", gas=2), GasUsed(role="trainer", gas=3), GasUsed(role="keeper", gas=1)],
+        started,
+    )
+    assert board.gas == {"trainer": 5, "keeper": 1}
+
+
+def test_tokens_add_up_over_rounds_and_scores_are_the_last(started, summary):
+    board = reduce(fold, [RoundDone(summary=done) for done in summary.rounds], started)
+    assert board.rows["bob"].tokens == 14 * TOKEN // 10
+    assert board.rows["bob"].score == 0.2
+    assert (board.settled, board.loss) == (2, 0.2)
+
+
+def test_who_was_ejected_is_shown_as_that(started, summary):
+    done = summary.rounds[0].model_copy(update={"ejected": ("charlie",), "suspended": ("bob",)})
+    board = fold(started, RoundDone(summary=done))
+    assert (board.rows["charlie"].activity, board.rows["bob"].activity) == ("ejected", "suspended")
+
+
+def test_the_end_keeps_the_summary(started, summary):
+    board = reduce(fold, [PhaseChanged(round=2, phase="Closing"), RunEnded(summary=summary)], started)
+    assert board.summary == summary
+    assert board.phase == "completed"
+
+
+def test_folding_does_not_change_the_board_before(started):
+    fold(started, AgentChanged(name="bob", role="trainer", activity="training"))
+    assert started.rows["bob"].activity == "waiting"

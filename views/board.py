@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a watcher of a run sees, folded from its events; pure, so that every view shows the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from bcfl.scenarios.progress import (
+    AgentChanged,
+    GasUsed,
+    PhaseChanged,
+    RoundDone,
+    RunEnded,
+    RunEvent,
+    RunStarted,
+)
+from bcfl.scenarios.summary import Summary
+
+__all__ = ("Board", "Row", "fold")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One participant; ``tokens`` in base units over all rounds so far, ``score`` of the last settled round."""
+
+    name: str
+    role: str
+    activity: str = "waiting"
+    loss: float | None = None
+    score: float | None = None
+    tokens: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """The state of a run on one screen; ``loss`` and ``accuracy`` are the global model's."""
+
+    name: str = ""
+    rounds: int = 0
+    round: int = 0
+    settled: int = 0
+    phase: str = "starting"
+    deadline: int | None = None
+    loss: float | None = None
+    accuracy: float | None = None
+    rows: Mapping[str, Row] = field(default_factory=dict)
+    gas: Mapping[str, int] = field(default_factory=dict)
+    summary: Summary | None = None
+
+    def counted(self, role: str, activity: str) -> int:
+        """How many of a role are at an activity."""
+        return sum(row.role == role and row.activity == activity for row in self.rows.values())
+
+
+def fold(board: Board, event: RunEvent) -> Board:
+    """The board after an event."""
+    match event:
+        case RunStarted():
+            rows = {name: Row(name=name, role="evaluator") for name in event.evaluators}
+            rows |= {name: Row(name=name, role="trainer") for name in event.trainers}
+            scenario = event.scenario
+            return Board(name=scenario.name, rounds=scenario.task.rounds, rows=rows)
+        case PhaseChanged():
+            return replace(board, round=event.round, phase=event.phase, deadline=event.deadline)
+        case AgentChanged():
+            row = board.rows.get(event.name, Row(name=event.name, role=event.role))
+            loss = row.loss if event.loss is None else event.loss
+            changed = replace(row, role=event.role, activity=event.activity, loss=loss)
+            return replace(board, rows={**board.rows, event.name: changed})
+        case GasUsed():
+            return replace(board, gas={**board.gas, event.role: board.gas.get(event.role, 0) + event.gas})
+        case RoundDone():
+            return _settled(board, event)
+        case RunEnded():
+            final = event.summary.final
+            return replace(
+                board,
+                phase=event.summary.status,
+                summary=event.summary,
+                loss=final.loss,
+                accuracy=final.accuracy,
+            )
+
+
+def _settled(board: Board, event: RoundDone) -> Board:
+    done = event.summary
+    rows = dict(board.rows)
+    for name in {
+        *done.scores,
+        *done.tokens,
+        *done.local_loss,
+        *done.rejected,
+        *done.ejected,
+        *done.suspended,
+    }:
+        row = rows.get(name, Row(name=name, role="trainer"))
+        activity = row.activity
+        if name in done.ejected:
+            activity = "ejected"
+        elif name in done.suspended:
+            activity = "suspended"
+        rows[name] = replace(
+            row,
+            activity=activity,
+            loss=row.loss if done.local_loss.get(name) is None else done.local_loss[name],
+            score=done.scores.get(name),
+            tokens=row.tokens + int(done.tokens.get(name, "0")),
+        )
+    return replace(board, settled=done.round, rows=rows, loss=done.global_loss, accuracy=done.global_accuracy)

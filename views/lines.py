@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run as plain structured lines: for files, pipes and other programs (``--json``)."""
+
+from __future__ import annotations
+
+from typing import Any, Self, TextIO
+
+import structlog
+
+from bcfl.scenarios.progress import (
+    AgentChanged,
+    GasUsed,
+    PhaseChanged,
+    RoundDone,
+    RunEnded,
+    RunEvent,
+    RunStarted,
+)
+from bcfl.scenarios.summary import RoundSummary, Summary
+from bcfl.scenarios.tokens import format_tokens
+
+__all__ = ("LineView",)
+
+
+class LineView:
+    """One line an event: ``key=value`` text, or one JSON object with ``as_json``.
+
+    The text leaves out what only a machine wants (the gas of every transaction, mappings by participant).
+    """
+
+    def __init__(self, stream: TextIO, *, as_json: bool = False) -> None:
+        renderer: Any = (
+            structlog.processors.JSONRenderer(ensure_ascii=False)
+            if as_json
+            else structlog.processors.LogfmtRenderer(key_order=["timestamp", "event"], bool_as_flag=False)
+        )
+        self._as_json = as_json
+        # its own logger: these lines are the command's output, whatever the log's level and place
+        self._log = structlog.wrap_logger(
+            structlog.PrintLogger(stream),
+            processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), renderer],
+            wrapper_class=structlog.BoundLogger,
+        )
+
+    def on_event(self, event: RunEvent) -> None:
+        """Write the event's line."""
+        if isinstance(event, GasUsed) and not self._as_json:
+            return
+        name, fields = _fields(event, self._as_json)
+        self._log.msg(name, **fields)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Lines are written as they come: nothing to close."""
+
+
+def _fields(event: RunEvent, full: bool) -> tuple[str, dict[str, Any]]:
+    match event:
+        case RunStarted():
+            people: dict[str, Any] = {"trainers": event.trainers, "evaluators": event.evaluators}
+            if not full:
+                people = {role: len(names) for role, names in people.items()}
+            return "run_started", {"scenario": event.scenario.name, "seed": event.scenario.seed, **people}
+        case PhaseChanged():
+            deadline = {} if event.deadline is None else {"deadline": event.deadline}
+            return "phase_changed", {"round": event.round, "phase": event.phase, **deadline}
+        case AgentChanged():
+            loss = {} if event.loss is None else {"loss": round(event.loss, 6)}
+            return "agent_changed", {
+                "agent": event.name,
+                "role": event.role,
+                "activity": event.activity,
+                **loss,
+            }
+        case GasUsed():
+            return "gas_used", {"role": event.role, "gas": event.gas}
+        case RoundDone():
+            return "round_done", event.summary.model_dump(mode="json") if full else _round(event.summary)
+        case RunEnded():
+            return "run_ended", event.summary.model_dump(mode="json") if full else _end(event.summary)
+
+
+def _round(done: RoundSummary) -> dict[str, Any]:
+    return {
+        "round": done.round,
+        "loss": done.global_loss,
+        "accuracy": done.global_accuracy,
+        "scored": len(done.scores),
+        "rejected": len(done.rejected),
+        "tokens": format_tokens(sum(int(amount) for amount in done.tokens.values())),
+        "gas": sum(done.gas.values()),
+    }
+
+
+def _end(summary: Summary) -> dict[str, Any]:
+    return {
+        "status": summary.status,
+        "loss": summary.final.loss,
+        "accuracy": summary.final.accuracy,
+        "cid": summary.final.cid,
+        "paid": format_tokens(summary.tokens.paid),
+        "returned": format_tokens(summary.tokens.returned),
+        "seconds": round(summary.timings.total_s, 1),
+    }

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run on a terminal while it goes on: round, phase, and every participant's state, loss, score and tokens."""
+
+from __future__ import annotations
+
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from bcfl.scenarios.progress import AFTER_TRAINING, RunEvent
+from bcfl.scenarios.summary import Summary
+from bcfl.scenarios.tokens import format_tokens
+from bcfl.views.board import Board, Row, fold
+from bcfl.views.lines import LineView
+
+__all__ = ("LiveView", "RunView", "final_table", "open_view", "screen")
+
+_REFRESHES_PER_SECOND = 8
+_MOST_ROWS = 24
+
+
+class RunView(Protocol):
+    """Where a run's events go; entered before the first, left after the last."""
+
+    def on_event(self, event: RunEvent) -> None:
+        """Show an event."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Start showing."""
+        ...
+
+    def __exit__(self, *_: object) -> None:
+        """Leave what should stay on the screen."""
+        ...
+
+
+def open_view(stream: TextIO, *, as_json: bool = False) -> RunView:
+    """The live view on a terminal, plain lines elsewhere, JSON lines where wanted."""
+    if as_json:
+        return LineView(stream, as_json=True)
+    console = Console(file=stream)
+    return LiveView(console) if console.is_terminal and not console.is_dumb_terminal else LineView(stream)
+
+
+class LiveView:
+    """Redraws at most eight times a second, however many events come; leaves the final table."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._board = Board()
+        self._live = Live(
+            console=console,
+            get_renderable=self._screen,
+            refresh_per_second=_REFRESHES_PER_SECOND,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=True,  # log lines appear above the screen instead of through it
+        )
+
+    def on_event(self, event: RunEvent) -> None:
+        """Take an event in; the next redraw shows it."""
+        self._board = fold(self._board, event)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+        if self._board.summary is not None:
+            self._console.print(final_table(self._board.summary))
+
+    def _screen(self) -> RenderableType:
+        return screen(self._board)
+
+
+def screen(board: Board) -> RenderableType:
+    """The whole live screen."""
+    where = f"round {min(board.round, board.rounds)}/{board.rounds}" if board.rounds else ""
+    quality = "" if board.loss is None else f"  loss {board.loss:.4f}"
+    quality += "" if board.accuracy is None else f"  accuracy {board.accuracy:.2%}"
+    head = Text.assemble((board.name, "bold"), f"  {where}  ", (board.phase, "cyan"), quality, no_wrap=True)
+    trainers = [row for row in board.rows.values() if row.role == "trainer"]
+    bars = Table.grid(padding=(0, 1))
+    bars.add_row(
+        "rounds",
+        ProgressBar(total=max(board.rounds, 1), completed=board.settled, width=40),
+        f"{board.settled}/{board.rounds}",
+    )
+    trained = sum(_done_training(row) for row in trainers)
+    bars.add_row(
+        "trainers",
+        ProgressBar(total=max(len(trainers), 1), completed=trained, width=40),
+        f"{trained}/{len(trainers)}",
+    )
+    gas = "  ".join(f"{role} {used:,}" for role, used in sorted(board.gas.items()))
+    foot = Text(f"gas  {gas}" if gas else "", style="dim")
+    return Group(head, bars, _participants(board), foot)
+
+
+def _done_training(row: Row) -> bool:
+    return row.activity in AFTER_TRAINING
+
+
+def _participants(board: Board) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    table.add_column("participant", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    for column in ("loss", "score", "tokens"):
+        table.add_column(column, justify="right", no_wrap=True)
+    rows = list(board.rows.values())
+    for row in rows[:_MOST_ROWS]:
+        table.add_row(
+            Text(row.name),
+            Text(row.activity),
+            _number(row.loss),
+            _number(row.score, sign=True),
+            format_tokens(row.tokens),
+        )
+    if len(rows) > _MOST_ROWS:
+        table.add_row(f"… {len(rows) - _MOST_ROWS:,} more", "", "", "", "")
+    return table
+
+
+def _number(value: float | None, *, sign: bool = False) -> str:
+    if value is None:
+        return "–"
+    return f"{value:+.4f}" if sign else f"{value:.4f}"
+
+
+def final_table(summary: Summary) -> RenderableType:
+    """What stays on the terminal: one line a round, one line a participant, and where the money went."""
+    rounds = Table(
+        title=f"{summary.scenario} · seed {summary.seed} · {summary.status}",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    for column in ("round", "loss", "accuracy", "scored", "rejected", "tokens", "gas"):
+        rounds.add_column(column, justify="right")
+    rounds.add_row(
+        "genesis", _number(summary.genesis.loss), _percent(summary.genesis.accuracy), "", "", "", ""
+    )
+    for done in summary.rounds:
+        paid = sum(int(amount) for amount in done.tokens.values())
+        rounds.add_row(
+            str(done.round),
+            _number(done.global_loss),
+            _percent(done.global_accuracy),
+            str(len(done.scores)),
+            str(len(done.rejected)),
+            format_tokens(paid),
+            f"{sum(done.gas.values()):,}",
+        )
+    people = Table(box=None, pad_edge=False)
+    for column in ("participant", "role", "behaviour"):
+        people.add_column(column)
+    people.add_column("tokens", justify="right")
+    shown = sorted(summary.participants.items(), key=lambda item: -int(item[1].tokens))[:_MOST_ROWS]
+    for name, participant in shown:
+        people.add_row(
+            Text(name), Text(participant.role), Text(participant.behaviour), format_tokens(participant.tokens)
+        )
+    if len(summary.participants) > _MOST_ROWS:
+        people.add_row(f"… {len(summary.participants) - _MOST_ROWS:,} more", "", "", "")
+    tokens = summary.tokens
+    money = Text(
+        f"tokens: budget {format_tokens(tokens.budget)} = paid {format_tokens(tokens.paid)} "
+        f"+ returned {format_tokens(tokens.returned)}"
+    )
+    cost = Text(
+        f"gas: {summary.gas.total:,} ({summary.gas.per_trainer_round:,.0f} a trainer and round), "
+        f"{summary.timings.total_s:.1f} s"
+    )
+    return Group(rounds, Text(), people, Text(), money, cost)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2%}"

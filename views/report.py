@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``report.html``: what happened in words, the final numbers, then the figures; one file, nothing fetched."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from bcfl.scenarios.run_directory import RunDirectory
+from bcfl.scenarios.schema import Scenario
+from bcfl.scenarios.summary import Summary
+from bcfl.scenarios.tokens import format_tokens
+from bcfl.views import plots
+
+__all__ = ("in_words", "render", "write_report")
+
+_MOST_ROWS = 200
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; --line: #8886; --soft: #8881; --accent: #0072B2; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }}
+h1 {{ margin: 0; font-size: 1.7rem; }}
+h2 {{ margin: 2.2rem 0 .6rem; font-size: 1.15rem; }}
+.sub, figcaption {{ opacity: .75; }}
+.words {{ font-size: 1.08rem; max-width: 48rem; }}
+.cards {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .7rem; margin: 1.2rem 0; }}
+.card {{ border: 1px solid var(--line); border-top: 3px solid var(--accent); border-radius: .4rem; padding: .5rem .8rem; }}
+.card b {{ display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; }}
+.card span {{ font-size: .85rem; opacity: .8; }}
+.wide {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }}
+th, td {{ padding: .25rem .8rem .25rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }}
+th:first-child, td:first-child, td.text, th.text {{ text-align: left; }}
+figure {{ margin: 0; }}
+svg {{ max-width: 100%; height: auto; }}
+pre {{ background: var(--soft); padding: .8rem; overflow-x: auto; font-size: .85rem; }}
+code {{ overflow-wrap: anywhere; }}
+</style>
+</head>
+<body>
+<h1>{name}</h1>
+<p class="sub">{description}</p>
+<p class="words">{words}</p>
+<div class="cards">{cards}</div>
+<p>Final model: <code>{cid}</code></p>
+{figures}
+<h2>Rounds</h2>
+<div class="wide">{rounds}</div>
+<h2>Participants</h2>
+<div class="wide">{participants}</div>
+<h2>Where the time went</h2>
+<div class="wide">{timings}</div>
+<h2>Scenario</h2>
+<details><summary>every key, as it ran (seed {seed})</summary><pre>{yaml}</pre></details>
+</body>
+</html>
+"""
+
+
+def write_report(directory: RunDirectory) -> Path:
+    """Write ``report.html`` from the other files of the directory, and return its path.
+
+    Raises:
+        ScenarioError: one of those files is missing or damaged.
+    """
+    scenario, summary = directory.scenario(), directory.summary()
+    figures = {
+        "Loss and accuracy": plots.loss_and_accuracy(summary),
+        "Scores and tokens": plots.scores_and_tokens(summary),
+        "Gas by role": plots.gas_by_role(summary),
+        "Timeline of events": plots.timeline(directory.events()),
+    }
+    page = render(
+        scenario=scenario,
+        summary=summary,
+        figures={title: plots.as_svg(figure) for title, figure in figures.items()},
+        yaml=directory.scenario_file.read_text(encoding="utf-8"),
+    )
+    directory.report_file.write_text(page, encoding="utf-8")
+    return directory.report_file
+
+
+def render(*, scenario: Scenario, summary: Summary, figures: dict[str, str], yaml: str) -> str:
+    """The page; ``figures`` are SVG elements by title, everything else is escaped."""
+    return _PAGE.format(
+        title=escape(f"{summary.scenario} · bcfl"),
+        name=escape(summary.scenario),
+        description=escape(scenario.description),
+        words=escape(in_words(scenario, summary)),
+        cards="".join(
+            f'<div class="card"><b>{escape(value)}</b><span>{escape(what)}</span></div>'
+            for what, value in _cards(summary)
+        ),
+        cid=escape(summary.final.cid),
+        figures="".join(f"<h2>{escape(title)}</h2><figure>{svg}</figure>" for title, svg in figures.items()),
+        rounds=_rounds(summary),
+        participants=_participants(summary),
+        timings=_timings(summary),
+        seed=summary.seed,
+        yaml=escape(yaml),
+    )
+
+
+def in_words(scenario: Scenario, summary: Summary) -> str:
+    """What happened, for someone who reads only this."""
+    trainers = len(scenario.trainer_names)
+    task = scenario.task
+    who = f"{trainers} trainer{'s' if trainers != 1 else ''}"
+    evaluator = scenario.evaluator_names[0]
+    taught = (
+        f"{who} taught the network '{task.network.name}' on '{scenario.data.dataset.name}' in {len(summary.rounds)} of "
+        f"{task.rounds} rounds; {evaluator} scored every update with '{task.score.name}' on validation data of its own."
+    )
+    sentences = [taught]
+    if summary.status == "cancelled":
+        sentences.append("The task was cancelled before its last round.")
+    start, end = summary.genesis, summary.final
+    if start.loss is not None and end.loss is not None:
+        sentences.append(
+            f"The global model's loss went from {start.loss:.4f} to {end.loss:.4f}{_accuracy(summary)}."
+        )
+    sentences.append(
+        f"Of {format_tokens(summary.tokens.budget, places=2)} tokens in escrow {format_tokens(summary.tokens.paid, places=2)} were paid and "
+        f"{format_tokens(summary.tokens.returned, places=2)} returned to the publisher{_most(summary)}."
+    )
+    rejected = sum(len(done.rejected) for done in summary.rounds)
+    ejected = [name for done in summary.rounds for name in done.ejected]
+    if rejected or ejected:
+        sentences.append(
+            f"{rejected} update{'s were' if rejected != 1 else ' was'} rejected"
+            + (
+                f" and {', '.join(ejected[:8])}{' and others' if len(ejected) > 8 else ''} ejected."
+                if ejected
+                else "."
+            )
+        )
+    else:
+        sentences.append("No update was rejected and nobody was ejected.")
+    return " ".join(sentences)
+
+
+def _accuracy(summary: Summary) -> str:
+    start, end = summary.genesis.accuracy, summary.final.accuracy
+    return "" if start is None or end is None else f", its accuracy from {start:.2%} to {end:.2%}"
+
+
+def _most(summary: Summary) -> str:
+    paid = {name: int(participant.tokens) for name, participant in summary.participants.items()}
+    best = max(paid, key=lambda name: paid[name], default=None)
+    if best is None or not paid[best]:
+        return ""
+    return f"; {best} earned most, {format_tokens(paid[best], places=2)}"
+
+
+def _cards(summary: Summary) -> list[tuple[str, str]]:
+    cards = [
+        ("final loss", _number(summary.final.loss)),
+        ("final accuracy", _percent(summary.final.accuracy)),
+        ("tokens paid", format_tokens(summary.tokens.paid)),
+        ("tokens returned", format_tokens(summary.tokens.returned)),
+        ("gas a trainer and round", f"{summary.gas.per_trainer_round:,.0f}"),
+        ("seconds in all", f"{summary.timings.total_s:.1f}"),
+    ]
+    if summary.detection is not None:
+        cards += [
+            ("precision of ejections", _percent(summary.detection.precision)),
+            ("recall of ejections", _percent(summary.detection.recall)),
+            ("reward share of the misbehaving", _percent(summary.detection.reward_share)),
+        ]
+    return cards
+
+
+def _rounds(summary: Summary) -> str:
+    rows = [["genesis", _number(summary.genesis.loss), _percent(summary.genesis.accuracy), "", "", "", ""]]
+    rows += [
+        [
+            str(done.round),
+            _number(done.global_loss),
+            _percent(done.global_accuracy),
+            str(len(done.scores)),
+            ", ".join(f"{name}: {reason}" for name, reason in list(done.rejected.items())[:8]) or "–",
+            format_tokens(sum(int(amount) for amount in done.tokens.values())),
+            f"{sum(done.gas.values()):,}",
+        ]
+        for done in summary.rounds
+    ]
+    return _table(["round", "loss", "accuracy", "scored", "rejected", "tokens", "gas"], rows, text=(4,))
+
+
+def _participants(summary: Summary) -> str:
+    people = sorted(summary.participants.items(), key=lambda item: -int(item[1].tokens))
+    rows = [
+        [
+            name,
+            who.role,
+            who.behaviour,
+            format_tokens(who.tokens),
+            "–" if who.ejected_round is None else f"round {who.ejected_round}",
+            who.address,
+        ]
+        for name, who in people[:_MOST_ROWS]
+    ]
+    table = _table(
+        ["participant", "role", "behaviour", "tokens", "ejected", "address"], rows, text=(1, 2, 4, 5)
+    )
+    more = len(people) - _MOST_ROWS
+    return table + (f"<p>… and {more:,} more in summary.json</p>" if more > 0 else "")
+
+
+def _timings(summary: Summary) -> str:
+    timings = summary.timings
+    rows = [
+        [what, f"{seconds:.2f}"]
+        for what, seconds in (
+            ("in all", timings.total_s),
+            ("training", timings.training_s),
+            ("scoring", timings.scoring_s),
+            ("chain", timings.chain_s),
+            ("storage", timings.storage_s),
+        )
+    ]
+    rows.append(["events delivered to agents", f"{summary.events.delivered:,}"])
+    rows.append(["events taken back by reorganisations", f"{summary.events.retracted:,}"])
+    return _table(["work (kinds overlap)", "seconds"], rows)
+
+
+def _table(heads: list[str], rows: list[list[str]], *, text: tuple[int, ...] = ()) -> str:
+    def row(tag: str, cells: list[str]) -> str:
+        return "".join(
+            f'<{tag} class="text">{escape(cell)}</{tag}>'
+            if position in text
+            else f"<{tag}>{escape(cell)}</{tag}>"
+            for position, cell in enumerate(cells)
+        )
+
+    body = "".join(f"<tr>{row('td', cells)}</tr>" for cells in rows)
+    return f"<table><thead><tr>{row('th', heads)}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2%}"
