@@ -311,7 +311,7 @@ class BlockPump:
         numbers = range(first, min(head, first + PREFETCH - 1) + 1)
         for progress, batch in enumerate(await self._blocks.read_many(numbers, self._addresses)):
             if self._watches:
-                pass  # an address was added after this block was read
+                return True  # an address was added after this block was read
             if batch is None:
                 return progress > 0
             if not self._window.links(batch.block):

@@ -20,14 +20,17 @@ _DIFFERENCES = 8
 
 @click.command
 @click.argument("directory", type=click.Path(path_type=Path))
-def audit(directory: Path) -> None:
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Where the run's data are, as for 'bcfl run'."
+)
+def audit(directory: Path, data_dir: Path | None) -> None:
     """Replay the scores and aggregates of the run in DIRECTORY; status 8 where anything differs."""
     path = RunDirectory.open(directory).path
-    from bcfl.agents import auditor
     from bcfl.cli.interruption import run_until_stopped
+    from bcfl.scenarios import auditing
 
     async def work() -> AuditResult:
-        return await auditor.audit(path)
+        return await auditing.audit(path, data_dir=data_dir)
 
     result = run_until_stopped(work)
     for finding in result.findings:

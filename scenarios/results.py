@@ -91,6 +91,19 @@ class Results:
         return self._state
 
     @property
+    def names(self) -> dict[Address, str]:
+        """Participants by account."""
+        return {Address(entry["address"]): name for name, entry in self._participants.items()}
+
+    def events_of(self, task: Address) -> list[e.Event]:
+        """The task's creation and all its events that no reorganisation took back."""
+        return [
+            event
+            for event in self._events
+            if event.origin.address == task or (isinstance(event, e.TaskCreated) and event.task == task)
+        ]
+
+    @property
     def last_round(self) -> int:
         """The newest round."""
         return self.state.round
@@ -167,14 +180,13 @@ class Results:
 
     def _participant(self, entry: dict[str, str]) -> Participant:
         state = self.state
-        index = state.index_of.get(Address(entry["address"]))
-        member = None if index is None else state.members[index]
+        own = [member for member in state.members.values() if member.account == entry["address"]]
         return Participant(
             role=entry["role"],
             behaviour=entry.get("behaviour", "honest"),
             address=entry["address"],
-            tokens=str(member.withdrawn * CREDIT_UNIT) if member else "0",
-            ejected_round=member.ejected_round if member else None,
+            tokens=str(sum(member.withdrawn for member in own) * CREDIT_UNIT),
+            ejected_round=next((m.ejected_round for m in own if m.ejected_round is not None), None),
         )
 
     def _scored(self, record: RoundRecord) -> dict[str, Any]:

@@ -55,7 +55,14 @@ _Loader.add_implicit_resolver(
 class _Dumper(yaml.SafeDumper):
     """Writes what ``_Loader`` reads back, and quotes what other readers of YAML could take for something else."""
 
+    def represent_text(self, value: str) -> yaml.ScalarNode:
+        # plain and single-quoted text folds exotic line breaks; double quotes escape them
+        return self.represent_scalar(
+            "tag:yaml.org,2002:str", value, style=None if value.isprintable() else '"'
+        )
 
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 _Dumper.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(rf"(?:{_FLOAT.pattern})$", re.ASCII), list("-+.0123456789")
 )

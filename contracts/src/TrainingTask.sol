@@ -265,17 +265,18 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     }
 
     function _startRound(TaskConfig memory c) internal {
-        Round memory r = _round;
-        (uint256[] memory cohort, uint256 size) = _drawCohort(++r.number, c);
+        Round storage r = _round;
+        uint32 number = ++r.number;
+        (uint256[] memory cohort, uint256 size) = _drawCohort(number, c);
         r.phase = Phase.Training;
         r.cohort = uint16(size);
         r.committed = 0;
         r.revealed = 0;
         r.batches = 0;
         r.payout = 0;
-        r.deadline = uint40(block.timestamp) + c.trainingDuration;
-        _round = r;
-        emit RoundStarted(r.number, _modelDigest, _population.modelSize, r.deadline, cohort);
+        uint40 deadline = uint40(block.timestamp) + c.trainingDuration;
+        r.deadline = deadline;
+        emit RoundStarted(number, _modelDigest, _population.modelSize, deadline, cohort);
     }
 
     function _model() internal view returns (Content memory) {

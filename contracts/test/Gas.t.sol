@@ -10,7 +10,6 @@ import {TaskFixture} from "./TaskFixture.sol";
 /// byte (4 a zero byte), but no less than 21,000 and 40 (10) gas a byte: EIP-7623. Every call runs as a transaction
 /// of its own (`isolate`), so that slots are cold and refunds counted.
 /// forge-config: default.isolate = true
-/// forge-config: default.gas_limit = 1000000000000
 contract GasTest is TaskFixture {
     struct Cost {
         uint256 commit;

@@ -278,6 +278,10 @@ async def test_an_address_added_while_a_block_is_handled_misses_nothing(
         await pump.reached(newest.number)
         newest = await mine(node)
         await pump.reached(newest.number)
+    numbers = [d.block.number for d in deliveries if d.level is Level.SEEN]
+    place = numbers.index(created.number)
+    # the late batches follow at once, before the next block, although that had been read already
+    assert numbers[place : place + 3] == [created.number, created.number, created.number + 1]
     seen = [e.tag for d in deliveries if d.level is Level.SEEN for e in d.events]
     final = [e.tag for d in deliveries if d.level is Level.FINAL for e in d.events]
     assert seen == [7, 70, 71, 72]

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Audits a run directory: its event log and blobs against the computation, then its summary against its log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+
+from bcfl.agents.auditor import Auditor, AuditResult, Finding
+from bcfl.agents.evaluation import RoundEvaluator
+from bcfl.agents.retrieval import Retrieval
+from bcfl.models.training.engine import Engine
+from bcfl.scenarios.population import VALIDATION_SAMPLES, populate
+from bcfl.scenarios.results import Results, results_of
+from bcfl.scenarios.run_directory import RunDirectory
+from bcfl.scenarios.summary import Timings
+from bcfl.seeds import Seeds
+from bcfl.storage.opening import open_store
+
+__all__ = ("audit",)
+
+_NOT_REPEATABLE = {"timings"}
+
+
+async def audit(path: Path, *, data_dir: Path | None = None) -> AuditResult:
+    """Audit the run in a directory.
+
+    Raises:
+        BcflError: the directory, its data or its store cannot be read.
+    """
+    directory = RunDirectory.open(path)
+    scenario = directory.scenario()
+    results = results_of(directory.events())
+    state = results.state  # refuses a log that ends too early
+    source = scenario.data.dataset.create("dataset")
+    dataset = await anyio.to_thread.run_sync(source.load, data_dir)
+    population = populate(scenario, dataset, Seeds(scenario.seed))
+    location = str(directory.blobs) if scenario.storage.kind == "directory" else scenario.storage.url
+    async with (
+        open_store(scenario.storage.kind, location) as store,
+        Engine.start(
+            executor="threads", workers=scenario.compute.workers or 2, device=scenario.compute.device
+        ) as engine,
+    ):
+        engine.add_samples(VALIDATION_SAMPLES, population.validation)
+        retrieval = Retrieval(store)
+        auditor = Auditor(
+            retrieval=retrieval,
+            rounds=RoundEvaluator(engine=engine, retrieval=retrieval, samples_key=VALIDATION_SAMPLES),
+            validation_digest=bytes.fromhex(population.validation.digest()),
+            names=results.names,
+        )
+        found = await auditor.audit(results.events_of(state.address))
+    told = _summary_differences(directory, results)
+    return AuditResult(findings=(*found.findings, *told), checked=found.checked + 1)
+
+
+def _summary_differences(directory: RunDirectory, results: Results) -> list[Finding]:
+    """Where ``summary.json`` says something else than the event log."""
+    said = directory.summary()
+    found = results.summary(scenario=said.scenario, seed=said.seed, timings=Timings(total_s=0.0))
+    return [
+        Finding(round=0, subject=f"summary.json, {where}", message=f"it says {a}, the event log says {b}")
+        for where, a, b in _differences(
+            said.model_dump(mode="json", exclude=_NOT_REPEATABLE),
+            found.model_dump(mode="json", exclude=_NOT_REPEATABLE),
+        )
+    ]
+
+
+def _differences(said: Any, found: Any, where: str = "") -> list[tuple[str, Any, Any]]:  # noqa: ANN401 - JSON values
+    if isinstance(said, dict) and isinstance(found, dict):
+        keys = [*said, *(key for key in found if key not in said)]
+        pairs = [(str(key), said.get(key), found.get(key)) for key in keys]
+    elif isinstance(said, list) and isinstance(found, list) and len(said) == len(found):
+        pairs = [(str(place), a, b) for place, (a, b) in enumerate(zip(said, found, strict=True), start=1)]
+    else:
+        return [] if said == found else [(where, said, found)]
+    return [part for key, a, b in pairs for part in _differences(a, b, f"{where}.{key}" if where else key)]
