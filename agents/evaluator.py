@@ -138,7 +138,8 @@ def _leave(view: View, me: EvaluatorIdentity, place: int) -> list[Action]:
         return []
     standing = final.evaluators[place]
     task = final.address
-    if standing.served and not standing.opened:
+    # Only a public audit opens the set to everybody; the bond waits for it.
+    if final.config.public_audit and standing.served and not standing.opened:
         call = calls.open_validation(task, evaluator=place, digest=me.validation_digest, salt=me.salt(task))
         return [Transact(round=final.round, name="open_validation", call=call)]
     if standing.bond and not standing.returned:

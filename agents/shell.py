@@ -59,9 +59,11 @@ class Shell:
 
     Args:
         role: the agent.
-        task_name: names the task in action keys before its address is known.
-        view: reads the chronicle.
-        ring_on: called with the bell, so that the process can ring it.
+        owner: sends its transactions.
+        clock: wakes it.
+        activity: counts what it has under way.
+        observer: hears what it decides and what becomes of it.
+        bell: rings when it should look again.
     """
 
     def __init__(
@@ -84,7 +86,6 @@ class Shell:
         self._running: dict[Work, anyio.CancelScope] = {}
         self._submitted: set[ActionKey] = set()
         self._alarm: tuple[int, anyio.CancelScope] | None = None
-        self.refused: set[ActionKey] = set()
 
     async def run(self, chronicle: ViewSource) -> None:
         """Act on the chronicle whenever the bell rings."""
@@ -119,7 +120,9 @@ class Shell:
                 self._results[work] = await self.role.perform(work)
                 self._bell.ring()
         finally:
-            self._running.pop(work, None)
+            # A work that was stopped and wanted again has a scope of its own by now.
+            if self._running.get(work) is scope:
+                del self._running[work]
             self._activity.leave()
 
     async def _transact(self, action: Transact, task: Address) -> None:

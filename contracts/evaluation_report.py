@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pydantic_core
+
 from bcfl.contracts.errors import MalformedReport
 from bcfl.contracts.ids import ContentId, TrainerIndex
 
@@ -67,7 +69,7 @@ class EvaluationReport:
             MalformedReport: the bytes are not a report.
         """
         try:
-            content = json.loads(data)
+            content = pydantic_core.from_json(data)  # bounds the depth of nesting, which json does not
             return cls(
                 round=int(content["round"]),
                 start_model=_id(content["start_model"]),
@@ -84,7 +86,7 @@ class EvaluationReport:
                 loss=float(content["loss"]),
                 accuracy=float(content["accuracy"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError) as error:
             raise MalformedReport from error
 
 

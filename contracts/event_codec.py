@@ -33,7 +33,7 @@ def event_from_json(record: dict[str, Any]) -> events.Event:
         raise MalformedLog(f"There is no event named {record.get('event')!r}.")
     try:
         event = _decode(kind, record)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise MalformedLog(f"A record of {kind.__name__} cannot be read.") from error
     return typing.cast("events.Event", event)
 

@@ -9,20 +9,20 @@ __all__ = ("credit", "equal_split", "payout")
 
 
 def payout(scores: Sequence[int], *, rate: int, round_budget: int, bonus: int, escrow: int) -> int:
-    """What a round pays in all: by rate min(escrow, rate · Σs⁺), else its budget plus what joined it.
+    """What a round pays in all: rate · Σs⁺ or its budget, and what joined it, as far as the escrow goes.
 
     Args:
         scores: int64 in 10⁻⁹; negative ones count as zero.
         rate: 10⁻⁹ token per score of 1.0; used when ``round_budget`` is zero.
         round_budget: 10⁻⁹ token.
-        bonus: slashed and forfeited amounts that join a fixed budget.
+        bonus: slashed and forfeited amounts that join what the next round pays.
         escrow: what is left.
     """
     positive = sum(score for score in scores if score > 0)
     if positive == 0:
         return 0
-    due = round_budget + bonus if round_budget else rate * positive // 10**9
-    return min(due, escrow)
+    due = round_budget or rate * positive // 10**9
+    return min(due + bonus, escrow)
 
 
 def credit(scores: Sequence[int], total: int) -> tuple[int, ...]:

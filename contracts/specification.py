@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pydantic_core
+
 from bcfl.contracts.errors import MalformedSpecification
 
 __all__ = ("EntryReference", "Specification")
@@ -66,7 +68,7 @@ class Specification:
             MalformedSpecification: the bytes are not a specification.
         """
         try:
-            content = json.loads(data)
+            content = pydantic_core.from_json(data)  # bounds the depth of nesting, which json does not
             if content["schema"] != "bcfl-specification/1":
                 raise MalformedSpecification(
                     f"A specification of schema {content['schema']!r} is not known here."
@@ -84,7 +86,7 @@ class Specification:
                 score_tolerance=float(content["score_tolerance"]),
                 sample_limit=int(content["sample_limit"]),
             )
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (LookupError, ArithmeticError, TypeError, ValueError) as error:
             raise MalformedSpecification from error
 
 

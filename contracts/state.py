@@ -120,6 +120,9 @@ class TaskState:
     index_of: Mapping[Address, TrainerIndex] = field(default_factory=dict)
     rounds: Mapping[int, RoundRecord] = field(default_factory=dict)
     owners: Mapping[bytes, tuple[int, int, TrainerIndex | None]] = field(default_factory=dict)
+    """By digest: round, commit position and member, who is None for the task's own models."""
+    active_evaluator: int | None = None
+    """Place in the list of the one who evaluates, from the first round on."""
     bonus: int = 0
     cancel_requested: bool = False
     cancel_reason: CancelReason | None = None
@@ -155,14 +158,6 @@ class TaskState:
     def active_members(self) -> tuple[TrainerIndex, ...]:
         """Members who have neither left nor been ejected, ascending."""
         return tuple(index for index, member in self.members.items() if member.active)
-
-    @property
-    def active_evaluator(self) -> int | None:
-        """Place in the list of the one who evaluates now."""
-        for place, evaluator in enumerate(self.evaluators):
-            if evaluator.bond is not None and not evaluator.removed:
-                return place
-        return None
 
     @property
     def earned(self) -> int:
@@ -244,6 +239,11 @@ class _Draft:
             self.rounds[self.open_round["number"]] = RoundRecord(**self.open_round)
             self.open_round = None
 
+    def activate_evaluator(self) -> None:
+        """Whoever bonds later waits for the next removal, also one who stands before it in the list."""
+        bonded = (n for n, one in enumerate(self.evaluators) if one.bond is not None and not one.removed)
+        self.changes["active_evaluator"] = next(bonded, None)
+
     def book(self, shares: Mapping[TrainerIndex, int], total: int) -> None:
         """Move ``total`` from escrow to members."""
         for index, share in shares.items():
@@ -279,10 +279,9 @@ def _joined(draft: _Draft, event: e.TrainerJoined) -> None:
 @_on(e.TrainerLeft)
 def _left(draft: _Draft, event: e.TrainerLeft) -> None:
     draft.member(event.index, active=False, suspended_until=None, stake=0)
-    draft.index_of.pop(draft.members[event.index].account, None)
     if draft.get("phase") is Phase.TRAINING:
         record = draft.record(draft.get("round"))
-        if event.index not in record["commitments"]:
+        if event.index not in record["commitments"] and event.index not in record["updates"]:
             record["cohort"] = tuple(index for index in record["cohort"] if index != event.index)
 
 
@@ -327,6 +326,8 @@ def _withdrawn(draft: _Draft, event: e.RewardWithdrawn) -> None:
 def _round_started(draft: _Draft, event: e.RoundStarted) -> None:
     draft.changes |= {"round": event.round, "phase": Phase.TRAINING, "deadline": event.deadline}
     draft.rounds[event.round] = RoundRecord(number=event.round, start_model=event.model, cohort=event.cohort)
+    if event.round == 1:
+        draft.activate_evaluator()
 
 
 @_on(e.PhaseStarted)
@@ -382,16 +383,14 @@ def _finalized(draft: _Draft, event: e.RoundFinalized) -> None:
     record = draft.record(event.round)
     record["model"] = event.model
     if event.payout and not record["scores"]:
-        # Nobody was left to evaluate: the revealers share equally.
-        revealed = sorted(record["updates"])
-        record["credits"] = dict(
-            zip(revealed, settlement.equal_split(event.payout, len(revealed)), strict=True)
-        )
+        # Nobody was left to evaluate: those who revealed a digest of their own share equally.
+        owners = sorted(index for index, update in record["updates"].items() if update.owned)
+        record["credits"] = dict(zip(owners, settlement.equal_split(event.payout, len(owners)), strict=True))
         record["payout"] = event.payout
         draft.book(record["credits"], event.payout)
+    if draft.base.config.unique_digests and event.model.digest != draft.get("model").digest:
+        draft.owners[event.model.digest] = (event.round, 0, None)
     draft.changes["model"] = event.model
-    if draft.base.config.unique_digests:
-        draft.owners.setdefault(event.model.digest, (event.round, 0, None))
 
 
 @_on(e.EvaluatorBonded)
@@ -403,6 +402,7 @@ def _bonded(draft: _Draft, event: e.EvaluatorBonded) -> None:
 def _removed(draft: _Draft, event: e.EvaluatorRemoved) -> None:
     bond = (draft.evaluators[event.evaluator].bond or 0) - event.slashed
     draft.evaluator(event.evaluator, removed=True, bond=bond)
+    draft.activate_evaluator()
     draft.to_next_budget(event.slashed)
 
 

@@ -5,10 +5,13 @@ import {TrainingTask} from "./TrainingTask.sol";
 import {ICrowdsourcingTask} from "./interfaces/ICrowdsourcingTask.sol";
 import {Content, Permit, Phase, Sanction, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
+import {Unchecked} from "./libraries/Unchecked.sol";
 
 /// @title A task scored by a separate evaluator; the contract computes the rewards from the scores
 contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
     using Bitmaps for mapping(uint256 => uint256);
+    using Unchecked for bytes;
+    using Unchecked for uint256[];
 
     enum Standing {
         Listed,
@@ -110,18 +113,16 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         uint256 sum;
         uint256 best;
         uint256 highest;
+        bool uniqueDigests = c.uniqueDigests;
         unchecked {
             for (uint256 i; i < count; ++i) {
-                int256 score;
-                assembly ("memory-safe") {
-                    score := sar(192, calldataload(add(scores.offset, shl(3, i))))
-                }
-                if (c.uniqueDigests && score != 0 && _disowned[roundNumber].has(revealed[i])) {
-                    revert DigestNotOwned(uint32(revealed[i]));
+                int256 score = int256(scores.word(i << 3)) >> 192;
+                if (uniqueDigests && score != 0 && _disowned[roundNumber].has(revealed.get(i))) {
+                    revert DigestNotOwned(uint32(revealed.get(i)));
                 }
                 if (score <= 0) continue;
                 uint256 positive = uint256(score);
-                amounts[i] = positive;
+                amounts.set(i, positive);
                 sum += positive;
                 if (positive > highest) (highest, best) = (positive, i);
             }
@@ -129,8 +130,8 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
             payout = _payout(sum, c);
             uint256 left = payout;
             for (uint256 i; i < count; ++i) {
-                uint256 amount = payout * amounts[i] / sum;
-                amounts[i] = amount;
+                uint256 amount = payout * amounts.get(i) / sum;
+                amounts.set(i, amount);
                 left -= amount;
             }
             amounts[best] += left;
@@ -166,13 +167,13 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         uint256 lanes;
         unchecked {
             for (uint256 i; i < indices.length; ++i) {
-                uint256 index = indices[i];
+                uint256 index = indices.get(i);
                 if (index >> 2 != slot) {
                     if (lanes != 0) _creditSlot(slot, lanes, roundNumber, c.vestingRounds);
                     slot = index >> 2;
                     lanes = 0;
                 }
-                lanes |= amounts[i] << ((index & 3) << 6);
+                lanes |= amounts.get(i) << ((index & 3) << 6);
             }
         }
         if (lanes != 0) _creditSlot(slot, lanes, roundNumber, c.vestingRounds);

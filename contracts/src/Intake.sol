@@ -6,10 +6,12 @@ import {ITrainingTask} from "./interfaces/ITrainingTask.sol";
 import {Phase, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
 import {Commitments} from "./libraries/Commitments.sol";
+import {Unchecked} from "./libraries/Unchecked.sol";
 
 /// @title Commitments, batches, openings and who owns a digest
 abstract contract Intake is Membership {
     using Bitmaps for mapping(uint256 => uint256);
+    using Unchecked for bytes;
 
     uint256 internal constant MAX_BATCH = 256;
     uint256 private constant SIGNED_ENTRY = 101; // index 4, commitment 32, r 32, s 32, v 1
@@ -103,18 +105,31 @@ abstract contract Intake is Membership {
         bytes32 domain = Commitments.domainSeparator();
         bytes memory accepted = new bytes(count * ENTRY);
         uint256 taken;
+        mapping(uint256 => uint256) storage committed = _committed[roundNumber];
+        // The word of `committed` at hand, written back when an entry of another comes.
+        uint256 w = entries.word(0) >> 232;
+        uint256 bits = committed[w];
         for (uint256 i; i < count; ++i) {
             bytes calldata entry = entries[i * SIGNED_ENTRY:(i + 1) * SIGNED_ENTRY];
-            uint32 index = uint32(bytes4(entry[:4]));
-            if (!_mayCommit(roundNumber, index) || !_signed(domain, roundNumber, index, entry)) continue;
-            _committed[roundNumber].add(index);
-            // Copy index ‖ commitment; the buffer has room, and memory stays word-aligned at its end.
+            uint256 index = entry.word(0) >> 224;
+            if (index >> 8 != w) {
+                committed[w] = bits;
+                w = index >> 8;
+                bits = committed[w];
+            }
+            uint256 bit = 1 << (index & 0xff);
+            if (bits & bit != 0 || !_cohort.has(index)) continue;
+            bytes32 structHash = Commitments.commitHash(roundNumber, index, entry.word(4));
+            if (!Commitments.signedBy(_members[index].account, domain, structHash, entry[36:])) continue;
+            bits |= bit;
+            // Copy index ‖ commitment: the buffer has room for every entry.
             assembly ("memory-safe") {
                 calldatacopy(add(add(accepted, 0x20), mul(taken, 36)), entry.offset, 36)
+                taken := add(taken, 1)
             }
-            ++taken;
         }
         if (taken == 0) revert NothingAccepted();
+        committed[w] = bits;
         assembly ("memory-safe") {
             mstore(accepted, mul(taken, 36))
         }
@@ -136,24 +151,37 @@ abstract contract Intake is Membership {
         bytes memory updates = new bytes(count * 44);
         uint256 taken;
         uint32 roundNumber = r.number;
-        for (uint256 i; i < count; ++i) {
-            bytes calldata opening = openings[i * OPENING:(i + 1) * OPENING];
-            uint256 place = uint16(bytes2(opening[:2]));
-            bytes32 digest = bytes32(opening[2:34]);
-            uint32 size = uint32(bytes4(opening[34:38]));
-            if ((place + 1) * ENTRY > entries.length || size > c.maxUpdateSize) continue;
-            uint32 index = uint32(bytes4(entries[place * ENTRY:place * ENTRY + 4]));
-            bytes32 committed = bytes32(entries[place * ENTRY + 4:(place + 1) * ENTRY]);
-            if (_revealed[roundNumber].has(index)) continue;
-            if (Commitments.commitment(roundNumber, index, digest, size, bytes16(opening[38:54])) != committed) {
-                continue;
+        uint256 places = entries.length / ENTRY;
+        mapping(uint256 => uint256) storage revealed = _revealed[roundNumber];
+        // The word of `revealed` at hand, written back when an entry of another comes.
+        uint256 w = entries.word(0) >> 232;
+        uint256 bits = revealed[w];
+        unchecked {
+            for (uint256 start; start < openings.length; start += OPENING) {
+                uint256 place = openings.word(start) >> 240;
+                bytes32 digest = bytes32(openings.word(start + 2));
+                uint256 tail = openings.word(start + 34); // size ‖ salt ‖ the next opening's bytes
+                uint32 size = uint32(tail >> 224);
+                if (place >= places || size > c.maxUpdateSize) continue;
+                uint32 index = uint32(entries.word(place * ENTRY) >> 224);
+                if (index >> 8 != w) {
+                    revealed[w] = bits;
+                    w = index >> 8;
+                    bits = revealed[w];
+                }
+                uint256 bit = 1 << (index & 0xff);
+                if (bits & bit != 0) continue;
+                bytes32 committed = bytes32(entries.word(place * ENTRY + 4));
+                bytes16 salt = bytes16(bytes32(tail << 32));
+                if (Commitments.commitment(roundNumber, index, digest, size, salt) != committed) continue;
+                uint32 position = slot.firstPosition + uint32(place);
+                bits |= bit;
+                if (c.uniqueDigests) _claim(digest, roundNumber, position, index);
+                _packUpdate(updates, taken++, index, digest, size, position);
             }
-            uint32 position = slot.firstPosition + uint32(place);
-            _revealed[roundNumber].add(index);
-            if (c.uniqueDigests) _claim(digest, roundNumber, position, index);
-            _packUpdate(updates, taken++, index, digest, size, position);
         }
         if (taken == 0) revert NothingAccepted();
+        revealed[w] = bits;
         assembly ("memory-safe") {
             mstore(updates, mul(taken, 44))
         }
@@ -198,20 +226,6 @@ abstract contract Intake is Membership {
         if (_members[index].account != msg.sender) revert NotMember(index);
         if (!_cohort.has(index)) revert NotInCohort(index);
         if (_committed[_round.number].has(index)) revert AlreadyCommitted(index);
-    }
-
-    function _mayCommit(uint32 roundNumber, uint32 index) private view returns (bool) {
-        return _cohort.has(index) && !_committed[roundNumber].has(index);
-    }
-
-    function _signed(bytes32 domain, uint32 roundNumber, uint32 index, bytes calldata entry)
-        private
-        view
-        returns (bool)
-    {
-        bytes32 structHash =
-            keccak256(abi.encode(Commitments.COMMIT_TYPEHASH, roundNumber, index, bytes32(entry[4:36])));
-        return Commitments.signedBy(_members[index].account, domain, structHash, entry[36:]);
     }
 
     function _markCommitted(Round storage r, uint32 index) private {

@@ -18,20 +18,40 @@ contract GasTest is TaskFixture {
         uint256 largest; // transaction
     }
 
-    function test_DirectRoundOfTen() public {
-        _compare("direct-10", _steadyState(10, false), 10, [uint256(48_000), 43_300, 7_500]);
+    /// @dev Above the prototype's cell by 15 % at most, but for two. Scoring ten trainers: a round's end costs
+    /// 73k whoever took part, and now carries the report's digest and size, the model's event and the next
+    /// cohort. Opening in batches: 90 bytes an entry at EIP-7623's 40 gas, which the prototype did not count.
+    uint256 private constant TOLERANCE = 115;
+    uint256 private constant SCORE_OF_TEN = 10_000;
+    uint256 private constant RELAYED_REVEAL = 3_600;
+
+    string private _table;
+
+    function test_GasPerTrainerAndRound() public {
+        _cell("direct", 10, [_within(48_000), _within(43_300), SCORE_OF_TEN]);
+        _cell("relayed", 10, [_within(16_000), _within(9_400), SCORE_OF_TEN]);
+        _cell("direct", 1000, [_within(46_200), _within(41_500), _within(2_200)]);
+        _cell("relayed", 1000, [_within(8_700), RELAYED_REVEAL, _within(2_200)]);
+        vm.writeFile("gas/rounds.json", string.concat("{", _table, "\n}\n"));
     }
 
-    function test_RelayedRoundOfTen() public {
-        _compare("relayed-10", _steadyState(10, true), 10, [uint256(16_000), 9_400, 7_500]);
+    function _within(uint256 prototype) private pure returns (uint256) {
+        return prototype * TOLERANCE / 100;
     }
 
-    function test_DirectRoundOfThousand() public {
-        _compare("direct-1000", _steadyState(1000, false), 1000, [uint256(46_200), 41_500, 2_200]);
-    }
-
-    function test_RelayedRoundOfThousand() public {
-        _compare("relayed-1000", _steadyState(1000, true), 1000, [uint256(8_700), 2_400, 2_200]);
+    function _cell(string memory intake, uint32 members, uint256[3] memory ceilings) private {
+        Cost memory cost = _steadyState(members, keccak256(bytes(intake)) == keccak256("relayed"));
+        uint256[3] memory each = [cost.commit / members, cost.reveal / members, cost.score / members];
+        string memory line = string.concat('\n  "', intake, ", n = ", vm.toString(members), '": {"commit": ');
+        line = string.concat(line, vm.toString(each[0]), ', "reveal": ', vm.toString(each[1]));
+        line = string.concat(line, ', "score and credit": ', vm.toString(each[2]));
+        line = string.concat(line, ', "sum": ', vm.toString(each[0] + each[1] + each[2]));
+        line = string.concat(line, ', "largest transaction": ', vm.toString(cost.largest), "}");
+        _table = bytes(_table).length == 0 ? line : string.concat(_table, ",", line);
+        for (uint256 i; i < 3; ++i) {
+            vm.assertLe(each[i], ceilings[i], string.concat(intake, " ", vm.toString(members), " ", vm.toString(i)));
+        }
+        vm.assertLe(cost.largest, 16_777_216, "EIP-7825");
     }
 
     /// @dev Costs of the third round.
@@ -137,14 +157,8 @@ contract GasTest is TaskFixture {
         for (uint256 i; i < call.length; ++i) {
             tokens += call[i] == 0 ? 1 : 4;
         }
-        emit LOG(used.gasTotalUsed, uint64(used.gasRefunded), tokens, call.length);
         spent = used.gasTotalUsed;
         uint256 floor = 21_000 + 10 * tokens;
         if (spent < floor) spent = floor;
-    }
-    event LOG(uint256,uint256,uint256,uint256);
-
-    function _compare(string memory name, Cost memory cost, uint256 members, uint256[3] memory prototype) private {
-    emit LOG(cost.commit / members, cost.reveal/members, cost.score/members, cost.largest);
     }
 }

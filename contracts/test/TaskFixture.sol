@@ -17,8 +17,8 @@ abstract contract TaskFixture is Cheats {
     uint64 internal constant BOND = 250 * ONE;
     uint32 internal constant SIZE = 1_000;
 
-    bytes16 internal constant SALT = bytes16(uint128(7));
-    bytes16 internal constant VALIDATION_SALT = bytes16(uint128(9));
+    bytes16 internal constant SALT = bytes16(keccak256("salt"));
+    bytes16 internal constant VALIDATION_SALT = bytes16(keccak256("validation salt"));
     bytes32 internal constant VALIDATION = keccak256("validation set");
 
     address internal publisher = vm.addr(1_000_001);

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -36,6 +37,9 @@ _METADATA = "__metadata__"
 _DTYPE = "F32"
 _FIELDS = frozenset(("dtype", "shape", "data_offsets"))
 _MAX_DIGITS = 19  # a 64-bit number
+_MAX_DEPTH = 16  # a header has three levels: itself, an entry, its shape
+_STRINGS = re.compile(rb'"(?:[^"\\\\]|\\\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
 
 
 def encode(weights: Weights, metadata: Mapping[str, str]) -> bytes:
@@ -106,6 +110,8 @@ def _read_header(data: bytes, max_header: int) -> tuple[dict[str, Any], int]:
     raw = data[_LENGTH_BYTES:start]
     if not raw.startswith(b"{"):
         _reject("header_syntax", "The header of the update does not begin with '{'.")
+    if _depth(raw) > _MAX_DEPTH:
+        _reject("header_depth", "The header of the update is nested too deeply.")
     try:
         header = json.loads(
             raw.decode("utf-8"),
@@ -114,11 +120,18 @@ def _read_header(data: bytes, max_header: int) -> tuple[dict[str, Any], int]:
             parse_float=_no_such_number,
             parse_constant=_no_such_number,
         )
-    except RecursionError:
-        _reject("header_depth", "The header of the update is nested too deeply.")
     except ValueError:  # bad UTF-8 or bad JSON
         _reject("header_syntax", "The header of the update is not JSON in UTF-8.")
     return header, start
+
+
+def _depth(raw: bytes) -> int:
+    """How deeply brackets nest outside of strings; counted before parsing, whose own limit a process may raise."""
+    deepest = depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", raw)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
