@@ -80,6 +80,8 @@ def decide(view: View, me: EvaluatorIdentity, results: Mapping[Work, Any]) -> li
         return _leave(view, me, place)
     standing = state.evaluators[place]
     if standing.bond is None and not standing.removed and state.phase < Phase.CLOSING:
+        if view.final is None:
+            return []  # a call that arrives before its task, after a reorganisation, would do nothing
         return _bond(state, me, place, results)
     if state.phase is Phase.EVALUATION and state.active_evaluator == place and not state.current.scores:
         return _evaluate(view, state, results)

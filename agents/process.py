@@ -76,6 +76,7 @@ class AgentProcess:
             head_timeout_s=settings.head_timeout_s,
             reconnect=settings.reconnect,
         )
+        self._node = node
         self._clock = clock
         self._observer = observer
         self._settings = settings
@@ -102,10 +103,12 @@ class AgentProcess:
         """
         async with anyio.create_task_group() as group:
             await group.start(self.pool.run)
-            for role, signer, bell in self._agents:
-                group.start_soon(self._agent, role, signer, bell)
-                bell.ring()
             group.start_soon(self.pump.run, self._deliver)
+            # Agents begin with all of the past known, so that what they do first does not depend on timing.
+            with self.activity.under_way():
+                await self.pump.settled(await self._node.block_number())
+                for role, signer, bell in self._agents:
+                    group.start_soon(self._agent, role, signer, bell)
 
     async def _agent(self, role: Role, signer: Signer, bell: Bell) -> None:
         async def once() -> None:

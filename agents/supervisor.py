@@ -11,9 +11,12 @@ import structlog
 
 from bcfl.agents.activity import Activity
 from bcfl.agents.errors import AgentBroken
+from bcfl.chain.errors import CallTimeout, ConnectionLost, NodeUnreachable
 from bcfl.errors import ChainError
 
 __all__ = ("RestartPolicy", "supervise")
+
+_LOST = (ConnectionLost, NodeUnreachable, CallTimeout)
 
 _log = structlog.stdlib.get_logger("bcfl.agents")
 
@@ -27,6 +30,8 @@ class RestartPolicy:
     longest_delay_s: float = 30.0
     forgiven_after_s: float = 600.0
     """An agent that ran this long starts with a clean slate."""
+    outlives_node: bool = False
+    """Whether a lost connection is waited out, because the pump is reconnecting, and is no failure of the agent."""
 
 
 async def supervise(
@@ -45,6 +50,9 @@ async def supervise(
             await run()
         except Exception as error:
             cause = next((part for part in _leaves(error) if isinstance(part, ChainError)), None)
+            if isinstance(cause, _LOST) and policy.outlives_node:
+                await anyio.sleep(policy.first_delay_s)
+                continue
             if cause is not None:
                 raise cause from error
             if anyio.current_time() - started > policy.forgiven_after_s:

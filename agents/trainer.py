@@ -84,7 +84,8 @@ def decide(view: View, me: TrainerIdentity, results: Mapping[Work, Any]) -> list
         return []
     index = state.index_of.get(me.address)
     if index is None:
-        return _join(state, me, results)
+        # A call that arrives before its task, after a reorganisation, would succeed and do nothing.
+        return _join(state, me, results) if view.final is not None else []
     if state.round == 0 or state.phase not in {Phase.TRAINING, Phase.REVEAL}:
         return []
     train = Train(

@@ -44,6 +44,8 @@ class Setup:
 
     node: Node
     next_block: NextBlock
+    confirmations: int = 0
+    """Blocks to wait for on top of what was included: nobody sends a set-up again after a reorganisation."""
 
     async def included(self, hashes: list[TxHash]) -> list[dict[str, Any]]:
         """Receipts of these transactions, in their order.
@@ -62,7 +64,10 @@ class Setup:
                         raise DeploymentFailed(f"The set-up transaction {transaction} reverted.")
                     receipts[transaction] = receipt
             else:
-                return [receipts[transaction] for transaction in hashes]
+                last = max((int(receipt["blockNumber"], 16) for receipt in receipts.values()), default=0)
+                if await self.node.block_number() >= last + self.confirmations:
+                    return [receipts[transaction] for transaction in hashes]
+                receipts.clear()  # asked again above: they may have left the chain meanwhile
             await self.next_block()
 
     async def send(self, signer: Signer, to: Address | None, data: bytes, *, nonce: int) -> TxHash:
@@ -87,7 +92,7 @@ class Setup:
 
 
 @asynccontextmanager
-async def opened_setup(node: Node, *, driven: bool) -> AsyncIterator[Setup]:
+async def opened_setup(node: Node, *, driven: bool, confirmations: int) -> AsyncIterator[Setup]:
     """A set-up whose blocks are mined by us (``driven``) or announced by the node."""
     if driven:
 
@@ -96,7 +101,7 @@ async def opened_setup(node: Node, *, driven: bool) -> AsyncIterator[Setup]:
             newest = await node.block("latest")
             await mine(node, timestamp=newest.ref.timestamp + 1)
 
-        yield Setup(node=node, next_block=mine_one)
+        yield Setup(node=node, next_block=mine_one, confirmations=confirmations)
         return
     heads = await node.transport.subscribe("newHeads")
 
@@ -104,7 +109,7 @@ async def opened_setup(node: Node, *, driven: bool) -> AsyncIterator[Setup]:
         await heads.__anext__()
 
     try:
-        yield Setup(node=node, next_block=wait_for_head)
+        yield Setup(node=node, next_block=wait_for_head, confirmations=confirmations)
     finally:
         await heads.aclose()
 

@@ -29,7 +29,7 @@ def event_from_json(record: dict[str, Any]) -> events.Event:
         MalformedLog: the record is not an event of ours.
     """
     kind = getattr(events, str(record.get("event")), None)
-    if not (isinstance(kind, type) and issubclass(kind, events.Event)):
+    if not (isinstance(kind, type) and issubclass(kind, events.Event) and kind is not events.Event):
         raise MalformedLog(f"There is no event named {record.get('event')!r}.")
     try:
         event = _decode(kind, record)

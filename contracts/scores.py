@@ -19,7 +19,10 @@ def quantise(score: float) -> int:
     """A score in the contract's 10⁻⁹ units, rounded half to even, clipped to int64; a non-finite one is 0."""
     if not math.isfinite(score):
         return 0
-    return max(-_LIMIT, min(_LIMIT, round(score * SCORE_UNIT)))
+    scaled = score * SCORE_UNIT  # may overflow to an infinity, which has no integer
+    if abs(scaled) >= _LIMIT:
+        return _LIMIT if scaled > 0 else -_LIMIT
+    return round(scaled)
 
 
 def pack_scores(scores: Sequence[int]) -> bytes:

@@ -17,6 +17,7 @@ from bcfl import log
 from bcfl.agents.chronicle import Chronicle, TaskFilter
 from bcfl.agents.process import AgentProcess, ProcessSettings
 from bcfl.agents.retrieval import Retrieval
+from bcfl.agents.supervisor import RestartPolicy
 from bcfl.chain.clock import DrivenChainClock, WallChainClock
 from bcfl.chain.deployer import Deployment, deploy, distribute, fund, opened_setup
 from bcfl.chain.devnet import Devnet
@@ -201,7 +202,7 @@ async def _set_up(
     needs = {population.signers[name].address: config.bond for name in population.evaluators}
     needs |= {population.signers[name].address: config.stake for name in population.trainers}
     needs = {account: amount for account, amount in needs.items() if amount}
-    async with opened_setup(node, driven=chain.driven) as setup:
+    async with opened_setup(node, driven=chain.driven, confirmations=scenario.chain.confirmations) as setup:
         if chain.devnet is None:
             fees = await node.fee_data()
             price = 2 * (fees.base_fee or 0) + fees.priority_fee
@@ -262,6 +263,7 @@ async def _compose(
             start_block=deployment.block + 1,
             reconnect=None if own else ReconnectPolicy(),
             fees=FeePolicy(tip=tip),
+            restarts=RestartPolicy(outlives_node=not own),
         ),
     )
     publisher = population.signers[PUBLISHER].address

@@ -141,9 +141,9 @@ abstract contract Escrow is ITrainingTask {
         if (amount == 0) return;
         IERC20 token = IERC20(_config().token);
         if (permit.deadline != 0) {
-            try IERC20Permit(address(token)).permit(
-                account, address(this), permit.value, permit.deadline, permit.v, permit.r, permit.s
-            ) {} catch {}
+            try IERC20Permit(address(token))
+                .permit(account, address(this), permit.value, permit.deadline, permit.v, permit.r, permit.s) {}
+                catch {}
         }
         uint256 before = token.balanceOf(address(this));
         uint256 units = inBaseUnits(amount);

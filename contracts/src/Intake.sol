@@ -17,6 +17,7 @@ abstract contract Intake is Membership {
     uint256 private constant SIGNED_ENTRY = 101; // index 4, commitment 32, r 32, s 32, v 1
     uint256 private constant ENTRY = 36; // index 4, commitment 32
     uint256 private constant OPENING = 54; // place 2, digest 32, size 4, salt 16
+    uint256 private constant UPDATE = 44; // index 4, digest 32, size 4, position 4
     uint32 private constant TASK_OWNED = type(uint32).max;
 
     /// @dev One slot: every commit and opening writes it.
@@ -63,7 +64,8 @@ abstract contract Intake is Membership {
 
     /// @notice Whether the member has committed, revealed, and revealed somebody else's digest.
     function intakeOf(uint32 roundNumber, uint32 index) external view returns (bool, bool, bool) {
-        return (_committed[roundNumber].has(index), _revealed[roundNumber].has(index), _disowned[roundNumber].has(index));
+        return
+            (_committed[roundNumber].has(index), _revealed[roundNumber].has(index), _disowned[roundNumber].has(index));
     }
 
     function digestOwner(bytes32 digest) external view returns (DigestOwner memory) {
@@ -100,39 +102,10 @@ abstract contract Intake is Membership {
         _requirePhase(Phase.Training);
         uint256 count = entries.length / SIGNED_ENTRY;
         if (count == 0 || count > MAX_BATCH || entries.length % SIGNED_ENTRY != 0) revert MalformedBatch();
-        Round storage r = _round;
-        uint32 roundNumber = r.number;
-        bytes32 domain = Commitments.domainSeparator();
         bytes memory accepted = new bytes(count * ENTRY);
-        uint256 taken;
-        mapping(uint256 => uint256) storage committed = _committed[roundNumber];
-        // The word of `committed` at hand, written back when an entry of another comes.
-        uint256 w = entries.word(0) >> 232;
-        uint256 bits = committed[w];
-        for (uint256 i; i < count; ++i) {
-            bytes calldata entry = entries[i * SIGNED_ENTRY:(i + 1) * SIGNED_ENTRY];
-            uint256 index = entry.word(0) >> 224;
-            if (index >> 8 != w) {
-                committed[w] = bits;
-                w = index >> 8;
-                bits = committed[w];
-            }
-            uint256 bit = 1 << (index & 0xff);
-            if (bits & bit != 0 || !_cohort.has(index)) continue;
-            bytes32 structHash = Commitments.commitHash(roundNumber, index, entry.word(4));
-            if (!Commitments.signedBy(_members[index].account, domain, structHash, entry[36:])) continue;
-            bits |= bit;
-            // Copy index ‖ commitment: the buffer has room for every entry.
-            assembly ("memory-safe") {
-                calldatacopy(add(add(accepted, 0x20), mul(taken, 36)), entry.offset, 36)
-                taken := add(taken, 1)
-            }
-        }
-        if (taken == 0) revert NothingAccepted();
-        committed[w] = bits;
-        assembly ("memory-safe") {
-            mstore(accepted, mul(taken, 36))
-        }
+        Round storage r = _round;
+        uint256 taken = _acceptSigned(r.number, entries, accepted);
+        _shorten(accepted, taken * ENTRY);
         _storeBatch(r, r.committed, accepted);
         r.committed += uint16(taken);
         r.everCommitted = true;
@@ -148,45 +121,11 @@ abstract contract Intake is Membership {
         if (batch >= r.batches || bytes28(keccak256(entries)) != slot.entries) revert UnknownBatch(batch);
         uint256 count = openings.length / OPENING;
         if (count == 0 || count > MAX_BATCH || openings.length % OPENING != 0) revert MalformedBatch();
-        bytes memory updates = new bytes(count * 44);
-        uint256 taken;
-        uint32 roundNumber = r.number;
-        uint256 places = entries.length / ENTRY;
-        mapping(uint256 => uint256) storage revealed = _revealed[roundNumber];
-        // The word of `revealed` at hand, written back when an entry of another comes.
-        uint256 w = entries.word(0) >> 232;
-        uint256 bits = revealed[w];
-        unchecked {
-            for (uint256 start; start < openings.length; start += OPENING) {
-                uint256 place = openings.word(start) >> 240;
-                bytes32 digest = bytes32(openings.word(start + 2));
-                uint256 tail = openings.word(start + 34); // size ‖ salt ‖ the next opening's bytes
-                uint32 size = uint32(tail >> 224);
-                if (place >= places || size > c.maxUpdateSize) continue;
-                uint32 index = uint32(entries.word(place * ENTRY) >> 224);
-                if (index >> 8 != w) {
-                    revealed[w] = bits;
-                    w = index >> 8;
-                    bits = revealed[w];
-                }
-                uint256 bit = 1 << (index & 0xff);
-                if (bits & bit != 0) continue;
-                bytes32 committed = bytes32(entries.word(place * ENTRY + 4));
-                bytes16 salt = bytes16(bytes32(tail << 32));
-                if (Commitments.commitment(roundNumber, index, digest, size, salt) != committed) continue;
-                uint32 position = slot.firstPosition + uint32(place);
-                bits |= bit;
-                if (c.uniqueDigests) _claim(digest, roundNumber, position, index);
-                _packUpdate(updates, taken++, index, digest, size, position);
-            }
-        }
-        if (taken == 0) revert NothingAccepted();
-        revealed[w] = bits;
-        assembly ("memory-safe") {
-            mstore(updates, mul(taken, 44))
-        }
+        bytes memory updates = new bytes(count * UPDATE);
+        uint256 taken = _acceptOpenings(r.number, slot.firstPosition, entries, openings, updates, c);
+        _shorten(updates, taken * UPDATE);
         r.revealed += uint16(taken);
-        emit UpdatesSubmitted(roundNumber, updates);
+        emit UpdatesSubmitted(r.number, updates);
         if (r.revealed == r.committed) _everyoneRevealed(c);
     }
 
@@ -202,7 +141,7 @@ abstract contract Intake is Membership {
         _revealed[r.number].add(index);
         ++r.revealed;
         if (c.uniqueDigests) _claim(digest, r.number, position, index);
-        bytes memory updates = new bytes(44);
+        bytes memory updates = new bytes(UPDATE);
         _packUpdate(updates, 0, index, digest, size, position);
         emit UpdatesSubmitted(r.number, updates);
         if (r.committed == r.cohort) _everyoneCommitted(c);
@@ -228,6 +167,85 @@ abstract contract Intake is Membership {
         if (_committed[_round.number].has(index)) revert AlreadyCommitted(index);
     }
 
+    /// @dev Cut a buffer down to what was taken.
+    function _shorten(bytes memory buffer, uint256 length) private pure {
+        if (length == 0) revert NothingAccepted();
+        assembly ("memory-safe") {
+            mstore(buffer, length)
+        }
+    }
+
+    /// @dev Mark those of the signed entries that count as committed, and copy them, without signatures.
+    function _acceptSigned(uint32 roundNumber, bytes calldata entries, bytes memory accepted)
+        private
+        returns (uint256 taken)
+    {
+        bytes32 domain = Commitments.domainSeparator();
+        mapping(uint256 => uint256) storage committed = _committed[roundNumber];
+        // The word of `committed` at hand, written back when an entry of another comes.
+        uint256 w = entries.word(0) >> 232;
+        uint256 bits = committed[w];
+        unchecked {
+            for (uint256 start; start < entries.length; start += SIGNED_ENTRY) {
+                uint256 index = entries.word(start) >> 224;
+                if (index >> 8 != w) {
+                    committed[w] = bits;
+                    w = index >> 8;
+                    bits = committed[w];
+                }
+                if (bits & (1 << (index & 0xff)) != 0 || !_cohort.has(index)) continue;
+                bytes32 structHash = Commitments.commitHash(roundNumber, index, entries.word(start + 4));
+                bytes calldata signature = entries[start + 36:start + SIGNED_ENTRY];
+                if (!Commitments.signedBy(_members[index].account, domain, structHash, signature)) continue;
+                bits |= 1 << (index & 0xff);
+                // Copy index ‖ commitment: the buffer has room for every entry.
+                assembly ("memory-safe") {
+                    calldatacopy(add(add(accepted, 0x20), mul(taken, 36)), add(entries.offset, start), 36)
+                    taken := add(taken, 1)
+                }
+            }
+        }
+        committed[w] = bits;
+    }
+
+    /// @dev Mark the members whose commitments are opened as revealed, and pack their updates.
+    function _acceptOpenings(
+        uint32 roundNumber,
+        uint32 firstPosition,
+        bytes calldata entries,
+        bytes calldata openings,
+        bytes memory updates,
+        TaskConfig memory c
+    ) private returns (uint256 taken) {
+        mapping(uint256 => uint256) storage revealed = _revealed[roundNumber];
+        // The word of `revealed` at hand, written back when an entry of another comes.
+        uint256 w = entries.word(0) >> 232;
+        uint256 bits = revealed[w];
+        unchecked {
+            for (uint256 start; start < openings.length; start += OPENING) {
+                uint256 place = openings.word(start) >> 240;
+                if (place >= entries.length / ENTRY) continue;
+                uint32 index = uint32(entries.word(place * ENTRY) >> 224);
+                if (index >> 8 != w) {
+                    revealed[w] = bits;
+                    w = index >> 8;
+                    bits = revealed[w];
+                }
+                if (bits & (1 << (index & 0xff)) != 0) continue;
+                bytes32 digest = bytes32(openings.word(start + 2));
+                uint32 size = uint32(openings.word(start + 34) >> 224);
+                bytes16 salt = bytes16(bytes32(openings.word(start + 38)));
+                bytes32 opened = Commitments.commitment(roundNumber, index, digest, size, salt);
+                if (size > c.maxUpdateSize || uint256(opened) != entries.word(place * ENTRY + 4)) continue;
+                bits |= 1 << (index & 0xff);
+                uint32 position = firstPosition + uint32(place);
+                if (c.uniqueDigests) _claim(digest, roundNumber, position, index);
+                _packUpdate(updates, taken++, index, digest, size, position);
+            }
+        }
+        revealed[w] = bits;
+    }
+
     function _markCommitted(Round storage r, uint32 index) private {
         _committed[r.number].add(index);
         ++r.committed;
@@ -251,10 +269,14 @@ abstract contract Intake is Membership {
         _digests[digest] = DigestOwner(roundNumber, position, index, true);
     }
 
-    function _packUpdate(bytes memory updates, uint256 place, uint32 index, bytes32 digest, uint32 size, uint32 position)
-        private
-        pure
-    {
+    function _packUpdate(
+        bytes memory updates,
+        uint256 place,
+        uint32 index,
+        bytes32 digest,
+        uint32 size,
+        uint32 position
+    ) private pure {
         assembly ("memory-safe") {
             let p := add(add(updates, 0x20), mul(place, 44))
             mstore(p, shl(224, index))

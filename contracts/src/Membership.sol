@@ -209,7 +209,7 @@ abstract contract Membership is Escrow {
     function _sample(uint256[] memory cohort, uint256 count, uint256 limit) private view {
         bool dropping = limit * 2 > count;
         uint256 wanted = dropping ? count - limit : limit;
-        uint256[] memory drawn = new uint256[]((count >> 8) + 1);
+        uint256[] memory drawn = new uint256[]((count >> 8) + 2);
         bytes32 seed = _seed;
         unchecked {
             for (uint256 draw; wanted != 0; ++draw) {
@@ -221,15 +221,22 @@ abstract contract Membership is Escrow {
                 }
             }
             uint256 next;
-            uint256 bits = drawn[0];
             for (uint256 w; w < cohort.length; ++w) {
-                uint256 picked;
-                for (uint256 rest = cohort[w]; rest != 0; rest &= rest - 1) {
-                    if (bits & 1 != 0) picked |= rest & (~rest + 1);
-                    bits >>= 1;
-                    if (++next & 0xff == 0) bits = drawn[next >> 8];
+                uint256 word = cohort[w];
+                // The drawn ranks of this word's members; a shift by 256 is zero.
+                uint256 size = Bitmaps.popcount(word);
+                uint256 bits = drawn[next >> 8] >> (next & 0xff) | drawn[(next >> 8) + 1] << (256 - (next & 0xff));
+                if (size < 256) bits &= (1 << size) - 1;
+                next += size;
+                uint256 picked = bits;
+                if (size < 256) {
+                    picked = 0;
+                    for (uint256 rest = word; bits != 0; rest &= rest - 1) {
+                        if (bits & 1 != 0) picked |= rest & (~rest + 1);
+                        bits >>= 1;
+                    }
                 }
-                cohort[w] = dropping ? cohort[w] & ~picked : picked;
+                cohort[w] = dropping ? word & ~picked : picked;
             }
         }
     }

@@ -39,9 +39,9 @@ contract TaskFactory is ITaskFactory {
         emit TaskCreated(task, msg.sender, stored.token, stored.specDigest, kind, stored, evaluators, budget);
         if (permit.deadline != 0) {
             // A front-run permit has set the allowance already: the transfer below decides.
-            try IERC20Permit(stored.token).permit(
-                msg.sender, address(this), permit.value, permit.deadline, permit.v, permit.r, permit.s
-            ) {} catch {}
+            try IERC20Permit(stored.token)
+                .permit(msg.sender, address(this), permit.value, permit.deadline, permit.v, permit.r, permit.s) {}
+                catch {}
         }
         IERC20(stored.token).safeTransferFrom(msg.sender, task, TrainingTask(task).inBaseUnits(budget));
         TrainingTask(task).initialize(evaluators, budget);

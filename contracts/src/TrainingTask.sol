@@ -71,9 +71,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         if (!_active.has(index)) revert NotMember(index);
         if (_suspended.has(index)) revert MemberSuspended(index);
         Round storage r = _round;
-        _authorize(
-            _members[index].account, keccak256(abi.encode(Commitments.LEAVE_TYPEHASH, index)), signature
-        );
+        _authorize(_members[index].account, keccak256(abi.encode(Commitments.LEAVE_TYPEHASH, index)), signature);
         bool committed = _committed[r.number].has(index);
         if (committed && !_revealed[r.number].has(index)) revert CommittedThisRound(index);
         (address account, uint64 stake) = _removeMember(index);

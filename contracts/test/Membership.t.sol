@@ -364,9 +364,8 @@ contract MembershipTest is TaskFixture {
         permit.deadline = vm.getBlockTimestamp() + 1;
         bytes32 structHash =
             keccak256(abi.encode(typeHash, _account(index), address(task), permit.value, 0, permit.deadline));
-        (permit.v, permit.r, permit.s) = vm.sign(
-            _key(index), keccak256(abi.encodePacked(hex"1901", token.DOMAIN_SEPARATOR(), structHash))
-        );
+        (permit.v, permit.r, permit.s) =
+            vm.sign(_key(index), keccak256(abi.encodePacked(hex"1901", token.DOMAIN_SEPARATOR(), structHash)));
     }
 
     function _joinHash(address account) private view returns (bytes32) {

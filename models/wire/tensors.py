@@ -38,7 +38,7 @@ _DTYPE = "F32"
 _FIELDS = frozenset(("dtype", "shape", "data_offsets"))
 _MAX_DIGITS = 19  # a 64-bit number
 _MAX_DEPTH = 16  # a header has three levels: itself, an entry, its shape
-_STRINGS = re.compile(rb'"(?:[^"\\\\]|\\\\.)*"', re.DOTALL)
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
 
 

@@ -67,9 +67,7 @@ def _formatter(shared: list[Any], renderer: Any) -> logging.Formatter:  # noqa: 
     )
 
 
-def _scrub(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
+def _scrub(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name in event:
         if _SECRET_NAME.search(name):
             event[name] = "(hidden)"

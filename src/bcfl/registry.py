@@ -75,7 +75,7 @@ class Entry:
 
     kind: str
     name: str
-    factory: Callable[..., Any]
+    factory: type[Any]
     source: str
 
     @property
@@ -91,9 +91,10 @@ class Entry:
                 name=field.name,
                 type=field.type if isinstance(field.type, str) else field.type.__name__,
                 default=None if field.default is dataclasses.MISSING else field.default,
-                required=field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+                required=field.default is dataclasses.MISSING
+                and field.default_factory is dataclasses.MISSING,
             )
-            for field in dataclasses.fields(self.factory)  # type: ignore[arg-type] # register checks it
+            for field in dataclasses.fields(self.factory)
             if field.init
         )
 
@@ -114,7 +115,9 @@ def register(kind: str, name: str, *, source: str = "") -> Callable[[type[_T]], 
             raise TypeError(f"{cls.__qualname__} must be a dataclass to be registered as {kind} '{name}'.")
         known = _entries.get((kind, name))
         if known is not None and known.factory.__qualname__ != cls.__qualname__:
-            raise DuplicateEntry(f"Both {known.factory.__module__} and {cls.__module__} register the {kind} '{name}'.")
+            raise DuplicateEntry(
+                f"Both {known.factory.__module__} and {cls.__module__} register the {kind} '{name}'."
+            )
         _entries[kind, name] = Entry(kind=kind, name=name, factory=cls, source=source)
         return cls
 
@@ -122,7 +125,7 @@ def register(kind: str, name: str, *, source: str = "") -> Callable[[type[_T]], 
 
 
 def _load() -> None:
-    global _loaded  # noqa: PLW0603 - the registry is process-wide by design
+    global _loaded
     if not _loaded:
         _loaded = True
         for point in importlib.metadata.entry_points(group=_GROUP):

@@ -25,7 +25,12 @@ interface ICrowdsourcingTask {
     event EvaluatorRemoved(uint32 indexed round, uint256 indexed evaluator, uint64 slashed);
     /// @notice `scores`: int64 in 10⁻⁹, 8 bytes for each revealed member in index order.
     event EvaluationSubmitted(
-        uint32 indexed round, uint256 indexed evaluator, bytes32 reportDigest, uint32 reportSize, uint64 payout, bytes scores
+        uint32 indexed round,
+        uint256 indexed evaluator,
+        bytes32 reportDigest,
+        uint32 reportSize,
+        uint64 payout,
+        bytes scores
     );
     event ValidationOpened(uint256 indexed evaluator, bytes32 digest, bytes16 salt);
     event BondReturned(uint256 indexed evaluator, uint64 amount);

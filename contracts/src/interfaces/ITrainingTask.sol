@@ -73,9 +73,7 @@ interface ITrainingTask {
     );
     event TrainerReinstated(uint32 indexed round, uint32 indexed index);
     /// @notice `forfeited` is what had not vested.
-    event TrainerEjected(
-        uint32 indexed round, uint32 indexed index, uint8 reason, bytes32 evidence, uint64 forfeited
-    );
+    event TrainerEjected(uint32 indexed round, uint32 indexed index, uint8 reason, bytes32 evidence, uint64 forfeited);
     /// @notice Committed and not opened.
     event StakeSlashed(uint32 indexed round, uint32 indexed index, uint64 amount);
     event StakeReturned(uint32 indexed index, uint64 amount);
@@ -83,9 +81,7 @@ interface ITrainingTask {
     // ---------------------------------------------------------------- rounds
 
     /// @notice `cohort` is a bitmap of member indices, 256 a word, lowest word first.
-    event RoundStarted(
-        uint32 indexed round, bytes32 modelDigest, uint32 modelSize, uint40 deadline, uint256[] cohort
-    );
+    event RoundStarted(uint32 indexed round, bytes32 modelDigest, uint32 modelSize, uint40 deadline, uint256[] cohort);
     event PhaseStarted(uint32 indexed round, Phase indexed phase, uint40 deadline);
     /// @notice `entries`: index (4 bytes) ‖ commitment (32), in order of position from `firstPosition`.
     event UpdatesCommitted(uint32 indexed round, uint32 indexed batch, uint32 firstPosition, bytes entries);

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {ITrainingTask} from "../src/interfaces/ITrainingTask.sol";
+import {Phase, TaskConfig} from "../src/interfaces/TaskTypes.sol";
+import {TaskFixture} from "./TaskFixture.sol";
+
+/// @title Commitments, batches, openings and who owns a digest
+contract IntakeTest is TaskFixture {
+    function _relayed() private {
+        TaskConfig memory c = _config();
+        c.relayed = true;
+        _started(c, 4);
+    }
+
+    // ---------------------------------------------------------------- commitments
+
+    function test_ACommitmentComesFromTheMemberOnce() public {
+        _started(_config(), 4);
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.NotMember.selector, 0));
+        task.commit(0, bytes32(0));
+        _commit(0);
+        vm.prank(_account(0));
+        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.AlreadyCommitted.selector, 0));
+        task.commit(0, bytes32(0));
+    }
+
+    function test_ABatchOfSignedCommitmentsIsRelayedByAnyone() public {
+        _relayed();
+        bytes memory batch = abi.encodePacked(_signed(3), _signed(1), _signed(0), _signed(2));
+        vm.expectEmit(address(task));
+        emit ITrainingTask.UpdatesCommitted(1, 0, 0, abi.encodePacked(_honest(3), _honest(1), _honest(0), _honest(2)));
+        vm.prank(stranger);
+        task.commitBatch(batch);
+        _assertPhase(Phase.Reveal);
+    }
+
+    function test_ABatchSkipsBadDoubledAndForeignEntries() public {
+        _relayed();
+        _commit(2);
+        bytes32 hash = _commitment(1, keccak256("x"), SIZE);
+        bytes memory batch = abi.encodePacked(
+            _signed(0), // good
+            _signed(0), // doubled
+            _signedEntry(1, hash, 1, _key(3)), // signed by another
+            _signedEntry(1, hash, 2, _key(1)), // for another round
+            _signed(2), // has committed alone
+            _signedEntry(9, hash, 1, _key(9)), // nobody
+            abi.encodePacked(uint32(1), hash, bytes32(0), bytes32(0), uint8(27)) // no signature
+        );
+        task.commitBatch(batch);
+        vm.assertEq(task.round().committed, 2);
+        (bool committed,,) = task.intakeOf(1, 1);
+        vm.assertFalse(committed);
+    }
+
+    function test_ABatchWithNothingAcceptedReverts() public {
+        _relayed();
+        bytes memory batch = _signedEntry(0, bytes32(0), 1, _key(1));
+        vm.expectRevert(ITrainingTask.NothingAccepted.selector);
+        task.commitBatch(batch);
+    }
+
+    function test_AMalformedBatchReverts() public {
+        _relayed();
+        vm.expectRevert(ITrainingTask.MalformedBatch.selector);
+        task.commitBatch("");
+        vm.expectRevert(ITrainingTask.MalformedBatch.selector);
+        task.commitBatch(new bytes(100));
+        vm.expectRevert(ITrainingTask.MalformedBatch.selector);
+        task.commitBatch(new bytes(101 * 257));
+    }
+
+    function test_ADirectTaskTakesNoBatch() public {
+        _started(_config(), 4);
+        vm.expectRevert(ITrainingTask.RelayNotAllowed.selector);
+        task.commitBatch(new bytes(101));
+    }
+
+    function test_BatchesReachMembersOfEveryWord() public {
+        TaskConfig memory c = _config();
+        (c.relayed, c.capacity, c.stake) = (true, 520, 0);
+        _create(c);
+        _bond(0);
+        for (uint32 i; i < 520; ++i) {
+            vm.prank(_account(i));
+            task.join(_account(i), _noPermit(), "");
+        }
+        bytes memory batch = abi.encodePacked(_signed(515), _signed(3), _signed(256), _signed(4), _signed(515));
+        task.commitBatch(batch);
+        vm.assertEq(task.round().committed, 4);
+        _advance();
+        bytes memory entries = abi.encodePacked(_honest(515), _honest(3), _honest(256), _honest(4));
+        task.reveal(0, entries, _opened(0, 515));
+        task.reveal(0, entries, abi.encodePacked(_opened(3, 4), _opened(2, 256), _opened(0, 515), _opened(1, 3)));
+        _assertPhase(Phase.Evaluation);
+        _evaluate(_scores(1e9, 1e9, 1e9, 5e9));
+        vm.assertEq(_vested(515), uint64(250 * ONE) * 5 / 8);
+        vm.assertEq(_vested(256), uint64(250 * ONE) / 8);
+    }
+
+    // ---------------------------------------------------------------- openings
+
+    function test_AnOpeningAuthenticatesItself() public {
+        _started(_config(), 2);
+        _commit(0);
+        _commit(1);
+        vm.expectEmit(address(task));
+        emit ITrainingTask.UpdatesSubmitted(1, abi.encodePacked(uint32(1), _digest(1, 1), SIZE, uint32(1)));
+        vm.prank(stranger);
+        task.reveal(1, _honest(1), _opened(0, 1));
+    }
+
+    function test_WrongOpeningsAreSkippedAndAreNoFault() public {
+        _relayed();
+        task.commitBatch(abi.encodePacked(_signed(0), _signed(1), _signed(2), _signed(3)));
+        bytes memory entries = abi.encodePacked(_honest(0), _honest(1), _honest(2), _honest(3));
+        bytes memory openings = abi.encodePacked(
+            _opening(0, keccak256("wrong"), SIZE),
+            _opening(1, _digest(1, 1), SIZE + 1),
+            abi.encodePacked(uint16(1), _digest(1, 1), SIZE, bytes16(0)),
+            _opening(4, _digest(1, 0), SIZE), // no such place
+            _opening(type(uint16).max, _digest(1, 0), SIZE),
+            _opened(2, 2),
+            _opened(2, 2) // twice
+        );
+        task.reveal(0, entries, openings);
+        vm.assertEq(task.round().revealed, 1);
+        bytes memory again = _opened(2, 2);
+        vm.expectRevert(ITrainingTask.NothingAccepted.selector);
+        task.reveal(0, entries, again);
+        task.reveal(0, entries, abi.encodePacked(_opened(0, 0), _opened(1, 1), _opened(3, 3)));
+        _assertPhase(Phase.Evaluation);
+    }
+
+    function test_AnOversizeUpdateCannotBeOpened() public {
+        _started(_config(), 2);
+        bytes32 digest = keccak256("large");
+        bytes32 commitment = _commitment(0, digest, 2_001);
+        vm.prank(_account(0));
+        task.commit(0, commitment);
+        _commit(1);
+        vm.expectRevert(ITrainingTask.NothingAccepted.selector);
+        task.reveal(0, abi.encodePacked(uint32(0), commitment), _opening(0, digest, 2_001));
+    }
+
+    function test_OpeningsNameABatchOfThisRound() public {
+        _started(_config(), 2);
+        _commit(0);
+        _commit(1);
+        bytes memory entries = _honest(0);
+        bytes memory openings = _opened(0, 0);
+        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.UnknownBatch.selector, 2));
+        task.reveal(2, entries, openings);
+        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.UnknownBatch.selector, 1));
+        task.reveal(1, entries, openings);
+        vm.expectRevert(ITrainingTask.MalformedBatch.selector);
+        task.reveal(0, entries, "");
+        vm.expectRevert(ITrainingTask.MalformedBatch.selector);
+        task.reveal(0, entries, new bytes(53));
+        vm.expectRevert(ITrainingTask.MalformedBatch.selector);
+        task.reveal(0, entries, new bytes(54 * 257));
+    }
+
+    function test_OpeningsOfAnEarlierRoundAreUnknown() public {
+        _started(_config(), 2);
+        bytes memory old = _honest(1);
+        _round(2);
+        _commit(0);
+        _advance();
+        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.UnknownBatch.selector, 1));
+        task.reveal(1, old, _opening(0, _digest(1, 1), SIZE));
+    }
+
+    function test_LateOpeningsAreRefused() public {
+        _started(_config(), 2);
+        _commit(0);
+        _commit(1);
+        bytes memory entries = _honest(0);
+        bytes memory openings = _opened(0, 0);
+        uint256 deadline = task.round().deadline;
+        vm.warp(deadline);
+        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.DeadlinePassed.selector, deadline));
+        task.reveal(0, entries, openings);
+    }
+
+    // ---------------------------------------------------------------- digests
+
+    function test_ADigestBelongsToItsEarliestCommitter() public {
+        _started(_config(), 2);
+        bytes32 digest = keccak256("shared");
+        _commitTo(0, digest);
+        _commitTo(1, digest);
+        _openAs(0, 0, digest);
+        _openAs(1, 1, digest);
+        _assertOwner(digest, 0);
+        _assertDisowned(1, true);
+    }
+
+    function test_AnEarlierCommitterWhoOpensLaterTakesTheDigestOver() public {
+        _started(_config(), 3);
+        bytes32 digest = keccak256("shared");
+        _commitTo(2, digest);
+        _commitTo(0, digest);
+        _commitTo(1, digest);
+        _openAs(2, 1, digest);
+        _assertOwner(digest, 1);
+        _openAs(1, 0, digest);
+        _assertOwner(digest, 0);
+        _assertDisowned(1, true);
+        _openAs(0, 2, digest);
+        _assertOwner(digest, 2);
+        _assertDisowned(0, true);
+        _assertDisowned(2, false);
+    }
+
+    function test_WithoutUniqueDigestsEveryoneMayBeScored() public {
+        TaskConfig memory c = _config();
+        c.uniqueDigests = false;
+        _started(c, 2);
+        bytes32 digest = keccak256("shared");
+        _commitTo(0, digest);
+        _commitTo(1, digest);
+        _openAs(0, 0, digest);
+        _openAs(1, 1, digest);
+        _evaluate(_equal(2));
+        vm.assertEq(_vested(1), 125 * ONE);
+    }
+
+    // ---------------------------------------------------------------- without commit and reveal
+
+    function test_SubmitInTheOpen() public {
+        TaskConfig memory c = _config();
+        (c.commitReveal, c.revealDuration) = (false, 0);
+        _started(c, 2);
+        vm.prank(_account(0));
+        task.submit(0, keccak256("a"), SIZE);
+        vm.prank(_account(0));
+        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.AlreadyCommitted.selector, 0));
+        task.submit(0, keccak256("b"), SIZE);
+        vm.prank(_account(1));
+        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.UpdateTooLarge.selector, 2_001));
+        task.submit(1, keccak256("a"), 2_001);
+        vm.prank(_account(1));
+        task.submit(1, keccak256("a"), SIZE);
+        _assertPhase(Phase.Evaluation);
+        _assertDisowned(1, true);
+        int64[] memory scores = new int64[](2);
+        scores[0] = 1;
+        _evaluate(scores);
+        vm.assertEq(_vested(0), 250 * ONE);
+    }
+
+    function test_SubmitInTheOpenEndsAtTheDeadlineToo() public {
+        TaskConfig memory c = _config();
+        c.commitReveal = false;
+        _started(c, 2);
+        vm.prank(_account(1));
+        task.submit(1, keccak256("a"), SIZE);
+        _advance();
+        _assertPhase(Phase.Evaluation);
+        _evaluate(_equal(1));
+        vm.assertEq(_vested(1), 250 * ONE);
+    }
+
+    function test_CommitAndSubmitExcludeEachOther() public {
+        _started(_config(), 2);
+        vm.expectRevert(ITrainingTask.CommitRevealMismatch.selector);
+        task.submit(0, keccak256("a"), SIZE);
+        TaskConfig memory c = _config();
+        (c.commitReveal, c.relayed) = (false, true);
+        _create(c);
+        vm.expectRevert(ITrainingTask.CommitRevealMismatch.selector);
+        task.commit(0, bytes32(0));
+        vm.expectRevert(ITrainingTask.CommitRevealMismatch.selector);
+        task.commitBatch(new bytes(101));
+    }
+
+    // ---------------------------------------------------------------- pieces
+
+    function _honest(uint32 index) private view returns (bytes memory) {
+        return _entry(index, _digest(_number(), index));
+    }
+
+    function _opened(uint16 place, uint32 index) private view returns (bytes memory) {
+        return _opening(place, _digest(_number(), index), SIZE);
+    }
+
+    function _assertOwner(bytes32 digest, uint32 index) private view {
+        vm.assertEq(task.digestOwner(digest).index, index);
+    }
+
+    function _assertDisowned(uint32 index, bool expected) private view {
+        (,, bool disowned) = task.intakeOf(_number(), index);
+        vm.assertEq(disowned, expected);
+    }
+}

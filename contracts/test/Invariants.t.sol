@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Cheats} from "./Cheats.sol";
+import {Handler} from "./Handler.sol";
+
+/// @title What holds after any moves in any order
+contract InvariantsTest is Cheats {
+    struct FuzzSelector {
+        address addr;
+        bytes4[] selectors;
+    }
+
+    Handler private handler;
+
+    function setUp() public {
+        handler = Handler(vm.deployCode("Handler.sol:Handler"));
+        handler.setUp();
+    }
+
+    function targetContracts() external view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(handler);
+    }
+
+    /// @dev Whole rounds must be likely in a short run, so the moves of all are listed more than once.
+    function targetSelectors() external view returns (FuzzSelector[] memory list) {
+        bytes4[] memory selectors = new bytes4[](20);
+        selectors[0] = handler.join.selector;
+        selectors[1] = handler.leave.selector;
+        selectors[2] = handler.bondStandby.selector;
+        selectors[3] = handler.commit.selector;
+        selectors[4] = handler.commitAsStranger.selector;
+        selectors[5] = handler.open.selector;
+        selectors[6] = handler.withdraw.selector;
+        selectors[7] = handler.cancelAsStranger.selector;
+        selectors[8] = handler.cancel.selector;
+        selectors[9] = handler.refund.selector;
+        selectors[10] = handler.passTime.selector;
+        for (uint256 i; i < 3; ++i) {
+            selectors[11 + i] = handler.commitAll.selector;
+            selectors[14 + i] = handler.openAll.selector;
+            selectors[17 + i] = handler.evaluate.selector;
+        }
+        list = new FuzzSelector[](1);
+        list[0] = FuzzSelector(address(handler), selectors);
+    }
+
+    /// @dev Nothing is given to the task but by its own functions, so what it owes is what it has.
+    function invariant_MoneyIsConserved() external view {
+        (uint256 owed, uint256 balance) = handler.holdings();
+        vm.assertEq(owed, balance, "escrow + credits + stakes + bonds");
+        (uint256 credits, uint256 stakes, uint256 bonds) = handler.totals();
+        (uint256 ledgerCredits, uint256 ledgerStakes, uint256 ledgerBonds) = handler.ledgerTotals();
+        vm.assertEq(credits, ledgerCredits, "credits");
+        vm.assertEq(stakes, ledgerStakes, "stakes");
+        vm.assertEq(bonds, ledgerBonds, "bonds");
+        vm.assertEq(
+            handler.credited(), handler.withdrawn() + handler.forfeited() + ledgerCredits, "earned, then only moved"
+        );
+    }
+
+    function invariant_ARoundPaysExactlyItsPayout() external view {
+        vm.assertEq(handler.wrongPayouts(), 0);
+    }
+
+    function invariant_PhasesMoveForward() external view {
+        vm.assertEq(handler.phasesBack(), 0);
+    }
+
+    function invariant_OnlyMembersOfTheCohortCommitInTime() external view {
+        vm.assertEq(handler.outsidersCommitted(), 0);
+    }
+
+    function invariant_OnlyThePublisherCancels() external view {
+        vm.assertEq(handler.strangersCancelled(), 0);
+    }
+
+    function invariant_CountsAgreeWithTheBitmaps() external view {
+        (,, bool agree) = handler.counts();
+        vm.assertTrue(agree);
+    }
+
+    /// @dev The handler does get somewhere: scripted moves pay a round.
+    function test_TheHandlerPlaysWholeRounds() external {
+        handler.passTime();
+        for (uint256 i; i < 6; ++i) {
+            handler.commitAll();
+            handler.openAll();
+            handler.evaluate([int64(3), 1, 1, 1, 1, 1, 1, 1], uint32(i % 2), 3);
+        }
+        vm.assertEq(handler.roundsPaid(), 6);
+        vm.assertEq(handler.wrongPayouts(), 0);
+    }
+}

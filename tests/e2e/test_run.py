@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``bcfl run``, ``replay`` and ``audit`` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bcfl.contracts.ids import ContentId
+from bcfl.storage.content_id import cid_text
+
+FILES = {
+    "blobs", "chain.json", "events.jsonl", "final.safetensors", "log.jsonl", "report.html", "rounds.jsonl",
+    "scenario.yaml", "summary.json",
+}  # fmt: skip
+
+
+def test_a_run_leaves_its_files_pays_everybody_and_returns_the_rest(honest):
+    directory = honest
+    assert {path.name for path in directory.iterdir()} == FILES
+    told = json.loads((directory / "summary.json").read_text())
+    tokens = told["tokens"]
+    assert int(tokens["paid"]) + int(tokens["returned"]) == int(tokens["budget"]) == 100 * 10**18
+    paid = {n: int(p["tokens"]) for n, p in told["participants"].items() if p["role"] == "trainer"}
+    assert sum(paid.values()) == int(tokens["paid"])
+    assert all(amount > 0 for amount in paid.values())
+    # Shapley values share out what the round gained.
+    before = told["genesis"]["loss"]
+    for round_ in told["rounds"]:
+        assert sum(round_["scores"].values()) == pytest.approx(before - round_["global_loss"], abs=1e-6)
+        before = round_["global_loss"]
+    assert told["final"]["loss"] < told["genesis"]["loss"]
+    assert told["detection"] is None
+
+
+def test_same_file_and_seed_give_the_same_digest_whatever_the_workers(finished, bcfl):
+    variants = (
+        ("--set", "compute.workers=1"),
+        ("--set", "compute.workers=2"),
+        ("--set", "compute.executor=processes", "--set", "compute.workers=2"),
+    )
+    digests = [bcfl("replay", str(finished(*options)), "--digest").stdout for options in variants]
+    assert len(digests[0].strip()) == 64
+    assert len(set(digests)) == 1
+    other = bcfl("replay", str(finished("--seed", "2")), "--digest").stdout
+    assert other not in digests
+
+
+def test_replay_rebuilds_the_tables_from_the_event_log_alone(honest, bcfl):
+    directory = honest
+    told = json.loads((directory / "summary.json").read_text())
+    for name in ("summary.json", "rounds.jsonl", "final.safetensors", "log.jsonl"):
+        (directory / name).unlink()
+    table = bcfl("replay", str(directory))
+    assert table.returncode == 0, table.stderr
+    for round_ in told["rounds"]:
+        assert f"{round_['global_loss']:.4f}" in table.stdout
+
+
+def test_an_audit_confirms_an_honest_run(honest, bcfl):
+    result = bcfl("audit", str(honest))
+    assert (result.returncode, "all as the chain and the store say" in result.stdout) == (0, True), result
+
+
+def edit(directory: Path, event: str, change) -> None:
+    path = directory / "events.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    target = next(line for line in lines if line["event"] == event)
+    change(target)
+    path.write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in lines))
+
+
+def blob_of(directory: Path, content: list) -> Path:
+    cid = cid_text(ContentId(bytes.fromhex(content[0]), content[1]))
+    return next(
+        path for path in (directory / "blobs").rglob("*") if path.name == cid and path.parent.name != "pins"
+    )
+
+
+def test_an_audit_names_an_altered_score(honest, bcfl):
+    directory = honest
+
+    def change(line):
+        line["scores"][1] += 10_000_000
+
+    edit(directory, "EvaluationSubmitted", change)
+    result = bcfl("audit", str(directory))
+    assert result.returncode == 8
+    assert "round 1, score of charlie" in result.stdout
+
+
+def test_an_audit_names_an_altered_digest(honest, bcfl):
+    directory = honest
+
+    def change(line):
+        line["content"][0] = "ab" + line["content"][0][2:]
+
+    edit(directory, "UpdateSubmitted", change)
+    result = bcfl("audit", str(directory))
+    assert result.returncode == 8
+    assert "round 1, update of " in result.stdout
+    assert "unavailable" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("event", "field", "subject"),
+    [
+        ("UpdateSubmitted", "content", "update of "),
+        ("RoundFinalized", "model", "global model"),
+        ("EvaluationSubmitted", "report", "report"),
+    ],
+)
+def test_an_audit_names_an_altered_blob(honest, bcfl, event: str, field: str, subject: str):
+    directory = honest
+    lines = [json.loads(line) for line in (directory / "events.jsonl").read_text().splitlines()]
+    blob = blob_of(directory, next(line for line in lines if line["event"] == event)[field])
+    data = bytearray(blob.read_bytes())
+    data[-1] ^= 1
+    blob.chmod(0o644)
+    blob.write_bytes(data)
+    result = bcfl("audit", str(directory))
+    assert result.returncode == 8
+    assert f"round 1, {subject}" in result.stdout
+
+
+def test_an_audit_names_a_summary_that_says_something_else(honest, bcfl):
+    directory = honest
+    path = directory / "summary.json"
+    told = json.loads(path.read_text())
+    told["rounds"][0]["scores"]["bob"] += 1
+    path.write_text(json.dumps(told))
+    result = bcfl("audit", str(directory))
+    assert result.returncode == 8
+    assert "summary.json, rounds.1.scores.bob" in result.stdout
+
+
+def test_a_directory_with_files_is_left_alone(start, tmp_path: Path):
+    occupied = tmp_path / "run-0"
+    occupied.mkdir()
+    (occupied / "precious").write_text("mine")
+    run = start()
+    assert run.end() == 2
+    assert "holds files already" in run.text
+    assert [path.name for path in occupied.iterdir()] == ["precious"]
+
+
+def test_json_lines_are_json(start):
+    run = start("--json")
+    assert run.end() == 0, run.text
+    records = [json.loads(line) for line in run.text.splitlines() if line.startswith("{")]
+    assert records[-1]["event"] == "run_ended"

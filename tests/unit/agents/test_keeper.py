@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a keeper wants: the next deadline, and at the end everybody's money."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from bcfl.agents.actions import View, WakeAt
+from bcfl.agents.keeper import Keeper, decide
+from bcfl.contracts import calls
+from bcfl.contracts import events as e
+from bcfl.contracts.phases import CancelReason, Phase
+
+
+def _wants(seen, *, now=0, final=None):
+    return decide(View(seen=seen, final=final, now=now))
+
+
+def test_without_a_task_or_before_its_first_deadline_is_known_it_waits(story):
+    assert _wants(None) == []
+    assert _wants(story().state, now=10**9) == []
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if not phase.ended])
+def test_it_wakes_at_each_deadline_and_then_moves_the_task_on(story, phase):
+    tale = story()
+    if phase is not Phase.ENROLMENT:
+        tale.enrol(2).start()
+    tale.phase(phase, deadline=500)
+    assert _wants(tale.state, now=499) == [WakeAt(500)]
+    for now in (500, 501):
+        (move,) = _wants(tale.state, now=now)
+        assert move.call == calls.advance(tale.state.address)
+
+
+def test_two_phases_and_two_windows_of_one_phase_are_different_moves(story):
+    tale = story().enrol(2).start()
+    names = set()
+    for phase, deadline in [(Phase.EVALUATION, 500), (Phase.EVALUATION, 600), (Phase.AGGREGATION, 600)]:
+        (move,) = _wants(tale.phase(phase, deadline=deadline).state, now=1000)
+        names.add(move.name)
+    assert len(names) == 3
+
+
+def _ended(story, members=2):
+    tale = story().enrol(members, stake=5).start()
+    return tale.phase(Phase.TRAINING, deadline=500).tell(e.TaskCancelled, reason=CancelReason.PUBLISHER)
+
+
+def test_an_end_that_is_only_seen_pays_nobody(story):
+    tale = _ended(story)
+    assert _wants(tale.state, now=1000) == []
+    assert _wants(tale.state, now=1000, final=story().enrol(2).start().state) == []
+
+
+def test_at_the_end_it_pays_members_and_refunds_the_publisher(story):
+    tale = _ended(story)
+    pay, refund = _wants(tale.state, now=1000, final=tale.state)
+    assert pay.call == calls.withdraw(tale.state.address, [0, 1])
+    assert refund.call == calls.refund(tale.state.address)
+
+
+def test_only_whom_something_is_owed(story):
+    tale = _ended(story, 3)
+    tale.tell(e.StakeReturned, index=1, amount=5).tell(e.EscrowReturned, amount=10_000)
+    (pay,) = _wants(tale.state, final=tale.state)
+    assert pay.call == calls.withdraw(tale.state.address, [0, 2])
+    tale.tell(e.StakeReturned, index=0, amount=5).tell(e.StakeReturned, index=2, amount=5)
+    assert _wants(tale.state, final=tale.state) == []
+
+
+def test_credits_are_owed_until_they_are_withdrawn(story):
+    tale = story().enrol(1).start().commit(0).submit(0, "a").evaluate([1], 900).phase(Phase.CLOSING, 500)
+    tale.tell(e.TaskCompleted).tell(e.EscrowReturned, amount=9_100)
+    assert len(_wants(tale.state, final=tale.state)) == 1
+    tale.tell(e.RewardWithdrawn, index=0, amount=900)
+    assert _wants(tale.state, final=tale.state) == []
+
+
+def test_many_members_are_paid_in_transactions_that_fit_a_block(story):
+    tale = _ended(story, 1)
+    member = tale.state.members[0]
+    state = dataclasses.replace(tale.state, members=dict.fromkeys(range(450), member), returned=0)
+    pays = _wants(state, final=state)
+    chunks = [list(range(200)), list(range(200, 400)), list(range(400, 450))]
+    assert [pay.call for pay in pays] == [calls.withdraw(state.address, chunk) for chunk in chunks]
+    assert len({pay.name for pay in pays}) == 3
+
+
+@pytest.mark.asyncio
+async def test_a_keeper_has_no_hands():
+    keeper = Keeper(name="keeper")
+    assert keeper.decide(View(seen=None, final=None, now=0), {}) == []
+    with pytest.raises(TypeError):
+        await keeper.perform(None)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task told event by event, without a chain."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from bcfl.contracts import events as e
+from bcfl.contracts.config import Schedule, TaskConfig
+from bcfl.contracts.delivery import BlockRef, EventOrigin
+from bcfl.contracts.ids import Address, ContentId
+from bcfl.contracts.phases import Kind
+from bcfl.contracts.state import TaskState, fold
+
+FACTORY = Address("0x00000000000000000000000000000000000000F0")
+TASK = Address("0x00000000000000000000000000000000000000A5")
+PUBLISHER = Address("0x0000000000000000000000000000000000000B0B")
+TOKEN = Address("0x00000000000000000000000000000000000000C0")
+
+
+def _content(name):
+    return ContentId(hashlib.sha256(str(name).encode()).digest(), 100)
+
+
+def _origin(number=1, log_index=0, address=TASK):
+    block = BlockRef(number, f"0x{number:064x}", f"0x{number - 1:064x}", 1000 + number)
+    return EventOrigin(block, log_index, f"0x{log_index:064x}", address)
+
+
+class Story:
+    """A task's state as it grows: ``tell(kind, **fields)`` folds one event."""
+
+    def __init__(self, *, evaluators=1, **options):
+        config = {
+            "token": TOKEN,
+            "publisher": PUBLISHER,
+            "specification": _content("specification"),
+            "genesis": _content("genesis"),
+            "rounds": 3,
+            "capacity": 10,
+            "min_trainers": 1,
+            "max_update_size": 1000,
+            "schedule": Schedule(),
+            "round_budget": 900,
+        }
+        self.created = e.TaskCreated(
+            origin=_origin(address=FACTORY),
+            task=TASK,
+            publisher=PUBLISHER,
+            token=TOKEN,
+            kind=Kind.CROWDSOURCING,
+            config=TaskConfig(**{**config, **options}),
+            evaluators=tuple(Address(f"0x{n + 0xE0:040x}") for n in range(evaluators)),
+            budget=10_000,
+        )
+        self.state = TaskState.created(self.created)
+        self.told = 0
+
+    def event(self, kind, **fields):
+        self.told += 1
+        return kind(origin=_origin(2, self.told), **fields)
+
+    def tell(self, kind, **fields):
+        self.state = fold(self.state, [self.event(kind, **fields)])
+        return self
+
+    def enrol(self, members, *, stake=0):
+        self.tell(
+            e.EvaluatorBonded, evaluator=0, account=PUBLISHER, bond=900, validation_commitment=b"v" * 32
+        )
+        for index in range(members):
+            self.tell(e.TrainerJoined, index=index, account=Address(f"0x{index + 1:040x}"), stake=stake)
+        return self
+
+    def start(self, number=1, cohort=None):
+        chosen = tuple(self.state.active_members) if cohort is None else cohort
+        return self.tell(
+            e.RoundStarted, round=number, model=self.state.model, deadline=2000 * number, cohort=chosen
+        )
+
+    def phase(self, phase, deadline=5000):
+        return self.tell(e.PhaseStarted, round=self.state.round, phase=phase, deadline=deadline)
+
+    def commit(self, *indices):
+        raw = b"".join(index.to_bytes(4, "big") + b"c" * 32 for index in indices)
+        record = self.state.current
+        return self.tell(
+            e.UpdatesCommitted,
+            round=self.state.round,
+            batch=len(record.batches),
+            first_position=len(record.commitments),
+            entries=tuple((index, b"c" * 32) for index in indices),
+            raw=raw,
+        )
+
+    def submit(self, index, name, position=None):
+        entry = self.state.current.commitments.get(index)
+        place = position if position is not None else entry.position if entry else index
+        return self.tell(
+            e.UpdateSubmitted, round=self.state.round, index=index, content=_content(name), position=place
+        )
+
+    def evaluate(self, scores, payout):
+        return self.tell(
+            e.EvaluationSubmitted,
+            round=self.state.round,
+            evaluator=0,
+            report=_content("report"),
+            payout=payout,
+            scores=tuple(scores),
+        )
+
+    def finalise(self, name, payout=0):
+        model = self.state.model if name is None else _content(name)
+        return self.tell(e.RoundFinalized, round=self.state.round, model=model, payout=payout)
+
+
+@pytest.fixture
+def story():
+    """``story(**configuration)``: a new task's story."""
+    return Story
+
+
+@pytest.fixture
+def content():
+    """``content(name)``: a content id of that name."""
+    return _content
+
+
+@pytest.fixture
+def origin():
+    """``origin(number, log_index, address)``: where an event stands."""
+    return _origin

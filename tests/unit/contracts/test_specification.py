@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A specification's bytes, which its digest on chain is of."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from bcfl.contracts.errors import MalformedSpecification
+from bcfl.contracts.specification import EntryReference, Specification
+
+SPECIFICATION = Specification(
+    title="Ziffern – №1",
+    network=EntryReference("mlp", {"hidden": 16, "inputs": 784}),
+    training={"learning_rate": 0.05, "epochs": 2},
+    score=EntryReference("shapley"),
+    aggregator=EntryReference("fedavg", {"by": "score"}),
+    tensors=(("fc1.weight", (16, 784)), ("fc1.bias", (16,)), ("scale", ())),
+)
+
+
+def test_it_survives_encoding():
+    assert Specification.decode(SPECIFICATION.encode()) == SPECIFICATION
+
+
+def test_equal_specifications_have_the_same_bytes_whatever_the_order_of_their_parameters():
+    turned = dataclasses.replace(
+        SPECIFICATION,
+        network=EntryReference("mlp", {"inputs": 784, "hidden": 16}),
+        training={"epochs": 2, "learning_rate": 0.05},
+    )
+    assert turned.encode() == SPECIFICATION.encode()
+
+
+def test_the_order_of_tensors_counts():
+    turned = dataclasses.replace(SPECIFICATION, tensors=SPECIFICATION.tensors[::-1])
+    assert turned.encode() != SPECIFICATION.encode()
+
+
+def _changed(**changes):
+    return json.dumps({**json.loads(SPECIFICATION.encode()), **changes}).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff\xfe",
+        b"null",
+        b"[]",
+        b"{}",
+        b"[" * 100_000,
+        _changed(schema="bcfl-specification/2"),
+        _changed(network={"name": "mlp"}),
+        _changed(network=None),
+        _changed(training=7),
+        _changed(tensors=[["w"]]),
+        _changed(tensors=[["w", [1e999]]]),
+        _changed(tensors=3),
+        _changed(sample_limit=1e999),
+        _changed(score_tolerance="small"),
+    ],
+)
+def test_what_is_no_specification_is_refused_by_name(data):
+    with pytest.raises(MalformedSpecification):
+        Specification.decode(data)
