@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FORGE := cd contracts && node_modules/.bin/forge
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run check test lint types imports contracts-test contracts-check artifacts experiments bench figures clean
+.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage artifacts bench figures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -37,16 +37,26 @@ imports: setup
 	$(BIN)/lint-imports
 
 contracts-check: setup
+	$(FORGE) fmt --check
 	$(BIN)/python contracts/compile.py --check
 
 artifacts: setup ## recompile contracts/artifacts
 	$(BIN)/python contracts/compile.py
 
 test: setup contracts-test ## every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal
 
 contracts-test: setup
 	$(FORGE) test --offline --use ./solc-offline
+
+contracts-coverage: setup ## line and branch coverage of the contracts
+	$(FORGE) coverage --offline --use ./solc-offline --ir-minimum --no-match-coverage test/ --no-match-contract Gas
+
+bench: setup ## speed and gas, as ratios measured side by side
+	$(BIN)/python -m benchmarks
+
+figures: setup ## the README's pictures, from a real run
+	$(BIN)/python -m bcfl.views.figures
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .setup-python .setup-node contracts/node_modules contracts/out contracts/cache

@@ -10,7 +10,6 @@ import pytest
 
 from bcfl.chain.devnet import Devnet, mine
 from bcfl.chain.errors import BlockUnavailable, ChainIdentityChanged, ConnectionLost, PumpNotStarted, RpcError
-from bcfl.chain.feed import Behind, Feed
 from bcfl.chain.node import open_node
 from bcfl.chain.pump import ReconnectPolicy
 from bcfl.contracts.delivery import Batch, Level
@@ -381,46 +380,3 @@ async def test_a_fresh_chain_on_the_same_port_is_refused(tmp_path, deploy, ledge
         async with Devnet.start(timestamp=1_800_000_000, port=devnet.port):
             with pytest.raises(ChainIdentityChanged, match="genesis"):
                 await pump.run(ledger)
-
-
-@pytest.mark.asyncio
-async def test_the_feed_gives_every_agent_the_whole_chain_across_a_reorganisation(
-    emitter, new_ledger, make_pump, running
-):
-    pump = make_pump(emitter, confirmations=5)
-    feed = Feed(history=pump, retained_events=10)  # most of what is read again comes from the chain
-    ledgers = [new_ledger() for _ in range(4)]
-
-    async def follow(ledger, subscription, pause):
-        if pause < 0.01:  # the slowest follows live from the first block on, and overflows
-            await feed.reread(subscription, 0)
-        async for item in subscription:
-            if isinstance(item, Behind):
-                await feed.reread(subscription, item.since.number + 1 if item.since else 0)
-            else:
-                await ledger(item)
-            await anyio.sleep(pause)
-
-    for tag in range(20):
-        newest = await emitter.emit_block(tag)
-    async with running(pump, feed.deliver), anyio.create_task_group() as group:
-        for ledger, pause in zip(ledgers, (0, 0.001, 0.003, 0.01), strict=True):
-            group.start_soon(follow, ledger, feed.subscribe("agent", addresses=None, capacity=4), pause)
-        await pump.reached(newest.number)
-        await emitter.node.transport.request("anvil_reorg", [3, []])
-        for tag in range(100, 120):
-            newest = await emitter.emit_block(tag)
-        await pump.reached(newest.number)
-        with anyio.fail_after(20):
-            while any(ledger.numbers[-1:] != [newest.number] for ledger in ledgers):
-                await anyio.sleep(0.01)
-            while any(
-                ledger.final[-1:] == [] or ledger.final[-1].block.number < newest.number - 5
-                for ledger in ledgers
-            ):
-                await anyio.sleep(0.01)
-        group.cancel_scope.cancel()
-    for ledger in ledgers:
-        assert ledger.tags == [*range(17), *range(100, 120)]
-        assert ledger.final_tags == ledger.tags[:-5]
-    assert max(s.overflows for s in feed.statistics().subscriptions) > 0

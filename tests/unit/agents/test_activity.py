@@ -105,6 +105,23 @@ async def test_idle_does_not_take_a_passing_lull_for_the_end():
     assert heard == [0]
 
 
+@pytest.mark.asyncio
+async def test_idle_waits_for_what_was_just_started():
+    activity = Activity()
+
+    async def begin():
+        await anyio.lowlevel.checkpoint()
+        with activity.under_way():
+            await anyio.sleep(0.01)
+            done.append(True)
+
+    done = []
+    async with anyio.create_task_group() as group:
+        group.start_soon(begin)
+        await activity.idle()
+        assert done == [True]
+
+
 def test_a_failure_leaves_too():
     activity = Activity()
 

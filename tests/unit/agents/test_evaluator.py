@@ -60,7 +60,7 @@ def test_without_a_task_or_a_place_in_its_list_there_is_nothing(story):
 
 def test_it_bonds_with_a_commitment_to_its_validation_set(story):
     state = story().state
-    (bond,) = _wants(state)
+    (bond,) = _wants(state, final=state)
     hidden = validation_commitment(ME.salt(state.address), b"d" * 32)
     assert bond.call == calls.bond(state.address, evaluator=0, validation_commitment=hidden)
     assert (bond.round, bond.name) == (0, "bond")
@@ -68,19 +68,23 @@ def test_it_bonds_with_a_commitment_to_its_validation_set(story):
 
 def test_it_signs_for_the_bond_first(story):
     state = story(bond=900).state
-    (allow,) = _wants(state)
+    (allow,) = _wants(state, final=state)
     assert allow == AllowBond(round=0, task=state.address, token=state.token, amount=900)
     permit = calls.Permit(value=1, deadline=2)
-    (bond,) = _wants(state, {allow: permit})
+    (bond,) = _wants(state, {allow: permit}, final=state)
     hidden = validation_commitment(ME.salt(state.address), b"d" * 32)
     assert bond.call == calls.bond(state.address, evaluator=0, validation_commitment=hidden, permit=permit)
 
 
 def test_a_standby_bonds_for_its_own_place_also_after_the_start(story):
     tale = story(evaluators=2).enrol(1).start()
-    (bond,) = _wants(tale.state, me=SECOND)
+    (bond,) = _wants(tale.state, me=SECOND, final=tale.state)
     hidden = validation_commitment(SECOND.salt(tale.state.address), b"d" * 32)
     assert bond.call == calls.bond(tale.state.address, evaluator=1, validation_commitment=hidden)
+
+
+def test_it_does_not_bond_in_a_task_that_could_be_undone(story):
+    assert _wants(story().state, final=None) == []
 
 
 @pytest.mark.parametrize("phase", [Phase.TRAINING, Phase.REVEAL, Phase.AGGREGATION, Phase.CLOSING])
@@ -93,7 +97,7 @@ def test_bonded_it_rests_outside_evaluation(story, phase):
 
 def test_it_does_not_bond_at_the_end(story):
     tale = story(evaluators=2).enrol(1).start().phase(Phase.CLOSING)
-    assert _wants(tale.state, me=SECOND) == []
+    assert _wants(tale.state, me=SECOND, final=tale.state) == []
 
 
 def test_it_scores_exactly_the_revealed_updates(story):

@@ -63,18 +63,27 @@ def test_without_a_task_it_waits():
 # ---------------------------------------------------------------- joining
 
 
+def _at_the_door(state, results=(), *, me=STRANGER):
+    return _wants(state, results, final=state, me=me)
+
+
 def test_it_joins_at_once_without_a_stake(story):
-    (join,) = _wants(story().state, me=STRANGER)
+    state = story().state
+    (join,) = _at_the_door(state)
     assert (join.round, join.name) == (0, "join")
-    assert join.call == calls.join(story().state.address, STRANGER.address)
+    assert join.call == calls.join(state.address, STRANGER.address)
+
+
+def test_it_does_not_join_a_task_that_could_be_undone(story):
+    assert _wants(story().state, final=None, me=STRANGER) == []
 
 
 def test_it_signs_for_the_stake_first_and_joins_with_the_permit(story):
     state = story(stake=7).state
-    (allow,) = _wants(state, me=STRANGER)
+    (allow,) = _at_the_door(state)
     assert allow == AllowStake(round=0, task=state.address, token=state.token, amount=7)
     permit = calls.Permit(value=7, deadline=1, v=27)
-    (join,) = _wants(state, {allow: permit}, me=STRANGER)
+    (join,) = _at_the_door(state, {allow: permit})
     assert join.call == calls.join(state.address, STRANGER.address, permit=permit)
 
 
@@ -83,13 +92,13 @@ def test_it_signs_for_the_stake_first_and_joins_with_the_permit(story):
 )
 def test_it_joins_in_turn(story, turn, members, joins):
     me = dataclasses.replace(STRANGER, turn=turn)
-    assert bool(_wants(story().enrol(members).state, me=me)) is joins
+    assert bool(_at_the_door(story().enrol(members).state, me=me)) is joins
 
 
 def test_it_does_not_knock_at_a_full_or_closing_task(story):
-    assert _wants(story(capacity=2).enrol(2).state, me=STRANGER) == []
-    assert _wants(story().enrol(1).start().phase(Phase.CLOSING).state, me=STRANGER) == []
-    assert len(_wants(story().enrol(1).start().phase(Phase.EVALUATION).state, me=STRANGER)) == 1
+    assert _at_the_door(story(capacity=2).enrol(2).state) == []
+    assert _at_the_door(story().enrol(1).start().phase(Phase.CLOSING).state) == []
+    assert len(_at_the_door(story().enrol(1).start().phase(Phase.EVALUATION).state)) == 1
 
 
 @pytest.mark.parametrize(
@@ -104,11 +113,11 @@ def test_an_ended_task_needs_nobody(story, ending):
 
 def test_who_has_left_or_was_ejected_does_not_come_back(story):
     tale = story().enrol(3).tell(e.TrainerLeft, index=0)
-    assert _wants(tale.state) == []
-    assert _wants(tale.start().state) == []
+    assert _at_the_door(tale.state, me=ME) == []
+    assert _at_the_door(tale.start().state, me=ME) == []
     tale = story().enrol(3).start(cohort=(1, 2))
     tale.tell(e.TrainerEjected, round=1, index=0, reason=6, evidence=bytes(32), forfeited=0)
-    assert _wants(tale.state) == []
+    assert _at_the_door(tale.state, me=ME) == []
 
 
 # ---------------------------------------------------------------- training and committing
