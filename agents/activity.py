@@ -88,9 +88,3 @@ class Bell:
     def answered(self) -> None:
         """What it rang for is done."""
         self._activity.leave()
-
-    def close(self) -> None:
-        """Nobody will answer any more."""
-        if self._rung.is_set():
-            self._rung = anyio.Event()
-            self._activity.leave()

@@ -6,8 +6,10 @@ Updates are fetched and checked, those that fail are rejected with the reason; t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import anyio
 
 from bcfl import registry
 from bcfl.agents.ports import LearningEngine
@@ -19,9 +21,12 @@ from bcfl.contracts.state import UpdateRecord
 from bcfl.models.aggregation.fold import fold
 from bcfl.models.aggregation.weights import proportions
 from bcfl.models.errors import MalformedUpdate
+from bcfl.models.evaluation import Evaluation
+from bcfl.models.networks.network import Network
 from bcfl.models.scoring.game import ScoringRound
 from bcfl.models.weights import Schema, Weights
 from bcfl.models.wire.tensors import encode
+from bcfl.storage.content_id import content_id
 from bcfl.storage.errors import FetchError
 
 __all__ = ("RoundEvaluation", "RoundEvaluator", "encode_model")
@@ -61,6 +66,7 @@ class RoundEvaluator:
         self._engine = engine
         self._retrieval = retrieval
         self._samples_key = samples_key
+        self._measured: dict[ContentId, Evaluation] = {}
 
     async def evaluate(
         self,
@@ -120,23 +126,39 @@ class RoundEvaluator:
         aggregate = begin
         if any(integers):
             aggregate = fold([models[index] for index in members], integers)
-        before = await self._engine.evaluate(network, begin, self._samples_key)
-        after = await self._engine.evaluate(network, aggregate, self._samples_key)
-        local = {
-            index: (await self._engine.evaluate(network, models[index], self._samples_key)).loss
-            for index in members
-        }
+        model = encode_model(aggregate, round_number)
+        before, after, *local = await self._measure(
+            network,
+            {start: begin, content_id(model): aggregate} | {updates[i].content: models[i] for i in members},
+            [start, content_id(model), *(updates[index].content for index in members)],
+        )
         return RoundEvaluation(
             scores=posted,
             weights=dict(zip(members, integers, strict=True)),
             rejected=rejected,
-            validation_loss=local,
-            model=encode_model(aggregate, round_number),
+            validation_loss={index: found.loss for index, found in zip(members, local, strict=True)},
+            model=model,
             start_loss=before.loss,
             start_accuracy=before.accuracy,
             loss=after.loss,
             accuracy=after.accuracy,
         )
+
+    async def _measure(
+        self, network: Network, models: Mapping[ContentId, Weights], wanted: Sequence[ContentId]
+    ) -> list[Evaluation]:
+        """Loss and accuracy of each, side by side; a model that was measured in the last round is not again."""
+        found = {content: self._measured[content] for content in wanted if content in self._measured}
+
+        async def measure(content: ContentId) -> None:
+            found[content] = await self._engine.evaluate(network, models[content], self._samples_key)
+
+        async with anyio.create_task_group() as group:
+            for content in dict.fromkeys(wanted):
+                if content not in found:
+                    group.start_soon(measure, content)
+        self._measured = found
+        return [found[content] for content in wanted]
 
     async def _take(
         self,

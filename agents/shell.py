@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -172,11 +171,6 @@ class Shell:
             if self._alarm is not None and self._alarm[1] is scope:
                 self._alarm = None
             self._bell.ring()
-
-    def close(self) -> None:
-        """Let go of the bell."""
-        with contextlib.suppress(RuntimeError):
-            self._bell.close()
 
 
 class ViewSource(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from bcfl import registry
 from bcfl.agents.actions import Action, Transact, View, Work
@@ -97,7 +97,7 @@ def decide(view: View, me: TrainerIdentity, results: Mapping[Work, Any]) -> list
     )
     if state.phase is Phase.TRAINING:
         return _contribute(state, index, me, train, results)
-    return _open(view, state, index, train, results)
+    return _open(view, state, index, me, train, results)
 
 
 def _join(state: TaskState, me: TrainerIdentity, results: Mapping[Work, Any]) -> list[Action]:
@@ -130,7 +130,14 @@ def _contribute(
             return [train, publish]
         call = calls.submit(state.address, index=index, content=update.content)
         return [train, Transact(round=state.round, name="submit", call=call)]
-    hidden = commitment(
+    hidden = _hidden(state, index, me, update)
+    call = calls.commit(state.address, index=index, commitment=hidden)
+    evidence = {"commitment": hidden.hex()}
+    return [train, Transact(round=state.round, name="commit", call=call, evidence=evidence)]
+
+
+def _hidden(state: TaskState, index: TrainerIndex, me: TrainerIdentity, update: Update) -> bytes:
+    return commitment(
         chain_id=me.chain_id,
         task=state.address,
         round_number=state.round,
@@ -138,13 +145,33 @@ def _contribute(
         content=update.content,
         salt=update.salt,
     )
-    call = calls.commit(state.address, index=index, commitment=hidden)
-    evidence = {"commitment": hidden.hex()}
-    return [train, Transact(round=state.round, name="commit", call=call, evidence=evidence)]
+
+
+def _committed_update(
+    state: TaskState, index: TrainerIndex, me: TrainerIdentity, hidden: bytes, results: Mapping[Work, Any]
+) -> Update | None:
+    """The update that the commitment on chain hides.
+
+    After a reorganisation the round may have begun anew from another model and a second update may be there; what
+    was committed is what must be opened.
+    """
+    for work, result in results.items():
+        if (
+            isinstance(work, Train)
+            and work.round == state.round
+            and _hidden(state, index, me, result) == hidden
+        ):
+            return cast("Update", result)
+    return None
 
 
 def _open(
-    view: View, state: TaskState, index: TrainerIndex, train: Train, results: Mapping[Work, Any]
+    view: View,
+    state: TaskState,
+    index: TrainerIndex,
+    me: TrainerIdentity,
+    train: Train,
+    results: Mapping[Work, Any],
 ) -> list[Action]:
     final = view.final
     entry = state.current.commitments.get(index)
@@ -153,7 +180,7 @@ def _open(
     # Until Reveal is final a reorganisation could show the update to others while they still commit.
     if final is None or final.phase is not Phase.REVEAL or final.round != state.round:
         return []
-    update: Update | None = results.get(train)
+    update = _committed_update(state, index, me, entry.commitment, results)
     if update is None:
         return [train]  # after a restart: the journal gives it back without training
     publish = Publish(round=state.round, update=update)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -44,11 +45,12 @@ def write_figures(directory: RunDirectory, target: Path) -> tuple[Path, ...]:
     }
     for name, figure in drawn.items():
         plots.save_png(figure, target / name)
+    shown = io.StringIO()
+    Console(file=shown, width=_TABLE_WIDTH, color_system=None).print(final_table(summary))
     table = target / "final-table.txt"
-    with table.open("w", encoding="utf-8") as file:
-        Console(file=file, width=_TABLE_WIDTH, color_system=None).print(final_table(summary))
-    lines = table.read_text(encoding="utf-8").splitlines()
-    table.write_text("".join(f"{line.rstrip()}\n" for line in lines), encoding="utf-8")
+    table.write_text(
+        "".join(f"{line.rstrip()}\n" for line in shown.getvalue().splitlines()), encoding="utf-8"
+    )
     return (*(target / name for name in drawn), table)
 
 

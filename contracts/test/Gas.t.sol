@@ -35,6 +35,25 @@ contract GasTest is TaskFixture {
         vm.writeFile("gas/rounds.json", string.concat("{", _table, "\n}\n"));
     }
 
+    /// @dev The largest cohort, nobody opens: slashing all must fit a transaction, or the task would stand still.
+    function test_SlashingTheLargestCohortFitsATransaction() public {
+        TaskConfig memory c = _config();
+        c.capacity = 2_048;
+        _create(c);
+        _bond(0);
+        for (uint32 i; i < c.capacity; ++i) {
+            _join(i);
+        }
+        for (uint32 i; i < c.capacity; ++i) {
+            vm.prank(_account(i));
+            task.commit(i, bytes32(uint256(i)));
+        }
+        _assertPhase(Phase.Reveal);
+        vm.warp(task.round().deadline);
+        vm.assertLe(_transact(stranger, abi.encodeCall(task.advance, ())), 16_777_216, "EIP-7825");
+        vm.assertEq(task.ledger().stakes, 0);
+    }
+
     function _within(uint256 prototype) private pure returns (uint256) {
         return prototype * TOLERANCE / 100;
     }

@@ -83,15 +83,16 @@ class Story:
     def phase(self, phase, deadline=5000):
         return self.tell(e.PhaseStarted, round=self.state.round, phase=phase, deadline=deadline)
 
-    def commit(self, *indices):
-        raw = b"".join(index.to_bytes(4, "big") + b"c" * 32 for index in indices)
+    def commit(self, *indices, hidden=None):
+        commitments = [(hidden or {}).get(index, b"c" * 32) for index in indices]
+        raw = b"".join(i.to_bytes(4, "big") + c for i, c in zip(indices, commitments, strict=True))
         record = self.state.current
         return self.tell(
             e.UpdatesCommitted,
             round=self.state.round,
             batch=len(record.batches),
             first_position=len(record.commitments),
-            entries=tuple((index, b"c" * 32) for index in indices),
+            entries=tuple(zip(indices, commitments, strict=True)),
             raw=raw,
         )
 

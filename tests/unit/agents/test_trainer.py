@@ -201,8 +201,34 @@ def test_a_final_reveal_of_an_earlier_round_does_not_open_this_one(story, update
     assert _wants(tale.state, {_train(tale.state): update}, final=earlier) == []
 
 
+def _hidden(state, update):
+    """What the trainer, member 0, commits to."""
+    return commitment(
+        chain_id=ME.chain_id,
+        task=state.address,
+        round_number=state.round,
+        index=0,
+        content=update.content,
+        salt=update.salt,
+    )
+
+
+def test_it_opens_what_it_committed_to_even_where_the_round_began_anew_from_another_model(
+    story, update, content
+):
+    tale = story().enrol(2).start()
+    newer = dataclasses.replace(update, content=content("newer"))
+    tale.commit(0, hidden={0: _hidden(tale.state, update)}).phase(Phase.REVEAL)
+    state = tale.state
+    train = _train(state)
+    before = dataclasses.replace(train, start=content("the model before the reorganisation"))
+    results = {train: newer, before: update}
+    assert Publish(round=1, update=update) in _wants(state, results, final=state)
+
+
 def test_it_publishes_first_and_then_opens_its_own_entry(story, update):
-    state = story().enrol(2).start().commit(1, 0).phase(Phase.REVEAL).state
+    tale = story().enrol(2).start()
+    state = tale.commit(1, 0, hidden={0: _hidden(tale.state, update)}).phase(Phase.REVEAL).state
     train = _train(state)
     publish = Publish(round=1, update=update)
     assert _wants(state, {train: update}, final=state) == [train, publish]
