@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,21 +18,18 @@ from bcfl.agents.chronicle import Chronicle, TaskFilter
 from bcfl.agents.process import AgentProcess, ProcessSettings
 from bcfl.agents.retrieval import Retrieval
 from bcfl.agents.supervisor import RestartPolicy
-from bcfl.chain.clock import DrivenChainClock, WallChainClock
-from bcfl.chain.deployer import Deployment, deploy, distribute, fund, opened_setup
-from bcfl.chain.devnet import Devnet
-from bcfl.chain.dispatch import Gathered, Immediate
+from bcfl.chain.clock import DrivenChainClock
+from bcfl.chain.deployer import Deployment
+from bcfl.chain.dispatch import Gathered
 from bcfl.chain.fees import FeePolicy
 from bcfl.chain.journal import Journal
-from bcfl.chain.node import Node, open_node
 from bcfl.chain.pump import ReconnectPolicy
 from bcfl.contracts.delivery import Delivery
 from bcfl.errors import BcflError
 from bcfl.models.training.engine import Engine
+from bcfl.scenarios.chain_setup import Chain, opened_chain, set_up
 from bcfl.scenarios.crew import Crew, recruit
-from bcfl.scenarios.funder import open_funder
 from bcfl.scenarios.population import (
-    DEPLOYER,
     PUBLISHER,
     TRAIN_SAMPLES,
     VALIDATION_SAMPLES,
@@ -54,10 +51,6 @@ from bcfl.seeds import Seeds
 from bcfl.storage.opening import open_store
 
 __all__ = ("RunResult", "run")
-
-_GENESIS_TIME = 1_700_000_000
-_GAS_A_ROUND = 400_000
-_GAS_BESIDES = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +102,8 @@ async def run(
             recorder = Recorder(directory=directory, results=results, watch=observer)
             chain_time = Stopwatch()
             try:
-                async with _opened_chain(scenario) as chain:
-                    deployment = await _set_up(scenario, chain, population, plan, directory)
+                async with opened_chain(scenario) as chain:
+                    deployment = await set_up(scenario, chain, population, plan, directory)
                     process = await _compose(
                         scenario, chain, deployment, population, plan, seeds, engine, store, recorder, stack
                     )
@@ -153,88 +146,9 @@ async def run(
     return RunResult(directory=directory.path, summary=summary)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Chain:
-    """A node and how time passes on it; ``devnet`` is ours to watch."""
-
-    node: Node
-    devnet: Devnet | None
-    clock: DrivenChainClock | WallChainClock
-    dispatch: Gathered | Immediate
-
-    @property
-    def driven(self) -> bool:
-        return isinstance(self.dispatch, Gathered)
-
-
-@asynccontextmanager
-async def _opened_chain(scenario: Scenario) -> AsyncIterator[_Chain]:
-    settings = scenario.chain
-    if settings.url is not None:
-        async with open_node(settings.url) as node:
-            yield _Chain(node=node, devnet=None, clock=WallChainClock(), dispatch=Immediate())
-        return
-    driven = settings.block_time is None
-    timestamp = _GENESIS_TIME if driven else None
-    async with (
-        Devnet.start(block_time=settings.block_time, timestamp=timestamp) as devnet,
-        open_node(devnet.url) as node,
-    ):
-        yield _Chain(
-            node=node,
-            devnet=devnet,
-            clock=DrivenChainClock() if driven else WallChainClock(),
-            dispatch=Gathered() if driven else Immediate(),
-        )
-
-
-async def _set_up(
-    scenario: Scenario, chain: _Chain, population: Population, plan: Task, directory: RunDirectory
-) -> Deployment:
-    """Contracts, ether and tokens."""
-    node = chain.node
-    config = task_config(
-        scenario,
-        plan,
-        token=population.signers[PUBLISHER].address,
-        publisher=population.signers[PUBLISHER].address,
-    )
-    needs = {population.signers[name].address: config.bond for name in population.evaluators}
-    needs |= {population.signers[name].address: config.stake for name in population.trainers}
-    needs = {account: amount for account, amount in needs.items() if amount}
-    async with opened_setup(node, driven=chain.driven, confirmations=scenario.chain.confirmations) as setup:
-        if chain.devnet is None:
-            fees = await node.fee_data()
-            price = 2 * (fees.base_fee or 0) + fees.priority_fee
-            gas = _GAS_BESIDES + _GAS_A_ROUND * scenario.task.rounds
-            accounts = [population.signers[name].address for name in (DEPLOYER, *population.agents)]
-            await fund(setup, accounts, wei=2 * gas * price, funder=await open_funder(scenario.chain.funder))
-        deployment = await deploy(
-            setup,
-            population.signers[DEPLOYER],
-            name="bcfl reward",
-            symbol="BCFL",
-            supply=plan.budget + sum(needs.values()),
-            holder=population.signers[PUBLISHER].address,
-        )
-        await distribute(setup, population.signers[PUBLISHER], deployment.token, needs)
-    directory.write_chain(
-        {
-            "chain_id": node.chain_id,
-            "genesis_hash": node.genesis_hash,
-            "url": scenario.chain.url,
-            "token": deployment.token,
-            "factory": deployment.factory,
-            "crowdsourcing": deployment.crowdsourcing,
-            "block": deployment.block,
-        }
-    )
-    return deployment
-
-
 async def _compose(
     scenario: Scenario,
-    chain: _Chain,
+    chain: Chain,
     deployment: Deployment,
     population: Population,
     plan: Task,
@@ -284,7 +198,7 @@ async def _compose(
     return process
 
 
-async def _live(process: AgentProcess, chain: _Chain, chain_time: Stopwatch) -> None:
+async def _live(process: AgentProcess, chain: Chain, chain_time: Stopwatch) -> None:
     """Let everybody act until the task has ended and everything is paid."""
     over = anyio.Event()
 

@@ -93,7 +93,10 @@ def loss_and_accuracy(summary: Summary) -> Figure:
             if any(not math.isnan(value) for value in medians):
                 left.plot(numbers[1:], medians, marker=".", linestyle="--", color=colour, label=label)
         _by_round(left, "loss (mean cross-entropy)")
-        left.set_ylim(bottom=0)
+        if all(loss > 0 for loss in _gaps(losses) if not math.isnan(loss)):
+            left.set_yscale("log")  # else the first round hides all later ones
+        else:
+            left.set_ylim(bottom=0)
         left.legend()
         right.plot(numbers, _gaps(accuracies), marker="o", color=_COLOURS[0])
         _by_round(right, "accuracy of the global model")

@@ -30,7 +30,7 @@ h1 {{ margin: 0; font-size: 1.7rem; }}
 h2 {{ margin: 2.2rem 0 .6rem; font-size: 1.15rem; }}
 .sub, figcaption {{ opacity: .75; }}
 .words {{ font-size: 1.08rem; max-width: 48rem; }}
-.cards {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .7rem; margin: 1.2rem 0; }}
+.cards {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .7rem; margin: 1.2rem 0; }}
 .card {{ border: 1px solid var(--line); border-top: 3px solid var(--accent); border-radius: .4rem; padding: .5rem .8rem; }}
 .card b {{ display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; }}
 .card span {{ font-size: .85rem; opacity: .8; }}
