@@ -37,7 +37,7 @@ imports: setup
 	$(BIN)/lint-imports
 
 contracts-check: setup
-	$(FORGE) fmt --check
+	$(FORGE) fmt --check src test
 	$(BIN)/python contracts/compile.py --check
 
 artifacts: setup ## recompile contracts/artifacts
@@ -50,7 +50,7 @@ contracts-test: setup
 	$(FORGE) test --offline --use ./solc-offline
 
 contracts-coverage: setup ## line and branch coverage of the contracts
-	$(FORGE) coverage --offline --use ./solc-offline --ir-minimum --no-match-coverage test/ --no-match-contract Gas
+	$(FORGE) coverage --offline --use ./solc-offline --ir-minimum --no-match-contract "Gas|Scale" --report summary
 
 bench: setup ## speed and gas, as ratios measured side by side
 	$(BIN)/python -m benchmarks

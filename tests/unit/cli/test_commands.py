@@ -160,11 +160,11 @@ class TestAudit:
         checked: int
 
     def audited(self, module, result):
-        async def audit(directory):
+        async def audit(directory, data_dir=None):
             assert isinstance(directory, Path)
             return result
 
-        module("bcfl.agents.auditor", audit=audit)
+        module("bcfl.scenarios.auditing", audit=audit)
 
     def test_agreement_is_status_0(self, command, module, run_in):
         self.audited(module, self.Result((), 15))
