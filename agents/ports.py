@@ -16,7 +16,7 @@ from bcfl.models.networks.network import Network
 from bcfl.models.training.job import TrainingJob, TrainingResult
 from bcfl.models.weights import Weights
 
-__all__ = ("Clock", "ContentStore", "LearningEngine", "Node", "Observer")
+__all__ = ("BusyMark", "Clock", "ContentStore", "LearningEngine", "Node", "Observer")
 
 
 class ContentStore(Protocol):
@@ -104,4 +104,16 @@ class Observer(Protocol):
         self, *, agent: str, role: str, name: str, round_number: int, status: str, gas: int, reason: str
     ) -> None:
         """A transaction ended."""
+        ...
+
+
+class BusyMark(Protocol):
+    """Measures how long the chain was at work."""
+
+    def start(self) -> None:
+        """Chain work begins."""
+        ...
+
+    def stop(self) -> None:
+        """It is over."""
         ...

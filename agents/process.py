@@ -10,12 +10,12 @@ import anyio
 
 from bcfl.agents.activity import Activity, Bell
 from bcfl.agents.chronicle import Chronicle, TaskFilter
-from bcfl.agents.ports import Clock, Observer
-from bcfl.agents.shell import Role, Shell
+from bcfl.agents.ports import BusyMark, Clock, Observer
+from bcfl.agents.shell import Role, Shell, Submitter
 from bcfl.agents.supervisor import RestartPolicy, supervise
 from bcfl.chain.dispatch import Dispatch
 from bcfl.chain.fees import FeePolicy
-from bcfl.chain.intents import Outcome
+from bcfl.chain.intents import Intent, Outcome
 from bcfl.chain.journal import Journal
 from bcfl.chain.keys import Signer
 from bcfl.chain.node import Node
@@ -60,6 +60,7 @@ class AgentProcess:
         dispatch: Dispatch,
         wanted: TaskFilter,
         observer: Observer,
+        busy: BusyMark,
         settings: ProcessSettings,
     ) -> None:
         self.activity = Activity()
@@ -79,6 +80,7 @@ class AgentProcess:
         self._node = node
         self._clock = clock
         self._observer = observer
+        self._busy = busy
         self._settings = settings
         self._agents: list[tuple[Role, Signer, Bell]] = []
         self._shells: dict[str, Shell] = {}
@@ -114,7 +116,7 @@ class AgentProcess:
         async def once() -> None:
             shell = Shell(
                 role=role,
-                owner=self.pool.owner(signer, role.name),
+                owner=_TimedSubmitter(self.pool.owner(signer, role.name), self._busy),
                 clock=self._clock,
                 activity=self.activity,
                 observer=self._observer,
@@ -127,6 +129,13 @@ class AgentProcess:
         await supervise(role.name, once, activity=self.activity, policy=self._settings.restarts)
 
     async def _deliver(self, delivery: Delivery) -> None:
+        self._busy.start()
+        try:
+            await self._take(delivery)
+        finally:
+            self._busy.stop()
+
+    async def _take(self, delivery: Delivery) -> None:
         with self.activity.under_way():
             await self.pool.observe(delivery)
             if isinstance(delivery, Batch) and delivery.level is Level.SEEN:
@@ -147,3 +156,18 @@ class AgentProcess:
         shell = self._shells.get(outcome.key.agent)
         if shell is not None:
             shell.outcome(outcome)
+
+
+class _TimedSubmitter:
+    """An owner whose work counts as the chain's."""
+
+    def __init__(self, owner: Submitter, busy: BusyMark) -> None:
+        self._owner = owner
+        self._busy = busy
+
+    async def submit(self, intent: Intent) -> None:
+        self._busy.start()
+        try:
+            await self._owner.submit(intent)
+        finally:
+            self._busy.stop()

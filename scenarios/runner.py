@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from bcfl.chain.journal import Journal
 from bcfl.chain.pump import ReconnectPolicy
 from bcfl.contracts.delivery import Delivery
 from bcfl.errors import BcflError
+from bcfl.models.data.dataset import Dataset
 from bcfl.models.training.engine import Engine
 from bcfl.scenarios.chain_setup import Chain, opened_chain, set_up
 from bcfl.scenarios.crew import Crew, recruit
@@ -80,120 +81,158 @@ async def run(
         BcflError: one clear sentence on what could not be done.
     """
     began = time.perf_counter()
-    seeds = Seeds(scenario.seed)
     source = scenario.data.dataset.create("dataset")
     dataset = await anyio.to_thread.run_sync(source.load, data_dir)
+    seeds = Seeds(scenario.seed)
     population = populate(scenario, dataset, seeds)
     plan = plan_task(scenario, seeds)
     with RunDirectory.create(scenario, out=out) as directory:
         log.configure(json_file=directory.log_file)
-        async with AsyncExitStack() as stack:
-            compute = scenario.compute
-            engine = await stack.enter_async_context(
-                Engine.start(
-                    executor=compute.executor, workers=compute.workers or _cores(), device=compute.device
-                )
-            )
-            engine.add_samples(TRAIN_SAMPLES, dataset.train)
-            engine.add_samples(VALIDATION_SAMPLES, population.validation)
-            location = str(directory.blobs) if scenario.storage.kind == "directory" else scenario.storage.url
-            store = TimedStore(await stack.enter_async_context(open_store(scenario.storage.kind, location)))
-            results = Results()
-            recorder = Recorder(directory=directory, results=results, watch=observer)
-            chain_time = Stopwatch()
-            try:
-                async with opened_chain(scenario) as chain:
-                    deployment = await set_up(scenario, chain, population, plan, directory)
-                    process = await _compose(
-                        scenario, chain, deployment, population, plan, seeds, engine, store, recorder, stack
-                    )
-                    recorder.started(
-                        {
-                            name: {"role": population.role(name), "address": population.signers[name].address}
-                            for name in population.agents
-                        }
-                    )
-                    observer(
-                        RunStarted(
-                            scenario=scenario, trainers=population.trainers, evaluators=population.evaluators
-                        )
-                    )
-                    await _live(process, chain, chain_time)
-                    recorder.flush()
-            except BaseExceptionGroup as group:
-                raise _plainest(group) from group
-            busy = engine.busy_seconds
-            summary = results.summary(
-                scenario=scenario.name,
-                seed=scenario.seed,
-                timings=Timings(
-                    total_s=time.perf_counter() - began,
-                    training_s=busy["training"],
-                    scoring_s=busy["scoring"] + busy["evaluation"],
-                    chain_s=chain_time.seconds,
-                    storage_s=store.watch.seconds,
-                ),
-            )
-            for record in summary.rounds:
-                directory.append_round(record)
-            retrieval = Retrieval(store)
-            final = await retrieval.content(
-                results.state.model, max_bytes=scenario.task.intake.max_update_bytes
-            )
-            directory.write_model(final)
-            directory.write_summary(summary)
+        async with _equipped(scenario, dataset, population, plan, directory, observer) as rig:
+            await _carry_out(rig, seeds, observer)
+            summary = await _conclude(rig, began)
     observer(RunEnded(summary=summary))
     return RunResult(directory=directory.path, summary=summary)
 
 
-async def _compose(
+@dataclass(frozen=True, kw_only=True)
+class _Rig:
+    """Everything of a run but the chain."""
+
+    scenario: Scenario
+    population: Population
+    plan: Task
+    directory: RunDirectory
+    engine: Engine
+    store: TimedStore
+    results: Results
+    recorder: Recorder
+    chain_time: Stopwatch
+
+
+@asynccontextmanager
+async def _equipped(
     scenario: Scenario,
-    chain: Chain,
-    deployment: Deployment,
+    dataset: Dataset,
     population: Population,
     plan: Task,
-    seeds: Seeds,
-    engine: Engine,
-    store: TimedStore,
-    recorder: Recorder,
-    stack: AsyncExitStack,
+    directory: RunDirectory,
+    observer: Callable[[RunEvent], None],
+) -> AsyncIterator[_Rig]:
+    """Engine, store and recorder for the length of the block."""
+    compute = scenario.compute
+    location = str(directory.blobs) if scenario.storage.kind == "directory" else scenario.storage.url
+    async with (
+        Engine.start(
+            executor=compute.executor, workers=compute.workers or _cores(), device=compute.device
+        ) as engine,
+        open_store(scenario.storage.kind, location) as store,
+    ):
+        engine.add_samples(TRAIN_SAMPLES, dataset.train)
+        engine.add_samples(VALIDATION_SAMPLES, population.validation)
+        results = Results()
+        yield _Rig(
+            scenario=scenario,
+            population=population,
+            plan=plan,
+            directory=directory,
+            engine=engine,
+            store=TimedStore(store),
+            results=results,
+            recorder=Recorder(directory=directory, results=results, watch=observer),
+            chain_time=Stopwatch(),
+        )
+
+
+async def _carry_out(rig: _Rig, seeds: Seeds, observer: Callable[[RunEvent], None]) -> None:
+    """Open the chain, set it up and let everybody act until all is paid."""
+    population = rig.population
+    try:
+        async with opened_chain(rig.scenario) as chain:
+            deployment = await set_up(rig.scenario, chain, population, rig.plan, rig.directory)
+            node = chain.node
+            async with Journal.open(
+                ":memory:", chain_id=node.chain_id, genesis_hash=node.genesis_hash
+            ) as journal:
+                process = await _compose(rig, chain, deployment, journal, seeds)
+                rig.recorder.started(
+                    {
+                        name: {"role": population.role(name), "address": population.signers[name].address}
+                        for name in population.agents
+                    }
+                )
+                observer(
+                    RunStarted(
+                        scenario=rig.scenario, trainers=population.trainers, evaluators=population.evaluators
+                    )
+                )
+                await _live(process, chain, rig.chain_time)
+                rig.recorder.flush()
+    except BaseExceptionGroup as group:
+        raise _plainest(group) from group
+
+
+async def _conclude(rig: _Rig, began: float) -> Summary:
+    """Write the tables and the final model."""
+    busy = rig.engine.busy_seconds
+    summary = rig.results.summary(
+        scenario=rig.scenario.name,
+        seed=rig.scenario.seed,
+        timings=Timings(
+            total_s=time.perf_counter() - began,
+            training_s=busy["training"],
+            scoring_s=busy["scoring"] + busy["evaluation"],
+            chain_s=rig.chain_time.seconds,
+            storage_s=rig.store.watch.seconds,
+        ),
+    )
+    for record in summary.rounds:
+        rig.directory.append_round(record)
+    final = await Retrieval(rig.store).content(
+        rig.results.state.model, max_bytes=rig.scenario.task.intake.max_update_bytes
+    )
+    rig.directory.write_model(final)
+    rig.directory.write_summary(summary)
+    return summary
+
+
+async def _compose(
+    rig: _Rig, chain: Chain, deployment: Deployment, journal: Journal, seeds: Seeds
 ) -> AgentProcess:
     """The process with all its agents."""
     node = chain.node
-    journal = await stack.enter_async_context(
-        Journal.open(":memory:", chain_id=node.chain_id, genesis_hash=node.genesis_hash)
-    )
     own = chain.devnet is not None
     tip = 0 if own else (await node.fee_data()).priority_fee
+    publisher = rig.population.signers[PUBLISHER].address
     process = AgentProcess(
         node=node,
         journal=journal,
         clock=chain.clock,
         dispatch=chain.dispatch,
-        wanted=TaskFilter(factory=deployment.factory, publisher=population.signers[PUBLISHER].address),
-        observer=recorder,
+        wanted=TaskFilter(factory=deployment.factory, publisher=publisher),
+        observer=rig.recorder,
+        busy=rig.chain_time,
         settings=ProcessSettings(
-            confirmations=scenario.chain.confirmations,
+            confirmations=rig.scenario.chain.confirmations,
             start_block=deployment.block + 1,
             reconnect=None if own else ReconnectPolicy(),
             fees=FeePolicy(tip=tip),
             restarts=RestartPolicy(outlives_node=not own),
         ),
     )
-    publisher = population.signers[PUBLISHER].address
     crew = Crew(
-        population=population,
+        population=rig.population,
         seeds=seeds,
-        engine=engine,
-        store=store,
-        retrieval=Retrieval(store),
+        engine=rig.engine,
+        store=rig.store,
+        retrieval=Retrieval(rig.store),
         journal=journal,
         node=node,
-        observer=recorder,
+        observer=rig.recorder,
         in_turn=not chain.driven,
     )
-    config = task_config(scenario, plan, token=deployment.token, publisher=publisher)
-    for role, signer in recruit(crew, config=config, plan=plan, factory=deployment.factory):
+    config = task_config(rig.scenario, rig.plan, token=deployment.token, publisher=publisher)
+    for role, signer in recruit(crew, config=config, plan=rig.plan, factory=deployment.factory):
         process.add(role, signer)
     return process
 

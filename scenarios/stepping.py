@@ -6,10 +6,9 @@ It sees queue depths only: whether the process is busy, how many transactions wa
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import anyio
 
+from bcfl.agents.ports import BusyMark
 from bcfl.agents.process import AgentProcess
 from bcfl.chain.clock import DrivenChainClock
 from bcfl.chain.devnet import mine
@@ -17,19 +16,7 @@ from bcfl.chain.dispatch import Gathered
 from bcfl.chain.node import Node
 from bcfl.scenarios.errors import ScenarioStuck
 
-__all__ = ("BusyMark", "drive")
-
-
-class BusyMark(Protocol):
-    """Measures how long the chain was at work."""
-
-    def start(self) -> None:
-        """Chain work begins."""
-        ...
-
-    def stop(self) -> None:
-        """It is over."""
-        ...
+__all__ = ("drive",)
 
 
 async def drive(

@@ -16,7 +16,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from bcfl.scenarios.summary import RoundSummary, Summary
 from bcfl.scenarios.tokens import BASE_UNITS
@@ -95,6 +95,9 @@ def loss_and_accuracy(summary: Summary) -> Figure:
         _by_round(left, "loss (mean cross-entropy)")
         if all(loss > 0 for loss in _gaps(losses) if not math.isnan(loss)):
             left.set_yscale("log")  # else the first round hides all later ones
+            left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            left.yaxis.set_major_formatter("{x:g}")
+            left.yaxis.set_minor_locator(NullLocator())
         else:
             left.set_ylim(bottom=0)
         left.legend()
