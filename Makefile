@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FORGE := cd contracts && node_modules/.bin/forge
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage artifacts bench figures clean
+.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage artifacts experiments bench figures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -51,6 +51,9 @@ contracts-test: setup
 
 contracts-coverage: setup ## line and branch coverage of the contracts
 	$(FORGE) coverage --offline --use ./solc-offline --ir-minimum --no-match-contract "Gas|Scale" --report summary
+
+experiments: setup ## the published settings over five seeds (about ten minutes)
+	$(BIN)/python -m benchmarks.experiments
 
 bench: setup ## speed and gas, as ratios measured side by side
 	$(BIN)/python -m benchmarks

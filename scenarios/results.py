@@ -31,6 +31,7 @@ from bcfl.storage.content_id import cid_text
 __all__ = ("Results", "results_of")
 
 NOT_REVEALED = "not_revealed"
+_AFTERWARDS = ("withdraw", "refund", "open_validation")
 
 
 class Results:
@@ -198,8 +199,9 @@ class Results:
 
     def _gas_by_role(self, number: int) -> dict[str, int]:
         gas: dict[str, int] = defaultdict(int)
-        for (_, at, _), (role, used) in self._gas.items():
-            if at == number:
+        for (_, at, action), (role, used) in self._gas.items():
+            # What follows the last round (withdrawals, bonds) is the task's, not the round's.
+            if at == number and not action.startswith(_AFTERWARDS):
                 gas[role] += used
         return dict(sorted(gas.items()))
 
