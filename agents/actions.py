@@ -26,7 +26,7 @@ class View:
     final: TaskState | None
     """The task after the newest block that cannot be undone."""
     now: int
-    """Timestamp of the newest block, in seconds."""
+    """Timestamp of the newest block, or a later one that the agent slept for; in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)

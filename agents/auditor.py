@@ -13,15 +13,18 @@ from dataclasses import dataclass
 
 from bcfl.agents.evaluation import RoundEvaluation, RoundEvaluator
 from bcfl.agents.retrieval import Retrieval
+from bcfl.agents.selection import rank
 from bcfl.contracts import events as e
 from bcfl.contracts import settlement
 from bcfl.contracts.commitments import validation_commitment
 from bcfl.contracts.errors import MalformedReport, MalformedSpecification
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
+from bcfl.contracts.phases import Selection
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import RoundRecord, TaskState, fold
+from bcfl.errors import ContractError, ModelError, RegistryError
 from bcfl.storage.content_id import cid_text, content_id
 from bcfl.storage.errors import FetchError
 
@@ -73,6 +76,8 @@ class Auditor:
         self._rounds = rounds
         self._validation_digest = validation_digest
         self._names = names
+        self.reports: dict[int, EvaluationReport] = {}
+        """The rounds' reports as they are in the store."""
         self._findings: list[Finding] = []
         self._checked = 0
 
@@ -80,16 +85,83 @@ class Auditor:
         """Check a task by all its events, in their order, ``TaskCreated`` first among them."""
         created = next(event for event in events if isinstance(event, e.TaskCreated))
         state = TaskState.created(created)
+        ranked: tuple[TrainerIndex, ...] | None = None
         for event in events:
             if event.origin.address != state.address:
                 continue
-            if isinstance(event, e.EvaluationSubmitted):
-                self._check_payout(state, event)
-            if isinstance(event, e.ValidationOpened):
-                self._check_validation(state, event)
-            state = fold(state, [event])
+            match event:
+                case e.EvaluationSubmitted():
+                    self._check_payout(state, event)
+                    ranked = self._ranking(state, event)
+                case e.RoundStarted():
+                    self._check_cohort(event, ranked)
+                    ranked = None
+                case e.ValidationOpened():
+                    self._check_validation(state, event)
+            try:
+                state = fold(state, [event])
+            except ContractError as error:
+                self._find(state.round, type(event).__name__, f"{error} Nothing after it was checked.")
+                return self._result()
+            if isinstance(event, e.RoundFinalized):
+                self._check_finalized(state, event)
+        self._check_end(state)
         await self._check_contents(state)
+        return self._result()
+
+    def _result(self) -> AuditResult:
         return AuditResult(findings=tuple(self._findings), checked=self._checked)
+
+    def _ranking(self, state: TaskState, event: e.EvaluationSubmitted) -> tuple[TrainerIndex, ...] | None:
+        """The cohort that the evaluator had to choose, where scores choose it."""
+        revealed = sorted(state.current.updates)
+        if state.config.selection is not Selection.SCORE_ORDER or len(revealed) != len(event.scores):
+            return None
+        return rank(state, dict(zip(revealed, event.scores, strict=True)), ())
+
+    def _check_cohort(self, event: e.RoundStarted, ranked: tuple[TrainerIndex, ...] | None) -> None:
+        if ranked is None:
+            return
+        self._checked += 1
+        if event.cohort != ranked:
+            self._find(
+                event.round, "cohort", f"{list(event.cohort)} was chosen, the scores rank {list(ranked)}"
+            )
+
+    def _check_finalized(self, state: TaskState, event: e.RoundFinalized) -> None:
+        self._checked += 1
+        credited = state.rounds[event.round].payout
+        if event.payout != credited:
+            self._find(
+                event.round, "payout", f"the round ended with {event.payout} where {credited} was credited"
+            )
+
+    def _check_end(self, state: TaskState) -> None:
+        """Once the task has ended: everybody got what they earned, and what came in went out."""
+        if not state.ended:
+            return
+        for member in state.members.values():
+            self._checked += 1
+            if member.withdrawn != member.earned:
+                name = self._names.get(member.account, member.account)
+                self._find(
+                    0, f"tokens of {name}", f"{member.withdrawn} was paid, {member.earned} earned (10⁻⁹)"
+                )
+        paid = sum(member.withdrawn for member in state.members.values())
+        self._checked += 1
+        if paid + (state.returned or 0) != state.budget + state.slashed:
+            self._find(
+                0,
+                "tokens",
+                f"paid {paid} + returned {state.returned} is not budget {state.budget} + slashed {state.slashed} (10⁻⁹)",
+            )
+        for place, evaluator in enumerate(state.evaluators):
+            if state.config.public_audit and evaluator.served and not evaluator.opened:
+                self._find(
+                    0,
+                    f"evaluator {place}",
+                    "its validation set was never opened, so its scores prove nothing",
+                )
 
     def _find(self, number: int, subject: str, message: str) -> None:
         self._findings.append(Finding(round=number, subject=subject, message=message))
@@ -145,13 +217,17 @@ class Auditor:
             sound = await self._content_sound(number, "global model", record.model, state) and sound
         if not sound:
             return
-        repeated = await self._rounds.evaluate(
-            specification=specification,
-            round_number=number,
-            start=record.start_model,
-            updates=record.updates,
-            max_update_size=state.config.max_update_size,
-        )
+        try:
+            repeated = await self._rounds.evaluate(
+                specification=specification,
+                round_number=number,
+                start=record.start_model,
+                updates=record.updates,
+                max_update_size=state.config.max_update_size,
+            )
+        except (ModelError, RegistryError) as error:
+            self._find(number, "evaluation", f"it cannot be repeated: {error}")
+            return
         self._compare(number, record, report, repeated, specification.score_tolerance, names)
 
     async def _report(self, number: int, record: RoundRecord) -> EvaluationReport | None:
@@ -166,6 +242,7 @@ class Auditor:
         self._checked += 1
         if report.round != number or report.start_model != record.start_model:
             self._find(number, subject, "it is the report of another round")
+        self.reports[number] = report
         return report
 
     async def _inputs_sound(
@@ -229,6 +306,14 @@ class Auditor:
                 "rejections",
                 f"{_say(report.rejected, names)} posted, {_say(repeated.rejected, names)} found",
             )
+        if dict(report.weights) != dict(repeated.weights):
+            self._find(number, "aggregation weights", f"{report.weights} posted, {repeated.weights} found")
+        if set(report.scores) != set(record.scores) or set(report.validation_loss) != set(
+            repeated.validation_loss
+        ):
+            self._find(number, "report", "it speaks of other members than were scored")
+        self._same(number, "start loss", report.start_loss, repeated.start_loss, tolerance)
+        self._same(number, "start accuracy", report.start_accuracy, repeated.start_accuracy, tolerance)
         for index, loss in repeated.validation_loss.items():
             self._same(
                 number,
@@ -242,6 +327,8 @@ class Auditor:
 
     def _same(self, number: int, subject: str, said: float | None, found: float, tolerance: float) -> None:
         self._checked += 1
+        if said is not None and math.isnan(said) and math.isnan(found):
+            return  # a diverged model, and the report says so
         if said is None or not math.isclose(said, found, rel_tol=tolerance, abs_tol=tolerance):
             self._find(number, subject, f"the report says {said}, it is {found}")
 

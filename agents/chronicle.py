@@ -39,6 +39,7 @@ class Chronicle:
         self._before: list[tuple[BlockRef, TaskState | None]] = []
         self.seen: TaskState | None = None
         self.final: TaskState | None = None
+        self._folded: set[int] = set()
         self.block: BlockRef | None = None
         """The newest block folded."""
 
@@ -58,8 +59,11 @@ class Chronicle:
     def _see(self, batch: Batch) -> bool:
         if not self._before or self._before[-1][0].hash != batch.block.hash:
             self._before.append((batch.block, self.seen))
+            self._folded = set()
         self.block = batch.block
-        events = list(batch.events)
+        # Delivery is at least once: what this block said before is not said again.
+        events = [x for x in batch.events if x.origin.log_index not in self._folded]
+        self._folded |= {x.origin.log_index for x in events}
         if self.seen is None:
             created = next(
                 (x for x in events if isinstance(x, e.TaskCreated) and self._wanted.matches(x)), None

@@ -18,6 +18,7 @@ from bcfl.contracts.ids import ContentId, TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT, quantise
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import UpdateRecord
+from bcfl.errors import StorageError
 from bcfl.models.aggregation.fold import fold
 from bcfl.models.aggregation.weights import proportions
 from bcfl.models.errors import MalformedUpdate
@@ -33,6 +34,7 @@ __all__ = ("RoundEvaluation", "RoundEvaluator", "encode_model")
 
 NOT_OWNED = "digest_not_owned"
 INVALID_SAMPLES = "invalid_samples"
+_FETCHES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,19 +87,7 @@ class RoundEvaluator:
         schema = schema_of(specification)
         begin = await self._retrieval.model(start, schema, max_bytes=max_update_size)
         network = registry.create("network", specification.network.name, specification.network.parameters)
-        rejected: dict[TrainerIndex, str] = {}
-        models: dict[TrainerIndex, Weights] = {}
-        samples: dict[TrainerIndex, int] = {}
-        for index, record in sorted(updates.items()):
-            if not record.owned:
-                rejected[index] = NOT_OWNED
-                continue
-            reason = await self._take(
-                record.content, schema, max_update_size, specification.sample_limit, index, models, samples
-            )
-            if reason:
-                rejected[index] = reason
-
+        rejected, models, samples = await self._gather(specification, schema, updates, max_update_size)
         members = sorted(models)
         score = registry.create("score", specification.score.name, specification.score.parameters)
         aggregator = registry.create(
@@ -160,29 +150,52 @@ class RoundEvaluator:
         self._measured = found
         return [found[content] for content in wanted]
 
-    async def _take(
+    async def _gather(
         self,
-        content: ContentId,
+        specification: Specification,
         schema: Schema,
+        updates: Mapping[TrainerIndex, UpdateRecord],
         max_bytes: int,
-        sample_limit: int,
-        index: TrainerIndex,
-        models: dict[TrainerIndex, Weights],
-        samples: dict[TrainerIndex, int],
-    ) -> str:
-        """Fetch and check one update; the reason where it is rejected, else an empty text."""
-        try:
-            weights, metadata = await self._retrieval.update(content, schema, max_bytes=max_bytes)
-        except (FetchError, MalformedUpdate) as error:
-            return error.reason
-        claimed = metadata.get("samples", "")
-        if not (
-            claimed.isascii()
-            and claimed.isdigit()
-            and len(claimed) <= 10
-            and 1 <= int(claimed) <= sample_limit
-        ):
-            return INVALID_SAMPLES
-        models[index] = weights
-        samples[index] = int(claimed)
-        return ""
+    ) -> tuple[dict[TrainerIndex, str], dict[TrainerIndex, Weights], dict[TrainerIndex, int]]:
+        """Fetch and check the updates, several at a time: slow ones must not add up to a missed deadline.
+
+        Returns:
+            Why each of the rejected is, and models and claimed samples of the others.
+        """
+        rejected = {index: NOT_OWNED for index, record in updates.items() if not record.owned}
+        models: dict[TrainerIndex, Weights] = {}
+        samples: dict[TrainerIndex, int] = {}
+        failures: list[StorageError] = []
+        turns = anyio.CapacityLimiter(_FETCHES)
+
+        async def take(index: TrainerIndex, content: ContentId) -> None:
+            async with turns:
+                try:
+                    weights, metadata = await self._retrieval.update(content, schema, max_bytes=max_bytes)
+                except (FetchError, MalformedUpdate) as error:
+                    rejected[index] = error.reason
+                    return
+                except StorageError as error:
+                    failures.append(error)  # the own store's fault, nobody else's
+                    return
+            claimed = _claimed_samples(metadata, specification.sample_limit)
+            if claimed is None:
+                rejected[index] = INVALID_SAMPLES
+                return
+            models[index], samples[index] = weights, claimed
+
+        async with anyio.create_task_group() as group:
+            for index, record in sorted(updates.items()):
+                if record.owned:
+                    group.start_soon(take, index, record.content)
+        if failures:
+            raise failures[0]
+        return dict(sorted(rejected.items())), models, samples
+
+
+def _claimed_samples(metadata: Mapping[str, str], limit: int) -> int | None:
+    """The number of samples that an update claims; None where it claims none that is allowed."""
+    claimed = metadata.get("samples", "")
+    if not (claimed.isascii() and claimed.isdigit() and len(claimed) <= 10):
+        return None
+    return int(claimed) if 1 <= int(claimed) <= limit else None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from bcfl.contracts.phases import Phase, Selection
 from bcfl.contracts.scores import to_bitmap
 from bcfl.contracts.state import TaskState, UpdateRecord
 from bcfl.storage.content_id import cid_text
+from bcfl.storage.errors import FetchError
 
 __all__ = ("AllowBond", "Evaluate", "Evaluation", "Evaluator", "EvaluatorIdentity", "decide")
 
@@ -200,6 +202,11 @@ class Evaluator:
             updates=dict(work.updates),
             max_update_size=work.max_update_size,
         )
+        for index, record in work.updates:
+            if index not in outcome.rejected:
+                # Whoever audits later must find what was scored; a member who took it away since is no reason to fail.
+                with contextlib.suppress(FetchError):
+                    await self._store.pin(record.content)
         model = await self._store.put(outcome.model)
         await self._store.pin(model)
         report = EvaluationReport(

@@ -37,7 +37,10 @@ def _settle(state: TaskState) -> list[Action]:
     ]
     owed.sort()
     for number in range(0, len(owed), _WITHDRAWALS):
-        call = calls.withdraw(state.address, owed[number : number + _WITHDRAWALS])
+        members = owed[number : number + _WITHDRAWALS]
+        call = calls.withdraw(state.address, members)
+        # Named after its members: another chunk is another action.
+        number = members[0]
         actions.append(Transact(round=state.round, name=f"withdraw:{number}", call=call))
     if state.returned is None:
         actions.append(Transact(round=state.round, name="refund", call=calls.refund(state.address)))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import anyio
+
 from bcfl.agents.ports import ContentStore
 from bcfl.contracts.ids import ContentId
 from bcfl.contracts.specification import Specification
@@ -32,6 +34,7 @@ class Retrieval:
     def __init__(self, store: ContentStore, *, deadline_s: float = 60.0) -> None:
         self._store = store
         self._deadline_s = deadline_s
+        self._fetching = anyio.Lock()
         self._models: dict[ContentId, Weights] = {}
         self._specifications: dict[ContentId, Specification] = {}
 
@@ -58,12 +61,13 @@ class Retrieval:
             FetchError: it cannot be had.
             MalformedUpdate: it is not what the schema says.
         """
-        known = self._models.get(content)
-        if known is None:
-            known, _ = await self.update(content, schema, max_bytes=max_bytes)
-            while len(self._models) >= _REMEMBERED:
-                del self._models[next(iter(self._models))]
-            self._models[content] = known
+        async with self._fetching:  # a thousand agents that start a round fetch its model once
+            known = self._models.get(content)
+            if known is None:
+                known, _ = await self.update(content, schema, max_bytes=max_bytes)
+                while len(self._models) >= _REMEMBERED:
+                    del self._models[next(iter(self._models))]
+                self._models[content] = known
         return known
 
     async def update(

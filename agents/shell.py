@@ -85,6 +85,7 @@ class Shell:
         self._running: dict[Work, anyio.CancelScope] = {}
         self._submitted: set[ActionKey] = set()
         self._alarm: tuple[int, anyio.CancelScope] | None = None
+        self._woken = 0
 
     async def run(self, chronicle: ViewSource) -> None:
         """Act on the chronicle whenever the bell rings."""
@@ -92,7 +93,9 @@ class Shell:
             while True:
                 await self._bell.wait()
                 try:
-                    view = View(seen=chronicle.seen, final=chronicle.final, now=chronicle.now)
+                    # A clock may know that a deadline has come before a block says so.
+                    now = max(chronicle.now, self._woken)
+                    view = View(seen=chronicle.seen, final=chronicle.final, now=now)
                     await self._reconcile(group, view)
                 finally:
                     self._bell.answered()
@@ -143,7 +146,9 @@ class Shell:
         reason = error_name(outcome.reason) if isinstance(outcome.reason, bytes) else outcome.reason
         if outcome.status is not OutcomeStatus.INCLUDED:
             self._submitted.discard(outcome.key)
-            _log.info("transaction_refused", agent=self.role.name, action=outcome.key.action, reason=reason)
+            _log.warning(
+                "transaction_refused", agent=self.role.name, action=outcome.key.action, reason=reason
+            )
         self._observer.transacted(
             agent=self.role.name,
             role=self.role.role,
@@ -168,6 +173,7 @@ class Shell:
     async def _sleep(self, timestamp: int, scope: anyio.CancelScope) -> None:
         with scope:
             await self._clock.sleep_until(timestamp)
+            self._woken = max(self._woken, timestamp)
             if self._alarm is not None and self._alarm[1] is scope:
                 self._alarm = None
             self._bell.ring()

@@ -11,7 +11,7 @@ import structlog
 
 from bcfl.agents.activity import Activity
 from bcfl.agents.errors import AgentBroken
-from bcfl.chain.errors import CallTimeout, ConnectionLost, NodeUnreachable
+from bcfl.chain.errors import CallTimeout, ConnectionLost, NodeUnreachable, RpcError
 from bcfl.errors import ChainError
 
 __all__ = ("RestartPolicy", "supervise")
@@ -49,7 +49,7 @@ async def supervise(
         try:
             await run()
         except Exception as error:
-            cause = next((part for part in _leaves(error) if isinstance(part, ChainError)), None)
+            cause = next((part for part in _leaves(error) if _is_infrastructure(part)), None)
             if isinstance(cause, _LOST) and policy.outlives_node:
                 await anyio.sleep(policy.first_delay_s)
                 continue
@@ -68,6 +68,11 @@ async def supervise(
                 await anyio.sleep(min(delay, policy.longest_delay_s))
         else:
             return
+
+
+def _is_infrastructure(error: BaseException) -> bool:
+    """A node's refusal of one agent's call is that agent's own failure; everything else of the chain is everybody's."""
+    return isinstance(error, ChainError) and not isinstance(error, RpcError)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -15,7 +15,7 @@ from typing import Any
 from bcfl.contracts import events as e
 from bcfl.contracts import settlement
 from bcfl.contracts.config import TaskConfig
-from bcfl.contracts.errors import ForeignTask
+from bcfl.contracts.errors import ForeignTask, MalformedLog
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
 from bcfl.contracts.phases import CancelReason, Phase
 
@@ -124,6 +124,8 @@ class TaskState:
     active_evaluator: int | None = None
     """Place in the list of the one who evaluates, from the first round on."""
     bonus: int = 0
+    slashed: int = 0
+    """Stakes and bonds that joined the escrow, in 10⁻⁹ token."""
     cancel_requested: bool = False
     cancel_reason: CancelReason | None = None
     returned: int | None = None
@@ -253,6 +255,11 @@ class _Draft:
         if total:
             self.changes["bonus"] = 0
 
+    def slash(self, amount: int) -> None:
+        """A stake or a bond joins the escrow."""
+        self.changes["slashed"] = self.get("slashed") + amount
+        self.to_next_budget(amount)
+
     def to_next_budget(self, amount: int) -> None:
         """Slashed and forfeited amounts join the next round's budget."""
         self.changes["escrow"] = self.get("escrow") + amount
@@ -309,7 +316,7 @@ def _ejected(draft: _Draft, event: e.TrainerEjected) -> None:
 @_on(e.StakeSlashed)
 def _slashed(draft: _Draft, event: e.StakeSlashed) -> None:
     draft.member(event.index, stake=0)
-    draft.to_next_budget(event.amount)
+    draft.slash(event.amount)
 
 
 @_on(e.StakeReturned)
@@ -368,6 +375,10 @@ def _submitted(draft: _Draft, event: e.UpdateSubmitted) -> None:
 def _evaluated(draft: _Draft, event: e.EvaluationSubmitted) -> None:
     record = draft.record(event.round)
     revealed = sorted(record["updates"])
+    if len(event.scores) != len(revealed):
+        raise MalformedLog(
+            f"Round {event.round} has {len(event.scores)} scores for {len(revealed)} revealed updates."
+        )
     shares = settlement.credit(event.scores, event.payout)
     record["scores"] = dict(zip(revealed, event.scores, strict=True))
     record["credits"] = dict(zip(revealed, shares, strict=True))
@@ -403,7 +414,7 @@ def _removed(draft: _Draft, event: e.EvaluatorRemoved) -> None:
     bond = (draft.evaluators[event.evaluator].bond or 0) - event.slashed
     draft.evaluator(event.evaluator, removed=True, bond=bond)
     draft.activate_evaluator()
-    draft.to_next_budget(event.slashed)
+    draft.slash(event.slashed)
 
 
 @_on(e.ValidationOpened)

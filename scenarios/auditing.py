@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ import anyio.to_thread
 from bcfl.agents.auditor import Auditor, AuditResult, Finding
 from bcfl.agents.evaluation import RoundEvaluator
 from bcfl.agents.retrieval import Retrieval
+from bcfl.contracts.evaluation_report import EvaluationReport
+from bcfl.errors import ContractError
 from bcfl.models.training.engine import Engine
 from bcfl.scenarios.population import VALIDATION_SAMPLES, populate
-from bcfl.scenarios.results import Results, results_of
+from bcfl.scenarios.results import NOT_REVEALED, Results, results_of
 from bcfl.scenarios.run_directory import RunDirectory
 from bcfl.scenarios.summary import Timings
 from bcfl.seeds import Seeds
@@ -33,7 +37,7 @@ async def audit(path: Path, *, data_dir: Path | None = None) -> AuditResult:
     directory = RunDirectory.open(path)
     scenario = directory.scenario()
     results = results_of(directory.events())
-    state = results.state  # refuses a log that ends too early
+    events = results.task_events  # refuses a log that ends too early
     source = scenario.data.dataset.create("dataset")
     dataset = await anyio.to_thread.run_sync(source.load, data_dir)
     population = populate(scenario, dataset, Seeds(scenario.seed))
@@ -52,9 +56,48 @@ async def audit(path: Path, *, data_dir: Path | None = None) -> AuditResult:
             validation_digest=bytes.fromhex(population.validation.digest()),
             names=results.names,
         )
-        found = await auditor.audit(results.events_of(state.address))
-    told = _summary_differences(directory, results)
-    return AuditResult(findings=(*found.findings, *told), checked=found.checked + 1)
+        found = await auditor.audit(events)
+    try:
+        told = [*_record_differences(results, auditor.reports), *_summary_differences(directory, results)]
+    except ContractError:
+        told = []  # the log contradicts itself, and the auditor has said where
+    return AuditResult(findings=(*found.findings, *told), checked=found.checked + 1 + len(auditor.reports))
+
+
+def _record_differences(results: Results, reports: Mapping[int, EvaluationReport]) -> list[Finding]:
+    """Where the event log's record of an evaluation is not the report that is in the store."""
+    names = {index: results.names.get(m.account, m.account) for index, m in results.state.members.items()}
+    findings = []
+    for number, report in reports.items():
+        round_ = results.round(number)
+        pairs: dict[str, tuple[object, object]] = {
+            "global loss": (round_.global_loss, report.loss),
+            "global accuracy": (round_.global_accuracy, report.accuracy),
+            "validation losses": (
+                round_.validation_loss,
+                {names[index]: loss for index, loss in report.validation_loss.items()},
+            ),
+            "rejections": (
+                {name: why for name, why in round_.rejected.items() if why != NOT_REVEALED},
+                {names[index]: why for index, why in report.rejected.items()},
+            ),
+        }
+        findings += [
+            Finding(round=number, subject=subject, message=f"the log says {said}, the report {found}")
+            for subject, (said, found) in pairs.items()
+            if said != found and not (said is None and isinstance(found, float) and not math.isfinite(found))
+        ]
+    first = reports.get(min(reports, default=0))
+    genesis = results.genesis
+    if first is not None and genesis.loss not in {first.start_loss, None}:
+        findings.append(
+            Finding(
+                round=0,
+                subject="genesis loss",
+                message=f"the log says {genesis.loss}, the report {first.start_loss}",
+            )
+        )
+    return findings
 
 
 def _summary_differences(directory: RunDirectory, results: Results) -> list[Finding]:

@@ -22,6 +22,7 @@ __all__ = ("Chain", "opened_chain", "set_up")
 _GENESIS_TIME = 1_700_000_000
 _GAS_A_ROUND = 400_000
 _GAS_BESIDES = 4_000_000
+_GAS_A_TRAINER = 120_000  # tokens for its stake, its score and its withdrawal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,8 @@ async def set_up(
         if chain.devnet is None:
             fees = await node.fee_data()
             price = 2 * (fees.base_fee or 0) + fees.priority_fee
-            gas = _GAS_BESIDES + _GAS_A_ROUND * scenario.task.rounds
+            gas = _GAS_BESIDES + (_GAS_A_ROUND + 4_000 * len(population.trainers)) * scenario.task.rounds
+            gas += _GAS_A_TRAINER * len(population.trainers)
             accounts = [population.signers[name].address for name in (DEPLOYER, *population.agents)]
             await fund(setup, accounts, wei=2 * gas * price, funder=await open_funder(scenario.chain.funder))
         deployment = await deploy(

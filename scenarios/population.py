@@ -102,8 +102,11 @@ def populate(scenario: Scenario, dataset: Dataset, seeds: Seeds) -> Population:
     )
 
 
-def plan_task(scenario: Scenario, seeds: Seeds) -> Task:
-    """The specification and the genesis model of a scenario's task."""
+def plan_task(scenario: Scenario, population: Population, seeds: Seeds) -> Task:
+    """The specification and the genesis model of a scenario's task.
+
+    No update may claim more samples than the largest share has: claims weigh in the aggregate.
+    """
     task = scenario.task
     network = task.network.create("network")
     genesis = initial_weights(network, seeds.integer("genesis"))
@@ -115,6 +118,7 @@ def plan_task(scenario: Scenario, seeds: Seeds) -> Task:
         aggregator=_reference(task.aggregator),
         tensors=tuple((tensor.name, tensor.shape) for tensor in genesis.schema.tensors),
         audit=task.audit,
+        sample_limit=max(len(share) for share in population.shares.values()),
     )
     return Task(
         specification=specification.encode(),

@@ -28,7 +28,7 @@ from bcfl.scenarios.summary import (
 from bcfl.scenarios.tokens import CREDIT_UNIT
 from bcfl.storage.content_id import cid_text
 
-__all__ = ("Results", "results_of")
+__all__ = ("NOT_REVEALED", "Results", "results_of")
 
 NOT_REVEALED = "not_revealed"
 _AFTERWARDS = ("withdraw", "refund", "open_validation")
@@ -75,6 +75,24 @@ class Results:
             self._state = fold(self._state, [event])
 
     @property
+    def created(self) -> e.TaskCreated:
+        """How the task began.
+
+        Raises:
+            RunDirectoryUnreadable: the log does not say that a task was created.
+        """
+        # A stranger may use the same factory: ours is our publisher's.
+        publishers = {p["address"] for p in self._participants.values() if p["role"] == "publisher"}
+        created = next(
+            (x for x in self._events if isinstance(x, e.TaskCreated) and x.publisher in publishers), None
+        )
+        if created is None:
+            raise RunDirectoryUnreadable(
+                "The event log ends before a task was created; run the scenario again."
+            )
+        return created
+
+    @property
     def state(self) -> TaskState:
         """The task after all records.
 
@@ -82,11 +100,7 @@ class Results:
             RunDirectoryUnreadable: the log does not say that a task was created.
         """
         if self._state is None:
-            created = next((event for event in self._events if isinstance(event, e.TaskCreated)), None)
-            if created is None:
-                raise RunDirectoryUnreadable(
-                    "The event log ends before a task was created; run the scenario again."
-                )
+            created = self.created
             own = (event for event in self._events if event.origin.address == created.task)
             self._state = fold(TaskState.created(created), own)
         return self._state
@@ -96,13 +110,11 @@ class Results:
         """Participants by account."""
         return {Address(entry["address"]): name for name, entry in self._participants.items()}
 
-    def events_of(self, task: Address) -> list[e.Event]:
+    @property
+    def task_events(self) -> list[e.Event]:
         """The task's creation and all its events that no reorganisation took back."""
-        return [
-            event
-            for event in self._events
-            if event.origin.address == task or (isinstance(event, e.TaskCreated) and event.task == task)
-        ]
+        created = self.created
+        return [created, *(event for event in self._events if event.origin.address == created.task)]
 
     @property
     def last_round(self) -> int:
@@ -141,6 +153,16 @@ class Results:
             gas=self._gas_by_role(number),
         )
 
+    @property
+    def genesis(self) -> Genesis:
+        """The model that the task starts from, as the first evaluation says."""
+        first = self._first_scored()
+        return Genesis(loss=first.get("start_loss"), accuracy=first.get("start_accuracy"))
+
+    def _first_scored(self) -> dict[str, Any]:
+        records = (self._scored(record) for _, record in sorted(self.state.rounds.items()))
+        return next((scored for scored in records if scored), {})
+
     def rounds(self) -> tuple[RoundSummary, ...]:
         """All finalised rounds."""
         return tuple(self.round(n) for n, record in sorted(self.state.rounds.items()) if record.finalized)
@@ -149,7 +171,7 @@ class Results:
         """What the run came to."""
         state = self.state
         rounds = self.rounds()
-        first = next((self._scored(r) for _, r in sorted(state.rounds.items()) if self._scored(r)), {})
+        first = self._first_scored()
         measured = [r for r in rounds if r.global_loss is not None]
         trained = sum(len(record.updates) for record in state.rounds.values())
         # Enrolment and the end are the task's, not a round's: a trainer-round counts rounds alone.
@@ -158,7 +180,7 @@ class Results:
             scenario=scenario,
             seed=seed,
             status="completed" if state.phase is Phase.COMPLETED else "cancelled",
-            genesis=Genesis(loss=first.get("start_loss"), accuracy=first.get("start_accuracy")),
+            genesis=self.genesis,
             rounds=rounds,
             final=Final(
                 loss=measured[-1].global_loss if measured else first.get("start_loss"),

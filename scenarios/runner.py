@@ -85,7 +85,7 @@ async def run(
     dataset = await anyio.to_thread.run_sync(source.load, data_dir)
     seeds = Seeds(scenario.seed)
     population = populate(scenario, dataset, seeds)
-    plan = plan_task(scenario, seeds)
+    plan = plan_task(scenario, population, seeds)
     with RunDirectory.create(scenario, out=out) as directory:
         log.configure(json_file=directory.log_file)
         async with _equipped(scenario, dataset, population, plan, directory, observer) as rig:
@@ -188,11 +188,11 @@ async def _conclude(rig: _Rig, began: float) -> Summary:
     )
     for record in summary.rounds:
         rig.directory.append_round(record)
+    rig.directory.write_summary(summary)
     final = await Retrieval(rig.store).content(
         rig.results.state.model, max_bytes=rig.scenario.task.intake.max_update_bytes
     )
     rig.directory.write_model(final)
-    rig.directory.write_summary(summary)
     return summary
 
 

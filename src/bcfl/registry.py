@@ -26,6 +26,7 @@ import pydantic
 from bcfl.errors import RegistryError
 
 __all__ = (
+    "BrokenPlugin",
     "DuplicateEntry",
     "Entry",
     "InvalidParameters",
@@ -45,6 +46,10 @@ _T = TypeVar("_T")
 
 class UnknownEntry(RegistryError):
     """No entry of that kind has that name."""
+
+
+class BrokenPlugin(RegistryError):
+    """A module under the entry-point group cannot be imported."""
 
 
 class DuplicateEntry(RegistryError):
@@ -114,7 +119,8 @@ def register(kind: str, name: str, *, source: str = "") -> Callable[[type[_T]], 
         if not dataclasses.is_dataclass(cls):
             raise TypeError(f"{cls.__qualname__} must be a dataclass to be registered as {kind} '{name}'.")
         known = _entries.get((kind, name))
-        if known is not None and known.factory.__qualname__ != cls.__qualname__:
+        name_of = (cls.__module__, cls.__qualname__)
+        if known is not None and (known.factory.__module__, known.factory.__qualname__) != name_of:
             raise DuplicateEntry(
                 f"Both {known.factory.__module__} and {cls.__module__} register the {kind} '{name}'."
             )
@@ -127,9 +133,14 @@ def register(kind: str, name: str, *, source: str = "") -> Callable[[type[_T]], 
 def _load() -> None:
     global _loaded
     if not _loaded:
-        _loaded = True
         for point in importlib.metadata.entry_points(group=_GROUP):
-            point.load()
+            try:
+                point.load()
+            except ImportError as error:
+                raise BrokenPlugin(
+                    f"The plugin '{point.name}' ({point.value}) cannot be imported: {error}."
+                ) from error
+        _loaded = True
 
 
 def kinds() -> tuple[str, ...]:

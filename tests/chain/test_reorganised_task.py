@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import anyio
@@ -33,10 +34,13 @@ async def test_three_blocks_reorganised_in_every_phase_leave_the_tokens_unchange
             wanted.send_nowait(event.phase)
 
     async with Devnet.start(block_time=0.25) as devnet, open_node(devnet.url) as node, wanted, heard:
+        rich = (await node.accounts())[0]
+        gift = {"from": rich, "to": rich, "value": "0x1"}
 
         async def reorganise() -> None:
             async for _ in heard:
-                await node.transport.request("anvil_reorg", [DEPTH, []])
+                # A transaction of its own in the first of the new blocks makes all three others than before.
+                await node.transport.request("anvil_reorg", [DEPTH, [[gift, 0]]])
 
         async with anyio.create_task_group() as group:
             group.start_soon(reorganise)
@@ -47,7 +51,10 @@ async def test_three_blocks_reorganised_in_every_phase_leave_the_tokens_unchange
             group.cancel_scope.cancel()
 
     assert reorganised == PHASES
-    assert disturbed.summary.events.retracted > 0
+    log = (tmp_path / "disturbed" / "events.jsonl").read_text().splitlines()
+    depths = [len(record["blocks"]) for record in map(json.loads, log) if record["event"] == "retracted"]
+    assert [depth for depth in depths if depth >= DEPTH] == depths
+    assert len(depths) == len(PHASES)
     assert disturbed.summary.final.cid == quiet.summary.final.cid
     assert disturbed.summary.tokens == quiet.summary.tokens
     for name, participant in quiet.summary.participants.items():

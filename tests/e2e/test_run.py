@@ -125,6 +125,24 @@ def test_an_audit_names_an_altered_blob(honest, bcfl, event: str, field: str, su
     assert f"round 1, {subject}" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("event", "change", "finding"),
+    [
+        ("RewardWithdrawn", lambda line: line.update(amount=7 * line["amount"]), "task, tokens of bob"),
+        ("RoundFinalized", lambda line: line.update(payout=line["payout"] + 1), "round 1, payout"),
+        ("EvaluationSubmitted", lambda line: line["scores"].pop(), "2 scores for 3 revealed updates"),
+        ("scored", lambda line: line.update(loss=0.001), "round 1, global loss"),
+        ("scored", lambda line: line.update(start_loss=9.0), "task, genesis loss"),
+        ("ValidationOpened", lambda line: line.update(event="EscrowReturned", amount=0), "was never opened"),
+    ],
+)
+def test_an_audit_names_altered_money_losses_and_openings(honest, bcfl, event, change, finding):
+    edit(honest, event, change)
+    result = bcfl("audit", str(honest))
+    assert result.returncode == 8, result.stderr
+    assert finding in result.stdout
+
+
 def test_an_audit_names_a_summary_that_says_something_else(honest, bcfl):
     directory = honest
     path = directory / "summary.json"

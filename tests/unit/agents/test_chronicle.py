@@ -26,7 +26,7 @@ class Chain:
         return BlockRef(number, f"0x{number}{fork}", f"0x{number - 1}{fork}", 1000 + number)
 
     def joined(self, index, number):
-        origin = EventOrigin(self.block(number), index, "0x", self.created.task)
+        origin = EventOrigin(self.block(number), index + 1, "0x", self.created.task)
         return e.TrainerJoined(origin=origin, index=index, account=Address(f"0x{index + 1:040x}"), stake=0)
 
     def see(self, number, *events, fork=""):
@@ -121,6 +121,14 @@ def test_the_task_s_own_events_of_the_block_that_made_it_come_in_a_batch_of_thei
     assert list(chain.chronicle.seen.members) == [0]
     chain.retract(1)
     assert chain.chronicle.seen is None
+
+
+def test_a_batch_delivered_twice_is_folded_once(chain):
+    chain.see(1, chain.created)
+    chain.see(2, chain.joined(0, 2))
+    once = chain.chronicle.seen
+    chain.see(2, chain.joined(0, 2))
+    assert chain.chronicle.seen == once
 
 
 def test_an_unchanged_final_state_is_no_reason_to_look(chain):

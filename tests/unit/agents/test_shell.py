@@ -13,7 +13,7 @@ import pytest
 from bcfl.agents.actions import Transact, WakeAt, Work
 from bcfl.agents.activity import Activity, Bell
 from bcfl.agents.shell import Shell
-from bcfl.chain.clock import DrivenChainClock
+from bcfl.chain.clock import DrivenChainClock, WallChainClock
 from bcfl.chain.intents import Outcome, OutcomeStatus
 from bcfl.chain.outbox import ActionKey
 from bcfl.contracts.calls import Call
@@ -278,3 +278,32 @@ async def test_a_failure_ends_the_shell_and_leaves_nothing_under_way(where):
         await stand.shell.run(stand.chronicle)
     assert caught.group_contains(ValueError, match=where)
     assert stand.activity.depth == 0
+
+
+@pytest.mark.asyncio
+async def test_a_deadline_that_the_wall_says_has_come_is_acted_on_once_though_no_block_says_so():
+    clock = WallChainClock()
+    clock.observe(BlockRef(1, "0x1", "0x0", 1000))
+    activity = Activity()
+    bell = Bell(activity)
+    seen = []
+
+    def decide(view, results):
+        seen.append(view.now)
+        return [WakeAt(1001)] if view.now < 1001 else []
+
+    shell = Shell(
+        role=SimpleNamespace(name="keeper", role="keeper", decide=decide, perform=None),
+        owner=None,
+        clock=clock,
+        activity=activity,
+        observer=None,
+        bell=bell,
+    )
+    chronicle = SimpleNamespace(seen=None, final=None, now=1000)
+    async with anyio.create_task_group() as group:
+        group.start_soon(shell.run, chronicle)
+        bell.ring()
+        await anyio.sleep(1.3)  # chain time is the wall's between blocks
+        group.cancel_scope.cancel()
+    assert seen == [1000, 1001]
