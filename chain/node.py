@@ -21,6 +21,7 @@ from bcfl.chain.errors import BlockUnavailable, ChainIdentityChanged, RpcError
 from bcfl.chain.transport import WebSocketTransport, dial
 from bcfl.contracts.delivery import BlockRef
 from bcfl.contracts.ids import Address, BlockHash, TxHash
+from bcfl.log import public_url
 
 __all__ = ("Capabilities", "FeeData", "Node", "RawBlock", "RawLog", "checksummed", "open_node")
 
@@ -80,7 +81,9 @@ class Node:
     """
 
     def __init__(self, *, url: str, transport: WebSocketTransport, call_timeout_s: float) -> None:
-        self.url = url
+        self.url = public_url(url)
+        """As it may be shown: without what follows the port."""
+        self._dial_url = url
         self.transport = transport
         self.web3: AsyncWeb3[WebSocketTransport] = AsyncWeb3(transport)
         self.chain_id = 0
@@ -111,7 +114,7 @@ class Node:
         """
         async with self._reconnecting:
             await self.transport.aclose()
-            self.transport = await dial(self.url, call_timeout_s=self._call_timeout_s)
+            self.transport = await dial(self._dial_url, call_timeout_s=self._call_timeout_s)
             self.web3.provider = self.transport
             chain_id, genesis_hash = await self._identity()
             if (chain_id, genesis_hash) != (self.chain_id, self.genesis_hash):

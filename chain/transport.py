@@ -28,6 +28,7 @@ from web3.types import RPCEndpoint, RPCResponse
 from websockets.asyncio.client import ClientConnection
 
 from bcfl.chain.errors import CallTimeout, ConnectionLost, NodeUnreachable, RpcError, WebSocketRequired
+from bcfl.log import public_url
 
 __all__ = ("Subscription", "WebSocketTransport", "connect", "dial")
 
@@ -113,7 +114,7 @@ class WebSocketTransport(AsyncJSONBaseProvider):
     """JSON-RPC over one open WebSocket; ``connect`` makes one.
 
     Args:
-        url: the node's URL, kept for messages.
+        url: the node's URL as it may be shown.
         connection: open, owned from here on.
         call_timeout_s: deadline of each call in seconds.
     """
@@ -301,8 +302,8 @@ async def dial(url: str, *, call_timeout_s: float = 30.0) -> WebSocketTransport:
             proxy=None if loopback else True,
         )
     except (OSError, TimeoutError, websockets.WebSocketException) as error:
-        raise NodeUnreachable(url, _one_line(error)) from error
-    return WebSocketTransport(url=url, connection=connection, call_timeout_s=call_timeout_s)
+        raise NodeUnreachable(public_url(url), _one_line(error)) from error
+    return WebSocketTransport(url=public_url(url), connection=connection, call_timeout_s=call_timeout_s)
 
 
 def _answers(message: str | bytes) -> Iterator[dict[str, Any]]:

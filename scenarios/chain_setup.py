@@ -105,7 +105,7 @@ async def set_up(
         {
             "chain_id": node.chain_id,
             "genesis_hash": node.genesis_hash,
-            "url": scenario.chain.url,
+            "url": node.url,
             "token": deployment.token,
             "factory": deployment.factory,
             "crowdsourcing": deployment.crowdsourcing,

@@ -27,6 +27,7 @@ from typing import Any, Self, TextIO
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from bcfl.log import public_url
 from bcfl.scenarios.errors import RunDirectoryOccupied, RunDirectoryUnreadable
 from bcfl.scenarios.loading import load, resolved
 from bcfl.scenarios.schema import Scenario
@@ -70,6 +71,10 @@ class RunDirectory:
                 f"{path} holds files already; give an empty or a new directory with --out."
             )
         directory = cls(path)
+        url = scenario.chain.url
+        if url is not None:
+            shown = scenario.chain.model_copy(update={"url": public_url(url)})
+            scenario = scenario.model_copy(update={"chain": shown})
         directory.scenario_file.write_text(resolved(scenario), encoding="utf-8")
         return directory
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import urllib.parse
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
 
-__all__ = ("configure",)
+__all__ = ("configure", "public_url")
 
 _SECRET_NAME = re.compile(r"(secret|private|password|passphrase|mnemonic|salt|keystore)", re.IGNORECASE)
 
@@ -54,6 +55,19 @@ def configure(*, level: str = "warning", json_file: Path | None = None, stream: 
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def public_url(url: str) -> str:
+    """What of a URL may be shown and stored: scheme, host and port. Providers put keys into the rest."""
+    parts = urllib.parse.urlsplit(url)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    try:
+        port = f":{parts.port}" if parts.port is not None else ""
+    except ValueError:
+        port = ""
+    hidden = "/…" if parts.path.strip("/") or parts.query else ""
+    return f"{parts.scheme}://{host}{port}{hidden}"
 
 
 def _formatter(shared: list[Any], renderer: Any) -> logging.Formatter:  # noqa: ANN401 - structlog's own type is Any

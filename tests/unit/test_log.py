@@ -10,7 +10,7 @@ import logging
 import pytest
 import structlog
 
-from bcfl.log import configure
+from bcfl.log import configure, public_url
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +92,16 @@ def test_the_standard_library_s_loggers_below_ours_speak_the_same_way():
     configure(level="info", stream=stream)
     logging.getLogger("bcfl.other").info("plain %s", "text")
     assert "plain text" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("ws://127.0.0.1:8545", "ws://127.0.0.1:8545"),
+        ("wss://user:secret@node.example/v3/0123456789abcdef", "wss://node.example/…"),
+        ("wss://node.example:443/?key=1", "wss://node.example:443/…"),
+        ("ws://[::1]:1", "ws://[::1]:1"),
+    ],
+)
+def test_of_a_url_only_scheme_host_and_port_are_shown(url, shown):
+    assert public_url(url) == shown
