@@ -148,7 +148,10 @@ class AgentProcess:
             self._observer.delivered(delivery)
             for listener in self._listeners:
                 listener(delivery)
-            if changed or isinstance(delivery, Batch):
+            # A task's own first event comes in a batch of its own right after the block that made it: agents look
+            # at the task when it is whole, so that what they do does not depend on who was faster.
+            whole = task is None or task.deadline
+            if whole and (changed or isinstance(delivery, Batch)):
                 for _, _, bell in self._agents:
                     bell.ring()
 

@@ -37,6 +37,7 @@ __all__ = (
 )
 
 _TASK = "CrowdsourcingTask"
+_ENTRY = 36  # index (4) ‖ commitment (32)
 
 
 @dataclass(frozen=True)
@@ -72,15 +73,6 @@ class Opening:
     place: int
     content: ContentId
     salt: bytes
-
-    def packed(self) -> bytes:
-        """Place (2) ‖ digest (32) ‖ size (4) ‖ salt (16)."""
-        return (
-            self.place.to_bytes(2, "big")
-            + self.content.digest
-            + self.content.size.to_bytes(4, "big")
-            + self.salt
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,9 +127,30 @@ def commit(task: Address, *, index: int, commitment: bytes) -> Call:
 
 
 def reveal(task: Address, *, batch: int, entries: bytes, openings: Sequence[Opening]) -> Call:
-    """Open entries of a batch."""
-    packed = b"".join(opening.packed() for opening in openings)
-    return Call(task, encode_call(_TASK, "reveal", batch, entries, packed))
+    """Open entries of a batch; the others go along closed, so that the contract knows the batch again.
+
+    One wrong opening reverts the whole call: who opens for others checks each against its commitment first.
+
+    Args:
+        task: where.
+        batch: the batch's number in the round.
+        entries: all of the batch, as its ``UpdatesCommitted`` has them: index (4) ‖ commitment (32) each.
+        openings: at most one for a place; a place beyond the batch is ignored.
+    """
+    opening_at = {opening.place: opening for opening in openings}
+    packed = b"".join(
+        _packed(entries[start : start + _ENTRY], opening_at.get(place))
+        for place, start in enumerate(range(0, len(entries), _ENTRY))
+    )
+    return Call(task, encode_call(_TASK, "reveal", batch, packed))
+
+
+def _packed(entry: bytes, opening: Opening | None) -> bytes:
+    """Closed: 0x00 ‖ index (4) ‖ commitment (32); opened: 0x01 ‖ index (4) ‖ digest (32) ‖ size (4) ‖ salt (16)."""
+    if opening is None:
+        return b"\0" + entry
+    size = opening.content.size.to_bytes(4, "big")
+    return b"\1" + entry[:4] + opening.content.digest + size + opening.salt
 
 
 def submit(task: Address, *, index: int, content: ContentId) -> Call:

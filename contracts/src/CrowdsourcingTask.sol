@@ -5,13 +5,10 @@ import {TrainingTask} from "./TrainingTask.sol";
 import {ICrowdsourcingTask} from "./interfaces/ICrowdsourcingTask.sol";
 import {Content, Permit, Phase, Sanction, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
-import {Unchecked} from "./libraries/Unchecked.sol";
 
 /// @title A task scored by a separate evaluator; the contract computes the rewards from the scores
 contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
     using Bitmaps for mapping(uint256 => uint256);
-    using Unchecked for bytes;
-    using Unchecked for uint256[];
 
     enum Standing {
         Listed,
@@ -64,21 +61,22 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         _requirePhase(Phase.Evaluation);
         Round storage r = _round;
         if (roundNumber != r.number) revert WrongRound(r.number);
-        Evaluator storage e = _evaluators[r.evaluator];
+        (uint8 active, uint16 revealed) = (r.evaluator, r.revealed);
+        Evaluator storage e = _evaluators[active];
         if (e.account != msg.sender) revert NotEvaluator(msg.sender);
         TaskConfig memory c = _config();
         if (!e.served) e.served = true;
-        uint64 payout = _credit(scores, roundNumber, c);
-        r.payout = payout;
-        emit EvaluationSubmitted(roundNumber, r.evaluator, report.digest, report.size, payout, scores);
-        _sanction(roundNumber, sanctions, c, roundNumber == c.rounds || r.cancelRequested);
+        uint64 payout = _credit(scores, revealed, roundNumber, c);
+        emit EvaluationSubmitted(roundNumber, active, report.digest, report.size, payout, scores);
+        if (sanctions.length != 0) {
+            _sanction(roundNumber, sanctions, c, roundNumber == c.rounds || r.cancelRequested);
+        }
         _acceptRanking(ranking, c);
         if (c.aggregator != address(0)) {
+            r.payout = payout;
             _enter(Phase.Aggregation, c.aggregationDuration);
         } else {
-            emit ModelSubmitted(roundNumber, msg.sender, next.digest, next.size);
-            r.modelMissed = 0;
-            _finalizeRound(next, c);
+            _finalizeRound(next, payout, c);
         }
     }
 
@@ -104,79 +102,119 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
     }
 
     /// @dev Credit the round's payout: ⌊P·sᵢ⁺/Σs⁺⌋ each, the remainder to the highest score, lowest index.
-    /// Unchecked: at most 2,048 scores below 2⁶³ each times a payout below 2⁵⁶.
-    function _credit(bytes calldata scores, uint32 roundNumber, TaskConfig memory c) private returns (uint64 payout) {
-        uint256[] memory revealed = Bitmaps.indices(_revealedWords());
-        uint256 count = revealed.length;
+    /// Unchecked: at most 2,048 scores below 2⁶³.
+    function _credit(bytes calldata scores, uint256 count, uint32 roundNumber, TaskConfig memory c)
+        private
+        returns (uint64 payout)
+    {
         if (scores.length != count * 8) revert WrongScoreCount(count);
-        uint256[] memory amounts = new uint256[](count);
+        uint256 words = Bitmaps.wordsFor(_population.members);
         uint256 sum;
         uint256 best;
         uint256 highest;
-        bool uniqueDigests = c.uniqueDigests;
-        unchecked {
-            for (uint256 i; i < count; ++i) {
-                int256 score = int256(scores.word(i << 3)) >> 192;
-                if (uniqueDigests && score != 0 && _disowned[roundNumber].has(revealed.get(i))) {
-                    revert DigestNotOwned(uint32(revealed.get(i)));
-                }
-                if (score <= 0) continue;
-                uint256 positive = uint256(score);
-                amounts.set(i, positive);
-                sum += positive;
-                if (positive > highest) (highest, best) = (positive, i);
-            }
-            if (sum == 0) return 0;
-            payout = _payout(sum, c);
-            uint256 left = payout;
-            for (uint256 i; i < count; ++i) {
-                uint256 amount = payout * amounts.get(i) / sum;
-                amounts.set(i, amount);
-                left -= amount;
-            }
-            amounts[best] += left;
+        uint256[] memory shares; // room for all who revealed, not zeroed; its length is known after the loop
+        uint256 start;
+        uint256 end;
+        assembly ("memory-safe") {
+            start := scores.offset
+            shares := mload(0x40)
+            end := add(shares, 0x20)
+            mstore(0x40, add(end, shl(5, count)))
         }
-        _book(revealed, amounts, payout, roundNumber, c);
+        unchecked {
+            for (uint256 w; w < words; ++w) {
+                uint256 revealed = _revealed[roundNumber][w];
+                uint256 disowned = c.uniqueDigests ? _disowned[roundNumber][w] : 0;
+                for (uint256 index = w << 8; revealed != 0; ++index) {
+                    if (revealed & 1 != 0) {
+                        int256 score;
+                        assembly ("memory-safe") {
+                            score := sar(192, calldataload(start))
+                            start := add(start, 8)
+                        }
+                        if (disowned & 1 != 0) {
+                            if (score != 0) revert DigestNotOwned(uint32(index));
+                        }
+                        if (score > 0) {
+                            assembly ("memory-safe") {
+                                mstore(end, or(shl(64, index), score))
+                                end := add(end, 0x20)
+                                sum := add(sum, score)
+                                if gt(score, highest) {
+                                    highest := score
+                                    best := index
+                                }
+                            }
+                        }
+                    } else if (revealed & 0xffff == 0) {
+                        revealed >>= 15;
+                        disowned >>= 15;
+                        index += 15;
+                    }
+                    revealed >>= 1;
+                    disowned >>= 1;
+                }
+            }
+        }
+        if (sum == 0) return 0;
+        assembly ("memory-safe") {
+            mstore(shares, sub(shr(5, sub(end, shares)), 1))
+        }
+        payout = _pay(c.roundBudget == 0 ? c.rate * sum / 1e9 : c.roundBudget);
+        _distribute(shares, sum, best, payout, roundNumber, c.vestingRounds);
     }
 
-    /// @dev What a round pays when scores sum to `sum` (10⁻⁹).
-    function _payout(uint256 sum, TaskConfig memory c) private view returns (uint64) {
-        return _withinEscrow(c.roundBudget == 0 ? c.rate * sum / 1e9 : c.roundBudget);
-    }
-
-    /// @dev `due` and what was slashed or forfeited for this budget, as far as the escrow goes.
-    function _withinEscrow(uint256 due) private view returns (uint64) {
-        due += _population.bonus;
+    /// @dev Move what a round pays from the escrow to the credits: `due` and what was slashed or forfeited for this
+    /// budget, as far as the escrow goes. Unchecked: all that ever comes in fits 56 bits.
+    function _pay(uint256 due) private returns (uint64 payout) {
+        uint64 bonus = _population.bonus;
+        if (bonus != 0) _population.bonus = 0;
+        due += bonus;
         uint64 escrow = _ledger.escrow;
-        return due < escrow ? uint64(due) : escrow;
+        payout = due < escrow ? uint64(due) : escrow;
+        unchecked {
+            _ledger.escrow = escrow - payout;
+            _ledger.credits += payout;
+        }
     }
 
-    /// @dev Move `total` from the escrow to members' credits, four members a slot.
-    function _book(
-        uint256[] memory indices,
-        uint256[] memory amounts,
-        uint64 total,
+    /// @dev Credit `payout` to members, four a slot. `shares`: index (above 64 bits) and weight of each, ascending;
+    /// `sum` is that of the weights, and the member `best` gets the remainder. Without checks: a weight is below
+    /// 2⁶³, a payout below 2⁵⁶.
+    function _distribute(
+        uint256[] memory shares,
+        uint256 sum,
+        uint256 best,
+        uint256 payout,
         uint32 roundNumber,
-        TaskConfig memory c
+        uint256 vestingRounds
     ) private {
-        if (total == 0) return;
-        _ledger.escrow -= total;
-        _ledger.credits += total;
-        if (_population.bonus != 0) _population.bonus = 0;
-        uint256 slot;
-        uint256 lanes;
-        unchecked {
-            for (uint256 i; i < indices.length; ++i) {
-                uint256 index = indices.get(i);
-                if (index >> 2 != slot) {
-                    if (lanes != 0) _creditSlot(slot, lanes, roundNumber, c.vestingRounds);
-                    slot = index >> 2;
-                    lanes = 0;
-                }
-                lanes |= amounts.get(i) << ((index & 3) << 6);
-            }
+        if (payout == 0) return;
+        uint256 left = payout;
+        uint256 held; // what the slot of `best` gets, until the remainder is known
+        uint256 p;
+        uint256 end;
+        assembly ("memory-safe") {
+            p := add(shares, 0x20)
+            end := add(p, shl(5, mload(shares)))
         }
-        if (lanes != 0) _creditSlot(slot, lanes, roundNumber, c.vestingRounds);
+        while (p != end) {
+            uint256 slot;
+            uint256 lanes;
+            assembly ("memory-safe") {
+                let share := mload(p)
+                slot := shr(66, share)
+                for {} and(lt(p, end), eq(shr(66, share), slot)) { share := mload(p) } {
+                    let amount := div(mul(payout, and(share, 0xffffffffffffffff)), sum)
+                    left := sub(left, amount)
+                    lanes := or(lanes, shl(and(shr(58, share), 0xc0), amount)) // 64 bits a member
+                    p := add(p, 0x20)
+                }
+            }
+            if (slot == best >> 2) held = lanes;
+            else _creditSlot(slot, lanes, roundNumber, vestingRounds);
+        }
+        _creditSlot(best >> 2, held + (left << ((best & 3) << 6)), roundNumber, vestingRounds);
     }
 
     function _setEvaluators(address[] calldata evaluators) internal override {
@@ -223,23 +261,22 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         for (uint256 w; w < words.length; ++w) {
             words[w] &= ~_disowned[number][w];
         }
-        uint256[] memory indices = Bitmaps.indices(words);
-        uint256 count = indices.length;
+        uint256[] memory shares = Bitmaps.indices(words);
+        uint256 count = shares.length;
         if (count == 0) return 0;
         // By rate there is no budget of a round: an equal part of what is left, this round included.
-        payout = _withinEscrow(c.roundBudget == 0 ? _ledger.escrow / (c.rounds - number + 1) : c.roundBudget);
-        uint256[] memory amounts = new uint256[](count);
+        payout = _pay(c.roundBudget == 0 ? _ledger.escrow / (c.rounds - number + 1) : c.roundBudget);
+        uint256 first = shares[0];
         for (uint256 i; i < count; ++i) {
-            amounts[i] = payout / count;
+            shares[i] = shares[i] << 64 | 1;
         }
-        amounts[0] += payout % count;
-        _book(indices, amounts, payout, number, c);
+        _distribute(shares, count, first, payout, number, c.vestingRounds);
     }
 
     function _acceptModel(Content memory proposed, TaskConfig memory c) internal override {
         if (msg.sender != c.aggregator) revert NotAggregator(msg.sender);
         emit ModelSubmitted(_round.number, msg.sender, proposed.digest, proposed.size);
         _round.modelMissed = 0;
-        _finalizeRound(proposed, c);
+        _finalizeRound(proposed, _round.payout, c);
     }
 }

@@ -16,7 +16,8 @@ abstract contract Intake is Membership {
     uint256 internal constant MAX_BATCH = 256;
     uint256 private constant SIGNED_ENTRY = 101; // index 4, commitment 32, r 32, s 32, v 1
     uint256 private constant ENTRY = 36; // index 4, commitment 32
-    uint256 private constant OPENING = 54; // place 2, digest 32, size 4, salt 16
+    uint256 private constant CLOSED = 37; // tag 0, index 4, commitment 32
+    uint256 private constant OPENED = 57; // tag 1, index 4, digest 32, size 4, salt 16
     uint256 private constant UPDATE = 44; // index 4, digest 32, size 4, position 4
     uint32 private constant TASK_OWNED = type(uint32).max;
 
@@ -33,7 +34,7 @@ abstract contract Intake is Membership {
         uint16 committed;
         uint16 revealed;
         uint16 batches;
-        uint64 payout; // credited in this round
+        uint64 payout; // credited in this round, while its model is awaited
     }
 
     /// @dev A batch slot is reused every round: the hash binds the round's commitments themselves.
@@ -113,16 +114,14 @@ abstract contract Intake is Membership {
     }
 
     /// @inheritdoc ITrainingTask
-    function reveal(uint256 batch, bytes calldata entries, bytes calldata openings) external {
+    function reveal(uint256 batch, bytes calldata entries) external {
         TaskConfig memory c = _config();
         _requirePhase(Phase.Reveal);
         Round storage r = _round;
         BatchSlot memory slot = _batches[batch];
-        if (batch >= r.batches || bytes28(keccak256(entries)) != slot.entries) revert UnknownBatch(batch);
-        uint256 count = openings.length / OPENING;
-        if (count == 0 || count > MAX_BATCH || openings.length % OPENING != 0) revert MalformedBatch();
-        bytes memory updates = new bytes(count * UPDATE);
-        uint256 taken = _acceptOpenings(r.number, slot.firstPosition, entries, openings, updates, c);
+        bytes memory updates = new bytes(entries.length / CLOSED * UPDATE);
+        (uint256 taken, bytes28 hash) = _acceptOpenings(r.number, slot.firstPosition, entries, updates, c);
+        if (batch >= r.batches || hash != slot.entries) revert UnknownBatch(batch);
         _shorten(updates, taken * UPDATE);
         r.revealed += uint16(taken);
         emit UpdatesSubmitted(r.number, updates);
@@ -208,42 +207,58 @@ abstract contract Intake is Membership {
         committed[w] = bits;
     }
 
-    /// @dev Mark the members whose commitments are opened as revealed, and pack their updates.
+    /// @dev Mark the members whose commitments are opened as revealed and pack their updates. `hash` is that of the
+    /// batch as committed if every opening is right: the caller compares it, and a revert undoes what was marked.
     function _acceptOpenings(
         uint32 roundNumber,
         uint32 firstPosition,
         bytes calldata entries,
-        bytes calldata openings,
         bytes memory updates,
         TaskConfig memory c
-    ) private returns (uint256 taken) {
+    ) private returns (uint256 taken, bytes28 hash) {
         mapping(uint256 => uint256) storage revealed = _revealed[roundNumber];
+        bytes memory committed = new bytes(entries.length / CLOSED * ENTRY);
         // The word of `revealed` at hand, written back when an entry of another comes.
-        uint256 w = entries.word(0) >> 232;
+        uint256 w = entries.word(1) >> 232;
         uint256 bits = revealed[w];
+        uint256 place;
         unchecked {
-            for (uint256 start; start < openings.length; start += OPENING) {
-                uint256 place = openings.word(start) >> 240;
-                if (place >= entries.length / ENTRY) continue;
-                uint32 index = uint32(entries.word(place * ENTRY) >> 224);
-                if (index >> 8 != w) {
-                    revealed[w] = bits;
-                    w = index >> 8;
-                    bits = revealed[w];
+            for (uint256 start; start < entries.length; ++place) {
+                uint256 tag = entries.word(start) >> 248;
+                uint32 index = uint32(entries.word(start + 1) >> 224);
+                bytes32 digest = bytes32(entries.word(start + 5)); // closed: the commitment itself
+                bytes32 commitment = digest;
+                start += tag == 0 ? CLOSED : OPENED;
+                if (tag > 1 || start > entries.length) revert MalformedBatch();
+                if (tag == 1) {
+                    uint32 size = uint32(entries.word(start - 20) >> 224);
+                    bytes16 salt = bytes16(bytes32(entries.word(start - 16)));
+                    commitment = Commitments.commitment(roundNumber, index, digest, size, salt);
+                    if (index >> 8 != w) {
+                        revealed[w] = bits;
+                        w = index >> 8;
+                        bits = revealed[w];
+                    }
+                    uint256 bit = 1 << (index & 0xff);
+                    if (bits & bit == 0 && size <= c.maxUpdateSize) {
+                        bits |= bit;
+                        uint32 position = firstPosition + uint32(place);
+                        if (c.uniqueDigests) _claim(digest, roundNumber, position, index);
+                        _packUpdate(updates, taken++, index, digest, size, position);
+                    }
                 }
-                if (bits & (1 << (index & 0xff)) != 0) continue;
-                bytes32 digest = bytes32(openings.word(start + 2));
-                uint32 size = uint32(openings.word(start + 34) >> 224);
-                bytes16 salt = bytes16(bytes32(openings.word(start + 38)));
-                bytes32 opened = Commitments.commitment(roundNumber, index, digest, size, salt);
-                if (size > c.maxUpdateSize || uint256(opened) != entries.word(place * ENTRY + 4)) continue;
-                bits |= 1 << (index & 0xff);
-                uint32 position = firstPosition + uint32(place);
-                if (c.uniqueDigests) _claim(digest, roundNumber, position, index);
-                _packUpdate(updates, taken++, index, digest, size, position);
+                assembly ("memory-safe") {
+                    let p := add(add(committed, 0x20), mul(place, 36))
+                    mstore(p, shl(224, index))
+                    mstore(add(p, 4), commitment)
+                }
             }
         }
         revealed[w] = bits;
+        assembly ("memory-safe") {
+            mstore(committed, mul(place, 36))
+        }
+        hash = bytes28(keccak256(committed));
     }
 
     function _markCommitted(Round storage r, uint32 index) private {
@@ -279,11 +294,10 @@ abstract contract Intake is Membership {
     ) private pure {
         assembly ("memory-safe") {
             let p := add(add(updates, 0x20), mul(place, 44))
+            // In this order each write covers what the one before spilt over its field.
             mstore(p, shl(224, index))
+            mstore(add(p, 12), or(shl(32, size), position))
             mstore(add(p, 4), digest)
-            // The last eight bytes without touching what follows the buffer.
-            let tail := add(p, 12)
-            mstore(tail, or(and(mload(tail), not(0xffffffffffffffff)), or(shl(32, size), position)))
         }
     }
 }

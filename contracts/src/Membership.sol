@@ -28,6 +28,7 @@ abstract contract Membership is Escrow {
         bool ranked; // the coming cohort was chosen by the evaluator
         uint64 bonus; // slashed and forfeited: on top of the next round's budget
         uint32 modelSize; // here, because every round reads this slot and the model's digest fills its own
+        bool moved; // somebody came or went since the cohort was drawn
     }
 
     Population internal _population;
@@ -58,6 +59,7 @@ abstract contract Membership is Escrow {
         if (_memberOf[account] != 0) revert AlreadyMember(account);
         index = p.members++;
         ++p.active;
+        p.moved = true;
         _memberOf[account] = uint256(index) + 1;
         _members[index] = Member(account, stake);
         _active.add(index);
@@ -72,6 +74,7 @@ abstract contract Membership is Escrow {
         member.stake = 0;
         _active.remove(index);
         --p.active;
+        p.moved = true;
         emit TrainerLeft(index);
     }
 
@@ -118,6 +121,7 @@ abstract contract Membership is Escrow {
             _suspended.remove(index);
             --p.active;
             --p.suspended;
+            p.moved = true;
             // After the last round nothing could be done with forfeits but return them to the publisher.
             uint64 forfeited = last ? 0 : _forfeit(index, round, c.vestingRounds);
             p.bonus += forfeited;
@@ -145,6 +149,13 @@ abstract contract Membership is Escrow {
         Population storage p = _population;
         uint256 words = Bitmaps.wordsFor(p.members);
         cohort = new uint256[](words);
+        // Most rounds of most tasks: all of the last round's again, and nothing to write.
+        if (c.selection == Selection.All && !p.moved && p.suspended == 0) {
+            for (uint256 w; w < words; ++w) {
+                cohort[w] = _cohort[w];
+            }
+            return (cohort, p.active);
+        }
         for (uint256 w; w < words; ++w) {
             uint256 eligible = _active[w];
             if (p.suspended != 0) {
@@ -161,6 +172,7 @@ abstract contract Membership is Escrow {
             size = limit;
         }
         p.ranked = false;
+        p.moved = false;
         for (uint256 w; w < words; ++w) {
             _cohort[w] = cohort[w];
         }

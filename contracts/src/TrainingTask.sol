@@ -101,14 +101,14 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
             else if (!_activateEvaluator()) _end(CANCELLED_NO_EVALUATOR);
             else _startRound(c);
         } else if (phase == Phase.Training) {
-            if (r.committed == 0) _finalizeRound(_model(), c);
+            if (r.committed == 0) _finalizeRound(_model(), 0, c);
             else _everyoneCommitted(c);
         } else if (phase == Phase.Reveal) {
             _everyoneRevealed(c);
         } else if (phase == Phase.Aggregation) {
             // Credits stand, the model is kept; a second miss in a row ends the task.
             ++r.modelMissed;
-            _finalizeRound(_model(), c);
+            _finalizeRound(_model(), r.payout, c);
         } else if (phase == Phase.Closing) {
             r.phase = Phase.Completed;
             emit TaskCompleted();
@@ -206,7 +206,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     /// @inheritdoc Intake
     function _everyoneRevealed(TaskConfig memory c) internal override {
         if (_round.revealed != _round.committed) _punishUnopened(c);
-        if (_round.revealed == 0) _finalizeRound(_model(), c);
+        if (_round.revealed == 0) _finalizeRound(_model(), 0, c);
         else _enter(Phase.Evaluation, c.evaluationDuration);
     }
 
@@ -247,15 +247,16 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     }
 
     /// @dev End the round with its model and go on to the next, or to the end.
-    function _finalizeRound(Content memory next, TaskConfig memory c) internal {
+    function _finalizeRound(Content memory next, uint64 payout, TaskConfig memory c) internal {
         Round storage r = _round;
+        uint32 size = _population.modelSize;
         if (next.digest != _modelDigest) {
             _modelDigest = next.digest;
-            _population.modelSize = next.size;
+            if (next.size != size) _population.modelSize = size = next.size;
             if (c.uniqueDigests) _claimForTask(next.digest);
         }
         if (c.selection != Selection.All) _seed = keccak256(abi.encode(_seed, next.digest));
-        emit RoundFinalized(r.number, next.digest, _population.modelSize, r.payout);
+        emit RoundFinalized(r.number, next.digest, size, payout);
         if (r.modelMissed == 2) _end(CANCELLED_NO_MODEL);
         else if (r.number == c.rounds) _enter(Phase.Closing, c.closingDuration);
         else if (r.cancelRequested) _end(CANCELLED_BY_PUBLISHER);
@@ -264,16 +265,18 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
 
     function _startRound(TaskConfig memory c) internal {
         Round storage r = _round;
-        uint32 number = ++r.number;
+        uint32 number = r.number + 1;
         (uint256[] memory cohort, uint256 size) = _drawCohort(number, c);
+        uint40 deadline = uint40(block.timestamp) + c.trainingDuration;
+        // Together, so that the slot is written once.
         r.phase = Phase.Training;
+        r.number = number;
+        r.deadline = deadline;
         r.cohort = uint16(size);
         r.committed = 0;
         r.revealed = 0;
         r.batches = 0;
         r.payout = 0;
-        uint40 deadline = uint40(block.timestamp) + c.trainingDuration;
-        r.deadline = deadline;
         emit RoundStarted(number, _modelDigest, _population.modelSize, deadline, cohort);
     }
 

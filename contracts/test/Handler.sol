@@ -209,8 +209,7 @@ contract Handler is TaskFixture {
     function _tryOpen(uint32 index) private {
         uint256 slot = _slot(index);
         if (!_has[slot]) return;
-        bytes memory entries = _entry(index, _committedDigest[slot]);
-        try task.reveal(_batch[slot], entries, _opening(0, _committedDigest[slot], SIZE)) {} catch {}
+        try task.reveal(_batch[slot], _opening(index, _committedDigest[slot], SIZE)) {} catch {}
     }
 
     function _slot(uint32 index) private view returns (uint256) {

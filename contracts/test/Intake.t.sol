@@ -91,9 +91,8 @@ contract IntakeTest is TaskFixture {
         task.commitBatch(batch);
         vm.assertEq(task.round().committed, 4);
         _advance();
-        bytes memory entries = abi.encodePacked(_honest(515), _honest(3), _honest(256), _honest(4));
-        task.reveal(0, entries, _opened(0, 515));
-        task.reveal(0, entries, abi.encodePacked(_opened(3, 4), _opened(2, 256), _opened(0, 515), _opened(1, 3)));
+        task.reveal(0, abi.encodePacked(_opened(515), _closed(3), _closed(256), _closed(4)));
+        task.reveal(0, abi.encodePacked(_opened(515), _opened(3), _opened(256), _opened(4)));
         _assertPhase(Phase.Evaluation);
         _evaluate(_scores(1e9, 1e9, 1e9, 5e9));
         vm.assertEq(_vested(515), uint64(250 * ONE) * 5 / 8);
@@ -109,29 +108,91 @@ contract IntakeTest is TaskFixture {
         vm.expectEmit(address(task));
         emit ITrainingTask.UpdatesSubmitted(1, abi.encodePacked(uint32(1), _digest(1, 1), SIZE, uint32(1)));
         vm.prank(stranger);
-        task.reveal(1, _honest(1), _opened(0, 1));
+        task.reveal(1, _opened(1));
     }
 
-    function test_WrongOpeningsAreSkippedAndAreNoFault() public {
+    function test_OpeningsComeWithTheClosedEntriesOfTheirBatch() public {
+        _relayed();
+        task.commitBatch(abi.encodePacked(_signed(3), _signed(0), _signed(2), _signed(1)));
+        vm.expectEmit(address(task));
+        emit ITrainingTask.UpdatesSubmitted(1, abi.encodePacked(_update(0, 1), _update(1, 3)));
+        task.reveal(0, abi.encodePacked(_closed(3), _opened(0), _closed(2), _opened(1)));
+        // Those already open are skipped, opened or closed.
+        vm.expectEmit(address(task));
+        emit ITrainingTask.UpdatesSubmitted(1, abi.encodePacked(_update(3, 0)));
+        task.reveal(0, abi.encodePacked(_opened(3), _opened(0), _closed(2), _closed(1)));
+        bytes memory again = abi.encodePacked(_opened(3), _opened(0), _closed(2), _opened(1));
+        vm.expectRevert(ITrainingTask.NothingAccepted.selector);
+        task.reveal(0, again);
+        bytes memory none = abi.encodePacked(_closed(3), _closed(0), _closed(2), _closed(1));
+        vm.expectRevert(ITrainingTask.NothingAccepted.selector);
+        task.reveal(0, none);
+        vm.assertEq(task.round().revealed, 3);
+        task.reveal(0, abi.encodePacked(_closed(3), _closed(0), _opened(2), _closed(1)));
+        _assertPhase(Phase.Evaluation);
+    }
+
+    function test_AWrongOpeningRevertsAndIsNobodysFault() public {
         _relayed();
         task.commitBatch(abi.encodePacked(_signed(0), _signed(1), _signed(2), _signed(3)));
-        bytes memory entries = abi.encodePacked(_honest(0), _honest(1), _honest(2), _honest(3));
-        bytes memory openings = abi.encodePacked(
-            _opening(0, keccak256("wrong"), SIZE),
-            _opening(1, _digest(1, 1), SIZE + 1),
-            abi.encodePacked(uint16(1), _digest(1, 1), SIZE, bytes16(0)),
-            _opening(4, _digest(1, 0), SIZE), // no such place
-            _opening(type(uint16).max, _digest(1, 0), SIZE),
-            _opened(2, 2),
-            _opened(2, 2) // twice
-        );
-        task.reveal(0, entries, openings);
-        vm.assertEq(task.round().revealed, 1);
-        bytes memory again = _opened(2, 2);
-        vm.expectRevert(ITrainingTask.NothingAccepted.selector);
-        task.reveal(0, entries, again);
-        task.reveal(0, entries, abi.encodePacked(_opened(0, 0), _opened(1, 1), _opened(3, 3)));
+        bytes memory rest = abi.encodePacked(_opened(1), _opened(2), _opened(3));
+        bytes32 digest = _digest(1, 0);
+        _assertUnknown(abi.encodePacked(_opening(0, keccak256("wrong"), SIZE), rest));
+        _assertUnknown(abi.encodePacked(_opening(0, digest, SIZE + 1), rest));
+        _assertUnknown(abi.encodePacked(uint8(1), uint32(0), digest, SIZE, bytes16(0), rest));
+        _assertUnknown(abi.encodePacked(_opening(4, digest, SIZE), rest)); // another index
+        _assertUnknown(abi.encodePacked(_closed(1), rest)); // twice
+        _assertUnknown(abi.encodePacked(rest, _opened(0))); // another order
+        _assertUnknown(rest); // one left out
+        _assertUnknown(abi.encodePacked(_opened(0), rest, _opened(4))); // one too many
+        _assertUnknown("");
+        vm.assertEq(task.round().revealed, 0);
+        task.reveal(0, abi.encodePacked(_opened(0), rest));
         _assertPhase(Phase.Evaluation);
+    }
+
+    function test_MalformedEntriesRevert() public {
+        _started(_config(), 2);
+        _commit(0);
+        _commit(1);
+        bytes memory opened = _opened(0);
+        bytes memory closed = _closed(0);
+        _assertMalformed(abi.encodePacked(opened, uint8(0)));
+        _assertMalformed(abi.encodePacked(closed, opened, hex"01"));
+        _assertMalformed(new bytes(36));
+        opened[0] = 0x02;
+        _assertMalformed(opened);
+    }
+
+    /// @dev Any mixture of opened and closed entries opens the opened ones alone.
+    function testFuzz_ExactlyTheOpenedAreRevealed(uint8 first, uint8 second) public {
+        TaskConfig memory c = _config();
+        (c.relayed, c.capacity) = (true, 8);
+        _started(c, 8);
+        bytes memory signed;
+        for (uint32 i; i < 8; ++i) {
+            signed = abi.encodePacked(signed, _signed(i));
+        }
+        task.commitBatch(signed);
+        uint8 open;
+        for (uint256 call; call < 2; ++call) {
+            uint8 mask = call == 0 ? first : second;
+            bytes memory entries = _mixture(mask);
+            if (_phase() != Phase.Reveal) break;
+            if (mask & ~open == 0) vm.expectRevert(ITrainingTask.NothingAccepted.selector);
+            task.reveal(0, entries);
+            open |= mask;
+            for (uint32 i; i < 8; ++i) {
+                (, bool revealed,) = task.intakeOf(1, i);
+                vm.assertEq(revealed, open & (1 << i) != 0);
+            }
+        }
+    }
+
+    function _mixture(uint8 mask) private view returns (bytes memory entries) {
+        for (uint32 i; i < 8; ++i) {
+            entries = abi.encodePacked(entries, mask & (1 << i) != 0 ? _opened(i) : _closed(i));
+        }
     }
 
     function test_AnOversizeUpdateCannotBeOpened() public {
@@ -141,48 +202,41 @@ contract IntakeTest is TaskFixture {
         vm.prank(_account(0));
         task.commit(0, commitment);
         _commit(1);
+        bytes memory opening = _opening(0, digest, 2_001);
         vm.expectRevert(ITrainingTask.NothingAccepted.selector);
-        task.reveal(0, abi.encodePacked(uint32(0), commitment), _opening(0, digest, 2_001));
+        task.reveal(0, opening);
     }
 
     function test_OpeningsNameABatchOfThisRound() public {
         _started(_config(), 2);
         _commit(0);
         _commit(1);
-        bytes memory entries = _honest(0);
-        bytes memory openings = _opened(0, 0);
+        bytes memory opened = _opened(0);
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.UnknownBatch.selector, 2));
-        task.reveal(2, entries, openings);
+        task.reveal(2, opened);
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.UnknownBatch.selector, 1));
-        task.reveal(1, entries, openings);
-        vm.expectRevert(ITrainingTask.MalformedBatch.selector);
-        task.reveal(0, entries, "");
-        vm.expectRevert(ITrainingTask.MalformedBatch.selector);
-        task.reveal(0, entries, new bytes(53));
-        vm.expectRevert(ITrainingTask.MalformedBatch.selector);
-        task.reveal(0, entries, new bytes(54 * 257));
+        task.reveal(1, opened);
     }
 
     function test_OpeningsOfAnEarlierRoundAreUnknown() public {
         _started(_config(), 2);
-        bytes memory old = _honest(1);
+        bytes memory old = _opened(1);
         _round(2);
         _commit(0);
         _advance();
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.UnknownBatch.selector, 1));
-        task.reveal(1, old, _opening(0, _digest(1, 1), SIZE));
+        task.reveal(1, old);
     }
 
     function test_LateOpeningsAreRefused() public {
         _started(_config(), 2);
         _commit(0);
         _commit(1);
-        bytes memory entries = _honest(0);
-        bytes memory openings = _opened(0, 0);
+        bytes memory opened = _opened(0);
         uint256 deadline = task.round().deadline;
         vm.warp(deadline);
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.DeadlinePassed.selector, deadline));
-        task.reveal(0, entries, openings);
+        task.reveal(0, opened);
     }
 
     // ---------------------------------------------------------------- digests
@@ -283,8 +337,26 @@ contract IntakeTest is TaskFixture {
         return _entry(index, _digest(_number(), index));
     }
 
-    function _opened(uint16 place, uint32 index) private view returns (bytes memory) {
-        return _opening(place, _digest(_number(), index), SIZE);
+    function _opened(uint32 index) private view returns (bytes memory) {
+        return _opening(index, _digest(_number(), index), SIZE);
+    }
+
+    function _closed(uint32 index) private view returns (bytes memory) {
+        return abi.encodePacked(uint8(0), _honest(index));
+    }
+
+    function _update(uint32 index, uint32 position) private view returns (bytes memory) {
+        return abi.encodePacked(index, _digest(_number(), index), SIZE, position);
+    }
+
+    function _assertUnknown(bytes memory entries) private {
+        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.UnknownBatch.selector, 0));
+        task.reveal(0, entries);
+    }
+
+    function _assertMalformed(bytes memory entries) private {
+        vm.expectRevert(ITrainingTask.MalformedBatch.selector);
+        task.reveal(0, entries);
     }
 
     function _assertOwner(bytes32 digest, uint32 index) private view {

@@ -295,6 +295,66 @@ contract MembershipTest is TaskFixture {
         vm.assertEq(task.round().cohort, 4);
     }
 
+    /// @dev The last cohort is taken again where nobody came or went: whatever changes it must be seen.
+    function test_AllFollowsWhoComesAndGoesAfterQuietRounds() public {
+        TaskConfig memory c = _config();
+        (c.rounds, c.capacity, c.roundBudget) = (14, 8, 50 * ONE);
+        _started(c, 5);
+        _assertCohort("11111");
+        _round(5);
+        _round(5);
+        _assertCohort("11111");
+        _join(5);
+        _assertCohort("111110");
+        _round(5);
+        _assertCohort("111111");
+        _round(6);
+        _leave(1);
+        _assertCohort("101111");
+        _roundAndSanction(0, 0);
+        _assertCohort("101111");
+        _roundAndSanction(3, 2);
+        _assertCohort("101011");
+        _roundAndSanction(0, 0);
+        _assertCohort("101011");
+        _roundAndSanction(0, 0);
+        _assertCohort("101111"); // parole
+        _roundAndSanction(0, 0);
+        _assertCohort("101111");
+        _roundAndSanction(3, 5);
+        _roundAndSanction(3, 0); // ejected: nobody is suspended, and one has gone
+        _assertCohort("101011");
+        _roundAndSanction(0, 0);
+        _assertCohort("101011");
+    }
+
+    /// @dev A round of the whole cohort, and a sanction of `index` where that is not zero.
+    function _roundAndSanction(uint32 index, uint32 rounds) private {
+        uint32 count;
+        for (uint32 i; i < 6; ++i) {
+            if (!_inCohort(i)) continue;
+            _commit(i);
+            ++count;
+        }
+        uint256 batch;
+        for (uint32 i; i < 6; ++i) {
+            if (_inCohort(i)) _open(batch++, i);
+        }
+        if (index == 0) _evaluate(_equal(count));
+        else _evaluateAndSanction(_equal(count), index, rounds);
+    }
+
+    /// @dev `expected`: 1 for each member of the cohort, in index order.
+    function _assertCohort(bytes memory expected) private view {
+        _assertPhase(Phase.Training);
+        uint256 size;
+        for (uint32 i; i < expected.length; ++i) {
+            vm.assertEq(_inCohort(i), expected[i] == "1");
+            if (expected[i] == "1") ++size;
+        }
+        vm.assertEq(task.round().cohort, size);
+    }
+
     function test_FirstComeTakesThoseWhoJoinedFirst() public {
         TaskConfig memory c = _config();
         (c.selection, c.cohortSize, c.capacity) = (Selection.FirstCome, 3, 6);

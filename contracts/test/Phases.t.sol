@@ -440,7 +440,7 @@ contract PhasesTest is TaskFixture {
         _started(_config(), 4);
         bytes memory wrong = abi.encodeWithSelector(ITrainingTask.WrongPhase.selector, Phase.Training);
         vm.expectRevert(wrong);
-        task.reveal(0, "", "");
+        task.reveal(0, "");
         vm.expectRevert(wrong);
         task.submitModel(1, bytes32(0), 0);
         vm.expectRevert(wrong);

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {CrowdsourcingTask} from "../src/CrowdsourcingTask.sol";
 import {ICrowdsourcingTask} from "../src/interfaces/ICrowdsourcingTask.sol";
 import {ITrainingTask} from "../src/interfaces/ITrainingTask.sol";
-import {Sanction, TaskConfig} from "../src/interfaces/TaskTypes.sol";
+import {Phase, Sanction, TaskConfig} from "../src/interfaces/TaskTypes.sol";
 import {TaskFixture} from "./TaskFixture.sol";
 
 /// @title Scores, rewards, vesting, withdrawals, bonds and what returns to the publisher
@@ -364,6 +364,41 @@ contract RewardsTest is TaskFixture {
         }
         vm.assertEq(credited, payout, "sum");
         vm.assertEq(task.ledger().escrow, BUDGET - payout);
+    }
+
+    /// @dev Whatever slots those scored share, and wherever the highest stands: each its floor, the first of the
+    /// highest the remainder too, nobody else anything.
+    function testFuzz_EveryoneIsCreditedInTheirOwnLane(int64[20] memory given, uint32 absent, bool vesting) public {
+        TaskConfig memory c = _config();
+        (c.capacity, c.vestingRounds) = (20, vesting ? 1 : 0);
+        _started(c, 20);
+        absent &= 0xffffe; // member 0 is there
+        uint256 count;
+        for (uint32 i; i < 20; ++i) {
+            if (absent >> i & 1 == 0) _commit(i);
+        }
+        if (_phase() == Phase.Training) _advance();
+        int64[] memory scores = new int64[](20);
+        (uint256 sum, uint32 best, int64 highest) = (0, 0, 0);
+        for (uint32 i; i < 20; ++i) {
+            if (absent >> i & 1 != 0) continue;
+            _open(count, i);
+            scores[count++] = given[i];
+            if (given[i] > 0) sum += uint64(given[i]);
+            if (given[i] > highest) (highest, best) = (given[i], i);
+        }
+        assembly ("memory-safe") {
+            mstore(scores, count)
+        }
+        _evaluate(scores);
+        uint256 others;
+        for (uint32 i; i < 20; ++i) {
+            uint256 part = absent >> i & 1 == 0 && given[i] > 0 ? uint256(250 * ONE) * uint64(given[i]) / sum : 0;
+            if (i == best) continue;
+            vm.assertEq(uint256(_vested(i)) + _unvested(i), part, vm.toString(i));
+            others += part;
+        }
+        vm.assertEq(uint256(_vested(best)) + _unvested(best), sum == 0 ? 0 : 250 * ONE - others, "best");
     }
 
     // ---------------------------------------------------------------- pieces

@@ -161,7 +161,7 @@ abstract contract TaskFixture is Cheats {
 
     /// @dev Open the direct commitment that took batch `batch`.
     function _openAs(uint256 batch, uint32 index, bytes32 digest) internal {
-        task.reveal(batch, _entry(index, digest), _opening(0, digest, SIZE));
+        task.reveal(batch, _opening(index, digest, SIZE));
     }
 
     function _open(uint256 batch, uint32 index) internal {
@@ -172,8 +172,9 @@ abstract contract TaskFixture is Cheats {
         return abi.encodePacked(index, _commitment(index, digest, SIZE));
     }
 
-    function _opening(uint16 place, bytes32 digest, uint32 size) internal pure returns (bytes memory) {
-        return abi.encodePacked(place, digest, size, SALT);
+    /// @dev An opened entry of `reveal`.
+    function _opening(uint32 index, bytes32 digest, uint32 size) internal pure returns (bytes memory) {
+        return abi.encodePacked(uint8(1), index, digest, size, SALT);
     }
 
     /// @dev A signed entry of a batch; `round` is the one signed for.

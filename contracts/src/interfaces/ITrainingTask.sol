@@ -37,11 +37,12 @@ interface ITrainingTask {
     error RelayNotAllowed();
     /// @notice The task does (or does not) use commit and reveal.
     error CommitRevealMismatch();
-    /// @notice No entry of the batch could be accepted.
+    /// @notice No entry of the batch could be accepted, or none is opened that was not open before.
     error NothingAccepted();
-    /// @notice The packed entries have a wrong length or number.
+    /// @notice The packed entries have a wrong length, number or tag.
     error MalformedBatch();
-    /// @notice There is no such batch in this round, or the entries are not those committed.
+    /// @notice There is no such batch in this round, or the entries, opened ones as their openings say, are not
+    /// those committed.
     error UnknownBatch(uint256 batch);
     /// @notice An update is larger than the task takes.
     error UpdateTooLarge(uint32 size);
@@ -114,9 +115,11 @@ interface ITrainingTask {
     /// Bad, late and doubled entries are skipped.
     function commitBatch(bytes calldata entries) external;
 
-    /// @notice Open commitments of one batch. `entries` are those of its `UpdatesCommitted`; each opening is
-    /// place in the batch (2) ‖ digest (32) ‖ size (4) ‖ salt (16). Wrong openings are skipped.
-    function reveal(uint256 batch, bytes calldata entries, bytes calldata openings) external;
+    /// @notice Open commitments of one batch; anyone may. `entries` are all of its `UpdatesCommitted`, in their
+    /// order, each opened: 0x01 ‖ index (4) ‖ digest (32) ‖ size (4) ‖ salt (16), or left closed:
+    /// 0x00 ‖ index (4) ‖ commitment (32). Those open already and those too large are skipped. A wrong opening
+    /// reverts the call and is nobody's fault: check an opening before bringing it with others.
+    function reveal(uint256 batch, bytes calldata entries) external;
 
     /// @notice Submit in the open, where the task does without commit and reveal.
     function submit(uint32 index, bytes32 digest, uint32 size) external;
