@@ -17,8 +17,12 @@ from bcfl.chain.intents import Intent, Outcome, OutcomeStatus
 from bcfl.chain.outbox import ActionKey
 from bcfl.contracts.abi import error_name
 from bcfl.contracts.ids import Address
+from bcfl.storage.errors import StoreUnreachable
 
 __all__ = ("Role", "Shell", "Submitter")
+
+_STORE_PATIENCE_S = 120.0
+_STORE_PAUSE_S = 1.0
 
 _log = structlog.stdlib.get_logger("bcfl.agents")
 
@@ -119,13 +123,25 @@ class Shell:
     async def _work(self, work: Work, scope: anyio.CancelScope) -> None:
         try:
             with scope:
-                self._results[work] = await self.role.perform(work)
+                self._results[work] = await self._performed(work)
                 self._bell.ring()
         finally:
             # A work that was stopped and wanted again has a scope of its own by now.
             if self._running.get(work) is scope:
                 del self._running[work]
             self._activity.leave()
+
+    async def _performed(self, work: Work) -> Any:  # noqa: ANN401 - each role's own results
+        """Do the work; a store that is away for a while is waited for, as a node is."""
+        patience = anyio.current_time() + _STORE_PATIENCE_S
+        while True:
+            try:
+                return await self.role.perform(work)
+            except StoreUnreachable as error:
+                if anyio.current_time() > patience:
+                    raise
+                _log.warning("store_unreachable", agent=self.role.name, reason=str(error))
+                await anyio.sleep(_STORE_PAUSE_S)
 
     async def _transact(self, action: Transact, task: Address) -> None:
         key = ActionKey(self.role.name, task, action.round, action.name)

@@ -21,12 +21,24 @@ from bcfl.contracts.commitments import commitment, salt_for
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
+from bcfl.errors import ContractError, RegistryError
+from bcfl.models.errors import InvalidHyperparameters, MalformedUpdate, SchemaMismatch
 from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
 from bcfl.models.wire.tensors import encode
 from bcfl.seeds import Seeds
 from bcfl.storage.content_id import cid_text, content_id
+from bcfl.storage.errors import FetchError
 
 __all__ = ("AllowStake", "Publish", "Train", "Trainer", "TrainerIdentity", "Update", "decide")
+
+_UNUSABLE = (
+    FetchError,
+    MalformedUpdate,
+    SchemaMismatch,
+    InvalidHyperparameters,
+    ContractError,
+    RegistryError,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +170,7 @@ def _committed_update(
     for work, result in results.items():
         if (
             isinstance(work, Train)
+            and result is not None
             and work.round == state.round
             and _hidden(state, index, me, result) == hidden
         ):
@@ -237,11 +250,16 @@ class Trainer:
         """All that it wants now."""
         return decide(view, self.identity, results)
 
-    async def perform(self, work: Work) -> Update | Permit | bool:
+    async def perform(self, work: Work) -> Update | Permit | bool | None:
         """Do a piece of its work."""
         match work:
             case Train():
-                return await self._train(work)
+                try:
+                    return await self._train(work)
+                except _UNUSABLE as error:
+                    # A round whose model or specification cannot be used is sat out: the task may mend itself.
+                    self._tell("unusable", work.round, reason=str(error))
+                    return None
             case Publish():
                 return await self._publish(work)
             case AllowStake():

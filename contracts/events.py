@@ -179,7 +179,7 @@ class EvaluationSubmitted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSubmitted(Event):
-    """Somebody entitled named the next model."""
+    """The named aggregator's next model; where the evaluator names it itself, ``RoundFinalized`` says it."""
 
     round: int
     account: Address

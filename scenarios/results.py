@@ -174,8 +174,7 @@ class Results:
         first = self._first_scored()
         measured = [r for r in rounds if r.global_loss is not None]
         trained = sum(len(record.updates) for record in state.rounds.values())
-        # Enrolment and the end are the task's, not a round's: a trainer-round counts rounds alone.
-        in_rounds = sum(gas for (_, number, _), (_, gas) in self._gas.items() if number > 0)
+        in_rounds = sum(sum(round_.gas.values()) for round_ in rounds)
         return Summary(
             scenario=scenario,
             seed=seed,

@@ -61,13 +61,12 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         _requirePhase(Phase.Evaluation);
         Round storage r = _round;
         if (roundNumber != r.number) revert WrongRound(r.number);
-        (uint8 active, uint16 revealed) = (r.evaluator, r.revealed);
-        Evaluator storage e = _evaluators[active];
+        Evaluator storage e = _evaluators[r.evaluator];
         if (e.account != msg.sender) revert NotEvaluator(msg.sender);
         TaskConfig memory c = _config();
         if (!e.served) e.served = true;
-        uint64 payout = _credit(scores, revealed, roundNumber, c);
-        emit EvaluationSubmitted(roundNumber, active, report.digest, report.size, payout, scores);
+        uint64 payout = _credit(scores, r.revealed, roundNumber, c);
+        emit EvaluationSubmitted(roundNumber, r.evaluator, report.digest, report.size, payout, scores);
         if (sanctions.length != 0) {
             _sanction(roundNumber, sanctions, c, roundNumber == c.rounds || r.cancelRequested);
         }

@@ -87,16 +87,18 @@ contract IntakeTest is TaskFixture {
             vm.prank(_account(i));
             task.join(_account(i), _noPermit(), "");
         }
-        bytes memory batch = abi.encodePacked(_signed(515), _signed(3), _signed(256), _signed(4), _signed(515));
+        bytes memory batch = abi.encodePacked(_signed(515), _signed(3), _signed(300), _signed(40), _signed(515));
         task.commitBatch(batch);
         vm.assertEq(task.round().committed, 4);
         _advance();
-        task.reveal(0, abi.encodePacked(_opened(515), _closed(3), _closed(256), _closed(4)));
-        task.reveal(0, abi.encodePacked(_opened(515), _opened(3), _opened(256), _opened(4)));
+        task.reveal(0, abi.encodePacked(_opened(515), _closed(3), _closed(300), _closed(40)));
+        task.reveal(0, abi.encodePacked(_opened(515), _opened(3), _opened(300), _opened(40)));
         _assertPhase(Phase.Evaluation);
-        _evaluate(_scores(1e9, 1e9, 1e9, 5e9));
-        vm.assertEq(_vested(515), uint64(250 * ONE) * 5 / 8);
-        vm.assertEq(_vested(256), uint64(250 * ONE) / 8);
+        _evaluate(_scores(1e9, 2e9, 3e9, 4e9)); // of 3, 40, 300 and 515
+        vm.assertEq(_vested(3), 25 * ONE);
+        vm.assertEq(_vested(40), 50 * ONE);
+        vm.assertEq(_vested(300), 75 * ONE);
+        vm.assertEq(_vested(515), 100 * ONE);
     }
 
     // ---------------------------------------------------------------- openings

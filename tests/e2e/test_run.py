@@ -33,6 +33,9 @@ def test_a_run_leaves_its_files_pays_everybody_and_returns_the_rest(honest):
         before = round_["global_loss"]
     assert told["final"]["loss"] < told["genesis"]["loss"]
     assert told["detection"] is None
+    in_rounds = sum(sum(round_["gas"].values()) for round_ in told["rounds"])
+    assert told["gas"]["per_trainer_round"] == pytest.approx(in_rounds / 6)
+    assert told["gas"]["total"] > in_rounds  # enrolment and the end are the task's
 
 
 def test_same_file_and_seed_give_the_same_digest_whatever_the_workers(finished, bcfl):

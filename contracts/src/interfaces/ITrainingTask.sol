@@ -90,6 +90,7 @@ interface ITrainingTask {
     event UpdatesSubmitted(uint32 indexed round, bytes updates);
     /// @notice `payout` is what the round credited in all; a void round keeps the model and pays nothing.
     event RoundFinalized(uint32 indexed round, bytes32 modelDigest, uint32 modelSize, uint64 payout);
+    /// @notice The named aggregator's. Where the evaluator names the model itself, `RoundFinalized` says it.
     event ModelSubmitted(uint32 indexed round, address indexed account, bytes32 digest, uint32 size);
     event CancelRequested();
     event TaskCompleted();

@@ -375,3 +375,18 @@ async def test_a_lost_update_is_an_error_with_a_name():
         missing = Update(key=ActionKey("bob", "t", 1, "update"), content=work.start, salt=b"")
         with pytest.raises(UpdateLost):
             await trainer.perform(Publish(round=1, update=missing))
+
+
+@pytest.mark.asyncio
+async def test_a_round_whose_model_cannot_be_used_is_sat_out_and_wanted_no_more(story, content):
+    async with _journal(":memory:") as journal:
+        store, engine = MemoryStore(), Engine()
+        trainer, work, told = await _hands(journal, store, engine)
+        garbage = await store.put(b"\x08\0\0\0\0\0\0\0garbage!")
+        for start in (content("never stored"), garbage):
+            assert await trainer.perform(dataclasses.replace(work, start=start)) is None
+        assert told == ["unusable", "unusable"]
+        assert engine.jobs == []
+    state = story().enrol(2).start().state
+    train = _train(state)
+    assert _wants(state, {train: None}) == [train]  # asked for and answered: the shell does not repeat it
