@@ -36,12 +36,11 @@ def _settle(state: TaskState) -> list[Action]:
         index for index, member in state.members.items() if member.earned > member.withdrawn or member.stake
     ]
     owed.sort()
-    for number in range(0, len(owed), _WITHDRAWALS):
-        members = owed[number : number + _WITHDRAWALS]
+    for start in range(0, len(owed), _WITHDRAWALS):
+        members = owed[start : start + _WITHDRAWALS]
         call = calls.withdraw(state.address, members)
         # Named after its members: another chunk is another action.
-        number = members[0]
-        actions.append(Transact(round=state.round, name=f"withdraw:{number}", call=call))
+        actions.append(Transact(round=state.round, name=f"withdraw:{members[0]}", call=call))
     if state.returned is None:
         actions.append(Transact(round=state.round, name="refund", call=calls.refund(state.address)))
     return actions

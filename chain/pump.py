@@ -175,23 +175,6 @@ class BlockPump:
         ):
             await self._next_progress()
 
-    async def read(self, number: int) -> Batch | None:
-        """A delivered block again, as ``SEEN``, from the chain that the pump follows; None where it was retracted.
-
-        Raises:
-            ChainError: what ended the pump.
-        """
-        while True:
-            batch = await self._blocks.read(number, self._addresses)
-            if batch is not None and self._window.at(number) in {None, batch.block}:
-                return batch
-            tip = self._window.tip
-            if tip is None or number > tip.number:
-                return None
-            self._bell.set()  # the chain moved and nobody has told us yet
-            with anyio.move_on_after(_UNAVAILABLE_DELAY_S):
-                await self._next_progress()
-
     async def run(self, sink: Sink) -> None:
         """Deliver until cancelled.
 

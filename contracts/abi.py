@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from bcfl.contracts.scores import from_bitmap, unpack_scores
 
 __all__ = ("decode_log", "decode_result", "encode_call", "encode_constructor", "error_name")
 
+_CAPITAL = re.compile(r"([A-Z])")
 _COMMIT_ENTRY = 36
 _UPDATE = 44
 
@@ -70,7 +72,8 @@ def decode_log(*, origin: EventOrigin, topics: tuple[bytes, ...], data: bytes) -
     name, indexed, plain = _events()[topics[0]]
     try:
         values = {
-            n: eth_abi.decode([t], topic)[0] for (n, t, _), topic in zip(indexed, topics[1:], strict=True)
+            n: _named(eth_abi.decode([t], topic)[0], item)
+            for (n, t, item), topic in zip(indexed, topics[1:], strict=True)
         }
         decoded = eth_abi.decode([t for _, t, _ in plain], data)
         values.update({n: _named(value, item) for (n, _, item), value in zip(plain, decoded, strict=True)})
@@ -98,6 +101,8 @@ def _named(value: Any, item: dict[str, Any]) -> Any:  # noqa: ANN401 - ABI value
         return {part["name"]: _named(v, part) for part, v in zip(item["components"], value, strict=True)}
     if item["type"] == "address":
         return Address(to_checksum_address(value))
+    if item["type"] == "address[]":
+        return tuple(Address(to_checksum_address(part)) for part in value)
     return value
 
 
@@ -160,12 +165,12 @@ def _builds(name: str) -> Callable[[Any], Any]:
 def _task_created(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
     yield e.TaskCreated(
         origin=origin,
-        task=Address(to_checksum_address(v["task"])),
-        publisher=Address(to_checksum_address(v["publisher"])),
-        token=Address(to_checksum_address(v["token"])),
+        task=v["task"],
+        publisher=v["publisher"],
+        token=v["token"],
         kind=Kind(v["kind"]),
         config=TaskConfig.from_abi(v["config"]),
-        evaluators=tuple(Address(to_checksum_address(a)) for a in v["evaluators"]),
+        evaluators=v["evaluators"],
         budget=v["budget"],
     )
 
@@ -232,7 +237,7 @@ def _model_submitted(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
     yield e.ModelSubmitted(
         origin=origin,
         round=v["round"],
-        account=Address(to_checksum_address(v["account"])),
+        account=v["account"],
         model=ContentId(v["digest"], v["size"]),
     )
 
@@ -243,102 +248,39 @@ def _round_finalized(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
     yield e.RoundFinalized(origin=origin, round=v["round"], model=model, payout=v["payout"])
 
 
-@_builds("TrainerJoined")
-def _trainer_joined(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    account = Address(to_checksum_address(v["account"]))
-    yield e.TrainerJoined(origin=origin, index=v["index"], account=account, stake=v["stake"])
-
-
-@_builds("TrainerLeft")
-def _trainer_left(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.TrainerLeft(origin=origin, index=v["index"])
-
-
-@_builds("TrainerSuspended")
-def _trainer_suspended(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.TrainerSuspended(
-        origin=origin,
-        round=v["round"],
-        index=v["index"],
-        until_round=v["untilRound"],
-        reason=v["reason"],
-        evidence=v["evidence"],
-    )
-
-
-@_builds("TrainerReinstated")
-def _trainer_reinstated(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.TrainerReinstated(origin=origin, round=v["round"], index=v["index"])
-
-
-@_builds("TrainerEjected")
-def _trainer_ejected(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.TrainerEjected(
-        origin=origin,
-        round=v["round"],
-        index=v["index"],
-        reason=v["reason"],
-        evidence=v["evidence"],
-        forfeited=v["forfeited"],
-    )
-
-
-@_builds("StakeSlashed")
-def _stake_slashed(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.StakeSlashed(origin=origin, round=v["round"], index=v["index"], amount=v["amount"])
-
-
-@_builds("StakeReturned")
-def _stake_returned(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.StakeReturned(origin=origin, index=v["index"], amount=v["amount"])
-
-
-@_builds("EvaluatorBonded")
-def _evaluator_bonded(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.EvaluatorBonded(
-        origin=origin,
-        evaluator=v["evaluator"],
-        account=Address(to_checksum_address(v["account"])),
-        bond=v["bond"],
-        validation_commitment=v["validationCommitment"],
-    )
-
-
-@_builds("EvaluatorRemoved")
-def _evaluator_removed(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.EvaluatorRemoved(origin=origin, round=v["round"], evaluator=v["evaluator"], slashed=v["slashed"])
-
-
-@_builds("ValidationOpened")
-def _validation_opened(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.ValidationOpened(origin=origin, evaluator=v["evaluator"], digest=v["digest"], salt=v["salt"])
-
-
-@_builds("BondReturned")
-def _bond_returned(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.BondReturned(origin=origin, evaluator=v["evaluator"], amount=v["amount"])
-
-
-@_builds("RewardWithdrawn")
-def _reward_withdrawn(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.RewardWithdrawn(origin=origin, index=v["index"], amount=v["amount"])
-
-
-@_builds("EscrowReturned")
-def _escrow_returned(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.EscrowReturned(origin=origin, amount=v["amount"])
-
-
-@_builds("CancelRequested")
-def _cancel_requested(origin: EventOrigin, _v: _Values) -> Iterator[e.Event]:
-    yield e.CancelRequested(origin=origin)
-
-
-@_builds("TaskCompleted")
-def _task_completed(origin: EventOrigin, _v: _Values) -> Iterator[e.Event]:
-    yield e.TaskCompleted(origin=origin)
-
-
 @_builds("TaskCancelled")
 def _task_cancelled(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
     yield e.TaskCancelled(origin=origin, reason=CancelReason(v["reason"]))
+
+
+def _same_fields(kind: Callable[..., e.Event]) -> Callable[[EventOrigin, _Values], tuple[e.Event, ...]]:
+    """The builder of an event whose fields are the contract's, in Python's spelling."""
+
+    def build(origin: EventOrigin, v: _Values) -> tuple[e.Event, ...]:
+        return (
+            kind(origin=origin, **{_CAPITAL.sub(r"_\1", name).lower(): value for name, value in v.items()}),
+        )
+
+    return build
+
+
+_BUILDERS |= {
+    kind.__name__: _same_fields(kind)
+    for kind in (
+        e.BondReturned,
+        e.CancelRequested,
+        e.EscrowReturned,
+        e.EvaluatorBonded,
+        e.EvaluatorRemoved,
+        e.RewardWithdrawn,
+        e.StakeReturned,
+        e.StakeSlashed,
+        e.TaskCompleted,
+        e.TrainerEjected,
+        e.TrainerJoined,
+        e.TrainerLeft,
+        e.TrainerReinstated,
+        e.TrainerSuspended,
+        e.ValidationOpened,
+    )
+}

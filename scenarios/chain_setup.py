@@ -13,7 +13,7 @@ from bcfl.chain.devnet import Devnet
 from bcfl.chain.dispatch import Gathered, Immediate
 from bcfl.chain.node import Node, open_node
 from bcfl.scenarios.funder import open_funder
-from bcfl.scenarios.population import DEPLOYER, PUBLISHER, Population, Task, task_config
+from bcfl.scenarios.population import DEPLOYER, PUBLISHER, Population, Task
 from bcfl.scenarios.run_directory import RunDirectory
 from bcfl.scenarios.schema import Scenario
 
@@ -75,14 +75,8 @@ async def set_up(
         ChainError: the node refuses, or nobody pays.
     """
     node = chain.node
-    config = task_config(
-        scenario,
-        plan,
-        token=population.signers[PUBLISHER].address,
-        publisher=population.signers[PUBLISHER].address,
-    )
-    needs = {population.signers[name].address: config.bond for name in population.evaluators}
-    needs |= {population.signers[name].address: config.stake for name in population.trainers}
+    needs = {population.signers[name].address: plan.bond for name in population.evaluators}
+    needs |= {population.signers[name].address: plan.stake for name in population.trainers}
     needs = {account: amount for account, amount in needs.items() if amount}
     async with opened_setup(node, driven=chain.driven, confirmations=scenario.chain.confirmations) as setup:
         if chain.devnet is None:

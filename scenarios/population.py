@@ -72,11 +72,13 @@ class Population:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """The task as planned: what goes into the store and what the contract is told; ``budget`` in 10⁻⁹ token."""
+    """The task as planned: what goes into the store and what the contract is told; amounts in 10⁻⁹ token."""
 
     specification: bytes
     genesis: bytes
     budget: int
+    bond: int
+    stake: int
 
 
 def populate(scenario: Scenario, dataset: Dataset, seeds: Seeds) -> Population:
@@ -124,6 +126,8 @@ def plan_task(scenario: Scenario, population: Population, seeds: Seeds) -> Task:
         specification=specification.encode(),
         genesis=encode_model(genesis, 0),
         budget=_credits(task.reward.budget),
+        bond=scenario.bond // CREDIT_UNIT,
+        stake=_credits(task.membership.stake),
     )
 
 
@@ -148,8 +152,8 @@ def task_config(scenario: Scenario, plan: Task, *, token: Address, publisher: Ad
         unique_digests=task.intake.unique_digests,
         public_audit=task.audit == "public",
         vesting_rounds=task.reward.vesting_rounds,
-        stake=_credits(task.membership.stake),
-        bond=scenario.bond // CREDIT_UNIT,
+        stake=plan.stake,
+        bond=plan.bond,
         rate=_credits(task.reward.rate) if by_rate else 0,
         round_budget=0 if by_rate else _credits(task.reward.per_round or "0"),
         schedule=Schedule(

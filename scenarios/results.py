@@ -39,6 +39,8 @@ class Results:
 
     def __init__(self) -> None:
         self._participants: dict[str, dict[str, str]] = {}
+        self.names: dict[Address, str] = {}
+        """Participants by account."""
         self._events: list[e.Event] = []
         self._decisions: dict[tuple[str, int, str], dict[str, Any]] = {}
         self._gas: dict[tuple[str, int, str], tuple[str, int]] = {}
@@ -52,6 +54,7 @@ class Results:
             self._take_chain(record)
         elif record["event"] == "run_started":
             self._participants = record["participants"]
+            self.names = {Address(entry["address"]): name for name, entry in self._participants.items()}
         elif record["event"] == "transaction":
             # Once an action, however often a reorganisation had it included again.
             key = (record["source"], record["round"], record["action"])
@@ -104,11 +107,6 @@ class Results:
             own = (event for event in self._events if event.origin.address == created.task)
             self._state = fold(TaskState.created(created), own)
         return self._state
-
-    @property
-    def names(self) -> dict[Address, str]:
-        """Participants by account."""
-        return {Address(entry["address"]): name for name, entry in self._participants.items()}
 
     @property
     def task_events(self) -> list[e.Event]:
