@@ -272,6 +272,7 @@ _BUILDERS |= {
         e.EscrowReturned,
         e.EvaluatorBonded,
         e.EvaluatorRemoved,
+        e.Objected,
         e.RewardWithdrawn,
         e.StakeReturned,
         e.StakeSlashed,

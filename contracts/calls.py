@@ -25,6 +25,7 @@ __all__ = (
     "commit",
     "create_task",
     "join",
+    "object_to",
     "open_validation",
     "refund",
     "reveal",
@@ -205,6 +206,11 @@ def withdraw(task: Address, indices: Sequence[int]) -> Call:
 def refund(task: Address) -> Call:
     """Return to the publisher what nobody earned."""
     return Call(task, encode_call(_TASK, "refund"))
+
+
+def object_to(task: Address, *, index: int, signature: bytes = b"") -> Call:
+    """Object to the evaluation of the round before (in Closing: of the last), or bring a member who has signed."""
+    return Call(task, encode_call(_TASK, "object", index, signature))
 
 
 def open_validation(task: Address, *, evaluator: int, digest: bytes, salt: bytes) -> Call:

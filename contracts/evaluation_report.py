@@ -35,6 +35,10 @@ class EvaluationReport:
     """Mean loss of each local model on the evaluator's set."""
     rejected: Mapping[TrainerIndex, str] = field(default_factory=dict)
     """Reason of each update that was not aggregated."""
+    evidence: Mapping[TrainerIndex, Mapping[str, float]] = field(default_factory=dict)
+    """What the defence measured of each update, by name."""
+    sanctions: tuple[tuple[TrainerIndex, int, int], ...] = ()
+    """Index, rounds (0 ejects) and reason code of each sanction of the same transaction."""
     start_loss: float = 0.0
     """Mean loss of the round's start model on the evaluator's set."""
     start_accuracy: float = 0.0
@@ -54,6 +58,10 @@ class EvaluationReport:
             "validation_samples": self.validation_samples,
             "validation_loss": _by_index(self.validation_loss),
             "rejected": _by_index(self.rejected),
+            "evidence": {
+                str(index): dict(sorted(found.items())) for index, found in sorted(self.evidence.items())
+            },
+            "sanctions": [list(map(int, sanction)) for sanction in self.sanctions],
             "start_loss": self.start_loss,
             "start_accuracy": self.start_accuracy,
             "loss": self.loss,
@@ -81,6 +89,14 @@ class EvaluationReport:
                     TrainerIndex(int(k)): float(v) for k, v in content["validation_loss"].items()
                 },
                 rejected={TrainerIndex(int(k)): str(v) for k, v in content["rejected"].items()},
+                evidence={
+                    TrainerIndex(int(k)): {str(name): float(x) for name, x in found.items()}
+                    for k, found in content["evidence"].items()
+                },
+                sanctions=tuple(
+                    (TrainerIndex(int(index)), int(rounds), int(reason))
+                    for index, rounds, reason in content["sanctions"]
+                ),
                 start_loss=float(content["start_loss"]),
                 start_accuracy=float(content["start_accuracy"]),
                 loss=float(content["loss"]),

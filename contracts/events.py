@@ -23,6 +23,7 @@ __all__ = (
     "EvaluatorRemoved",
     "Event",
     "ModelSubmitted",
+    "Objected",
     "PhaseStarted",
     "RewardWithdrawn",
     "RoundFinalized",
@@ -207,11 +208,24 @@ class EvaluatorBonded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluatorRemoved(Event):
-    """The active evaluator was silent."""
+    """The active evaluator was silent in ``round``, or objections to its evaluation of that round were upheld.
+
+    In the first case ``slashed`` joins the next budget; in the second it is shared equally by those who revealed in
+    the round, and the task goes on from the model that the round began with.
+    """
 
     round: int
     evaluator: int
     slashed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objected(Event):
+    """A member objected to the evaluation of ``round``, the ``count``-th to do so."""
+
+    round: int
+    index: TrainerIndex
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,7 @@ class Specification:
     aggregator: EntryReference
     tensors: tuple[tuple[str, tuple[int, ...]], ...]
     """Names and shapes of an update, float32."""
+    defence: EntryReference = EntryReference("none")
     audit: str = "public"
     score_tolerance: float = 1e-6
     """Largest absolute difference between a score and its recomputation."""
@@ -53,6 +54,7 @@ class Specification:
             "training": dict(self.training),
             "score": _entry(self.score),
             "aggregator": _entry(self.aggregator),
+            "defence": _entry(self.defence),
             "tensors": [[name, list(shape)] for name, shape in self.tensors],
             "audit": self.audit,
             "score_tolerance": self.score_tolerance,
@@ -79,6 +81,7 @@ class Specification:
                 training=dict(content["training"]),
                 score=_reference(content["score"]),
                 aggregator=_reference(content["aggregator"]),
+                defence=_reference(content["defence"]),
                 tensors=tuple(
                     (str(name), tuple(int(n) for n in shape)) for name, shape in content["tensors"]
                 ),

@@ -93,7 +93,16 @@ class RoundRecord:
     report: ContentId | None = None
     model: ContentId | None = None
     suspended: tuple[TrainerIndex, ...] = ()
+    """By this round's evaluation."""
     ejected: tuple[TrainerIndex, ...] = ()
+    suspended_before: tuple[TrainerIndex, ...] = ()
+    """Who sat this round out."""
+    objections: tuple[TrainerIndex, ...] = ()
+    """Who objected to the evaluation, in their order."""
+    reverted: bool = False
+    """Objections were upheld: ``model`` does not count, the task went on from ``start_model``."""
+    bond_shares: Mapping[TrainerIndex, int] = field(default_factory=dict)
+    """What the removed evaluator's bond gave to those who had revealed."""
 
     @property
     def finalized(self) -> bool:
@@ -125,7 +134,7 @@ class TaskState:
     """Place in the list of the one who evaluates, from the first round on."""
     bonus: int = 0
     slashed: int = 0
-    """Stakes and bonds that joined the escrow, in 10⁻⁹ token."""
+    """Stakes and bonds that were taken and went to the escrow or, after objections, to members; in 10⁻⁹ token."""
     cancel_requested: bool = False
     cancel_reason: CancelReason | None = None
     returned: int | None = None
@@ -150,6 +159,18 @@ class TaskState:
     def current(self) -> RoundRecord:
         """The round under way, or the last one."""
         return self.rounds[self.round]
+
+    @property
+    def objectionable(self) -> int | None:
+        """The round whose evaluation members may object to now, None where there is none.
+
+        It is the one before the round in Training, or the last one in Closing, if it was evaluated and stands.
+        """
+        if self.phase not in {Phase.TRAINING, Phase.CLOSING}:
+            return None
+        number = self.round if self.phase is Phase.CLOSING else self.round - 1
+        record = self.rounds.get(number)
+        return number if record is not None and record.report is not None and not record.reverted else None
 
     @property
     def ended(self) -> bool:
@@ -232,7 +253,7 @@ class _Draft:
             self._close_round()
             record = self.rounds[number]
             self.open_round = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
-            for name in ("commitments", "batches", "updates", "scores", "credits"):
+            for name in ("commitments", "batches", "updates", "scores", "credits", "bond_shares"):
                 self.open_round[name] = dict(self.open_round[name])
         return self.open_round
 
@@ -248,12 +269,16 @@ class _Draft:
 
     def book(self, shares: Mapping[TrainerIndex, int], total: int) -> None:
         """Move ``total`` from escrow to members."""
-        for index, share in shares.items():
-            if share:
-                self.member(index, earned=self.members[index].earned + share)
+        self.earn(shares)
         self.changes["escrow"] = self.get("escrow") - total
         if total:
             self.changes["bonus"] = 0
+
+    def earn(self, shares: Mapping[TrainerIndex, int]) -> None:
+        """Members are credited."""
+        for index, share in shares.items():
+            if share:
+                self.member(index, earned=self.members[index].earned + share)
 
     def slash(self, amount: int) -> None:
         """A stake or a bond joins the escrow."""
@@ -332,7 +357,14 @@ def _withdrawn(draft: _Draft, event: e.RewardWithdrawn) -> None:
 @_on(e.RoundStarted)
 def _round_started(draft: _Draft, event: e.RoundStarted) -> None:
     draft.changes |= {"round": event.round, "phase": Phase.TRAINING, "deadline": event.deadline}
-    draft.rounds[event.round] = RoundRecord(number=event.round, start_model=event.model, cohort=event.cohort)
+    draft.rounds[event.round] = RoundRecord(
+        number=event.round,
+        start_model=event.model,
+        cohort=event.cohort,
+        suspended_before=tuple(
+            index for index, member in draft.members.items() if member.suspended_until is not None
+        ),
+    )
     if event.round == 1:
         draft.activate_evaluator()
 
@@ -399,7 +431,7 @@ def _finalized(draft: _Draft, event: e.RoundFinalized) -> None:
         record["credits"] = dict(zip(owners, settlement.equal_split(event.payout, len(owners)), strict=True))
         record["payout"] = event.payout
         draft.book(record["credits"], event.payout)
-    if draft.base.config.unique_digests and event.model.digest != draft.get("model").digest:
+    if draft.base.config.unique_digests and record["report"] is not None:
         draft.owners[event.model.digest] = (event.round, 0, None)
     draft.changes["model"] = event.model
 
@@ -414,7 +446,22 @@ def _removed(draft: _Draft, event: e.EvaluatorRemoved) -> None:
     bond = (draft.evaluators[event.evaluator].bond or 0) - event.slashed
     draft.evaluator(event.evaluator, removed=True, bond=bond)
     draft.activate_evaluator()
-    draft.slash(event.slashed)
+    record = draft.record(event.round)
+    if record["report"] is None:
+        draft.slash(event.slashed)  # it was silent
+        return
+    revealed = sorted(record["updates"])
+    shares = settlement.equal_split(event.slashed, len(revealed))
+    record["bond_shares"] = dict(zip(revealed, shares, strict=True))
+    record["reverted"] = True
+    draft.earn(record["bond_shares"])
+    draft.changes |= {"slashed": draft.get("slashed") + event.slashed, "model": record["start_model"]}
+
+
+@_on(e.Objected)
+def _objected(draft: _Draft, event: e.Objected) -> None:
+    record = draft.record(event.round)
+    record["objections"] = (*record["objections"], event.index)
 
 
 @_on(e.ValidationOpened)

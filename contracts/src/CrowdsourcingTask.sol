@@ -5,6 +5,7 @@ import {TrainingTask} from "./TrainingTask.sol";
 import {ICrowdsourcingTask} from "./interfaces/ICrowdsourcingTask.sol";
 import {Content, Permit, Phase, Sanction, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
+import {Commitments} from "./libraries/Commitments.sol";
 
 /// @title A task scored by a separate evaluator; the contract computes the rewards from the scores
 contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
@@ -27,6 +28,8 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
     uint256 private _evaluatorCount;
     mapping(uint256 place => Evaluator) private _evaluators;
     mapping(uint256 evaluator => bytes32) private _validationCommitments;
+    mapping(uint256 round => mapping(uint256 word => uint256)) private _objected;
+    mapping(uint256 round => uint256) private _objections;
 
     /// @notice Evaluators in their order of succession.
     function evaluatorAt(uint256 evaluator) external view returns (Evaluator memory) {
@@ -77,6 +80,25 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         } else {
             _finalizeRound(next, payout, c);
         }
+    }
+
+    /// @inheritdoc ICrowdsourcingTask
+    function object(uint32 index, bytes calldata signature) external {
+        Round storage r = _round;
+        bool closing = r.phase == Phase.Closing;
+        if (!closing) _requirePhase(Phase.Training);
+        else _requirePhase(Phase.Closing);
+        uint32 number = closing ? r.number : r.number - 1;
+        if (r.place & STANDS == 0) revert NoEvaluation(number);
+        if (!_revealed[number].has(index)) revert NotRevealed(index);
+        if (_objected[number].has(index)) revert AlreadyObjected(index);
+        bytes32 structHash = keccak256(abi.encode(Commitments.OBJECT_TYPEHASH, number, index));
+        _authorize(_members[index].account, structHash, signature);
+        _objected[number].add(index);
+        uint256 count = ++_objections[number];
+        emit Objected(number, index, count);
+        uint256[] memory revealers = Bitmaps.indices(_revealedWords(number));
+        if (3 * count > 2 * revealers.length) _uphold(number, revealers);
     }
 
     /// @inheritdoc ICrowdsourcingTask
@@ -250,26 +272,53 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
             return;
         }
         uint64 payout = _splitEqually(c);
-        emit RoundFinalized(r.number, _modelDigest, _population.modelSize, payout);
+        Content memory kept = _model();
+        emit RoundFinalized(r.number, kept.digest, kept.size, payout);
         _end(CANCELLED_NO_EVALUATOR);
+    }
+
+    /// @dev The objections to round `number` prevail: its evaluator loses its place and its bond, which is at once
+    /// those members' who revealed in it, and the task goes on from the model that it began with. What else the
+    /// evaluation did stands. The round under way began from the wrong model and is void.
+    function _uphold(uint32 number, uint256[] memory revealers) private {
+        Round storage r = _round;
+        Evaluator storage e = _evaluators[r.evaluator];
+        uint64 amount = e.bond;
+        e.bond = 0;
+        e.standing = Standing.Removed;
+        _ledger.bonds -= amount;
+        _ledger.credits += amount;
+        emit EvaluatorRemoved(number, r.evaluator, amount);
+        _shareEqually(revealers, amount, number, 0);
+        r.place ^= STANDS | 1;
+        _population.modelSize = _population.formerSize;
+        bool succeeded = _activateEvaluator();
+        if (r.phase == Phase.Closing) return;
+        if (succeeded) _finalizeRound(_model(), 0, _config());
+        else _end(CANCELLED_NO_EVALUATOR);
     }
 
     function _splitEqually(TaskConfig memory c) private returns (uint64 payout) {
         uint32 number = _round.number;
-        uint256[] memory words = _revealedWords();
+        uint256[] memory words = _revealedWords(number);
         for (uint256 w; w < words.length; ++w) {
             words[w] &= ~_disowned[number][w];
         }
         uint256[] memory shares = Bitmaps.indices(words);
-        uint256 count = shares.length;
-        if (count == 0) return 0;
+        if (shares.length == 0) return 0;
         // By rate there is no budget of a round: an equal part of what is left, this round included.
         payout = _pay(c.roundBudget == 0 ? _ledger.escrow / (c.rounds - number + 1) : c.roundBudget);
+        _shareEqually(shares, payout, number, c.vestingRounds);
+    }
+
+    /// @dev Credit `payout` in equal parts to the members in `shares`, ascending; the remainder to the first.
+    function _shareEqually(uint256[] memory shares, uint256 payout, uint32 roundNumber, uint256 vestingRounds) private {
+        uint256 count = shares.length;
         uint256 first = shares[0];
         for (uint256 i; i < count; ++i) {
             shares[i] = shares[i] << 64 | 1;
         }
-        _distribute(shares, count, first, payout, number, c.vestingRounds);
+        _distribute(shares, count, first, payout, roundNumber, vestingRounds);
     }
 
     function _acceptModel(Content memory proposed, TaskConfig memory c) internal override {

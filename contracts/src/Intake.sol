@@ -19,6 +19,7 @@ abstract contract Intake is Membership {
     uint256 private constant CLOSED = 37; // tag 0, index 4, commitment 32
     uint256 private constant OPENED = 57; // tag 1, index 4, digest 32, size 4, salt 16
     uint256 private constant UPDATE = 44; // index 4, digest 32, size 4, position 4
+    uint8 internal constant STANDS = 2; // a bit of `Round.place`
     uint32 private constant TASK_OWNED = type(uint32).max;
 
     /// @dev One slot: every commit and opening writes it.
@@ -35,6 +36,7 @@ abstract contract Intake is Membership {
         uint16 revealed;
         uint16 batches;
         uint64 payout; // credited in this round, while its model is awaited
+        uint8 place; // bit 0: which of `_models` is the current one; STANDS: it is the last round's, and not undone
     }
 
     /// @dev A batch slot is reused every round: the hash binds the round's commitments themselves.
@@ -146,11 +148,11 @@ abstract contract Intake is Membership {
         if (r.committed == r.cohort) _everyoneCommitted(c);
     }
 
-    /// @dev This round's revealed members.
-    function _revealedWords() internal view returns (uint256[] memory words) {
+    /// @dev The members who revealed in that round.
+    function _revealedWords(uint256 roundNumber) internal view returns (uint256[] memory words) {
         words = new uint256[](Bitmaps.wordsFor(_population.members));
         for (uint256 w; w < words.length; ++w) {
-            words[w] = _revealed[_round.number][w];
+            words[w] = _revealed[roundNumber][w];
         }
     }
 

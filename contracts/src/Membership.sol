@@ -2,16 +2,13 @@
 pragma solidity ^0.8.28;
 
 import {Escrow} from "./Escrow.sol";
-import {Sanction, Selection, TaskConfig} from "./interfaces/TaskTypes.sol";
+import {MAX_COHORT, MAX_MEMBERS, Sanction, Selection, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
 import {Commitments} from "./libraries/Commitments.sol";
 
 /// @title Who takes part: indices, suspension, ejection and the cohort of a round
 abstract contract Membership is Escrow {
     using Bitmaps for mapping(uint256 => uint256);
-
-    uint256 internal constant MAX_MEMBERS = 65_536;
-    uint256 internal constant MAX_COHORT = 2_048;
 
     /// @dev Reason code of a suspension that the contract itself decides.
     uint8 internal constant REASON_NOT_REVEALED = 1;
@@ -29,6 +26,7 @@ abstract contract Membership is Escrow {
         uint64 bonus; // slashed and forfeited: on top of the next round's budget
         uint32 modelSize; // here, because every round reads this slot and the model's digest fills its own
         bool moved; // somebody came or went since the cohort was drawn
+        uint32 formerSize; // of the model before, which an objection brings back
     }
 
     Population internal _population;

@@ -6,7 +6,8 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ITaskFactory} from "./interfaces/ITaskFactory.sol";
-import {Permit, TaskConfig} from "./interfaces/TaskTypes.sol";
+import {ITrainingTask} from "./interfaces/ITrainingTask.sol";
+import {MAX_COHORT, MAX_MEMBERS, Permit, Selection, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {TrainingTask} from "./TrainingTask.sol";
 
 /// @title Makes tasks: clones with immutable arguments, funded and initialised in one transaction
@@ -35,6 +36,7 @@ contract TaskFactory is ITaskFactory {
         if (implementation == address(0)) revert UnsupportedKind(kind);
         TaskConfig memory stored = config;
         stored.publisher = msg.sender;
+        _validate(stored, evaluators.length, budget);
         task = Clones.cloneWithImmutableArgs(implementation, abi.encode(stored));
         emit TaskCreated(task, msg.sender, stored.token, stored.specDigest, kind, stored, evaluators, budget);
         if (permit.deadline != 0) {
@@ -45,5 +47,21 @@ contract TaskFactory is ITaskFactory {
         }
         IERC20(stored.token).safeTransferFrom(msg.sender, task, TrainingTask(task).inBaseUnits(budget));
         TrainingTask(task).initialize(evaluators, budget);
+    }
+
+    /// @dev Here, where there is room: a task's code is near the limit of what a contract may have.
+    function _validate(TaskConfig memory c, uint256 evaluators, uint64 budget) private pure {
+        uint256 perRound = c.roundBudget;
+        if (
+            evaluators == 0 || evaluators > 16 || c.rounds == 0 || c.minTrainers == 0 || c.capacity < c.minTrainers
+                || c.capacity > MAX_MEMBERS || c.maxUpdateSize == 0 || (c.rate == 0) == (perRound == 0)
+                || c.enrolmentDuration == 0 || c.trainingDuration == 0 || (c.commitReveal && c.revealDuration == 0)
+                || c.evaluationDuration == 0 || (c.aggregator != address(0) && c.aggregationDuration == 0)
+                || (c.selection == Selection.All ? c.capacity > MAX_COHORT : c.cohortSize == 0)
+                || c.cohortSize > MAX_COHORT || c.vestingRounds > 16 || perRound * c.rounds > budget
+                || c.bond < (perRound == 0 ? budget / c.rounds : perRound)
+                // All that can ever come in fits a lane, so no sum below can overflow and stop the task.
+                || budget + uint256(c.stake) * MAX_MEMBERS + c.bond * evaluators > type(uint56).max
+        ) revert ITrainingTask.InvalidConfig();
     }
 }

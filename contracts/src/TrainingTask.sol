@@ -19,7 +19,9 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     uint8 internal constant CANCELLED_NO_EVALUATOR = 3;
     uint8 internal constant CANCELLED_NO_MODEL = 4;
 
-    bytes32 internal _modelDigest;
+    /// @dev The current model and the one that the last evaluated round began with, turn about: a round writes one
+    /// of the two, and keeping both costs it nothing.
+    bytes32[2] internal _models;
     bool private _initialized;
 
     /// @dev The implementation itself is nobody's task.
@@ -33,10 +35,9 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         if (_initialized) revert AlreadyInitialized();
         _initialized = true;
         TaskConfig memory c = _config();
-        _validate(c, evaluators, budget);
         if (IERC20(c.token).balanceOf(address(this)) < inBaseUnits(budget)) revert UnsupportedToken();
         _ledger.escrow = budget;
-        _modelDigest = c.genesisDigest;
+        _models[0] = c.genesisDigest;
         _population.modelSize = c.genesisSize;
         _seed = keccak256(abi.encode(c.specDigest, c.genesisDigest));
         if (c.uniqueDigests) _claimForTask(c.genesisDigest);
@@ -99,7 +100,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         if (phase == Phase.Enrolment) {
             if (_population.active < c.minTrainers) _end(CANCELLED_TOO_FEW);
             else if (!_activateEvaluator()) _end(CANCELLED_NO_EVALUATOR);
-            else _startRound(c);
+            else _startRound(_model(), c);
         } else if (phase == Phase.Training) {
             if (r.committed == 0) _finalizeRound(_model(), 0, c);
             else _everyoneCommitted(c);
@@ -186,7 +187,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     /// @dev Enrolment ends early when the task is full and somebody will evaluate.
     function _startWhenReady(TaskConfig memory c) internal {
         if (_round.phase == Phase.Enrolment && _population.active == c.capacity && _activateEvaluator()) {
-            _startRound(c);
+            _startRound(_model(), c);
         }
     }
 
@@ -246,24 +247,31 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         _population.bonus += amount;
     }
 
-    /// @dev End the round with its model and go on to the next, or to the end.
+    /// @dev End the round with its model and go on to the next, or to the end. An evaluated round writes its model,
+    /// a void one keeps the current, which is then `next`.
     function _finalizeRound(Content memory next, uint64 payout, TaskConfig memory c) internal {
         Round storage r = _round;
-        uint32 size = _population.modelSize;
-        if (next.digest != _modelDigest) {
-            _modelDigest = next.digest;
-            if (next.size != size) _population.modelSize = size = next.size;
+        uint256 place = r.place & 1;
+        if (r.phase >= Phase.Evaluation) {
+            place ^= 1;
+            Population storage p = _population;
+            uint32 size = p.modelSize;
+            if (size != p.formerSize || size != next.size) (p.formerSize, p.modelSize) = (size, next.size);
+            _models[place] = next.digest;
+            place |= STANDS;
             if (c.uniqueDigests) _claimForTask(next.digest);
         }
         if (c.selection != Selection.All) _seed = keccak256(abi.encode(_seed, next.digest));
-        emit RoundFinalized(r.number, next.digest, size, payout);
+        emit RoundFinalized(r.number, next.digest, next.size, payout);
+        r.place = uint8(place);
         if (r.modelMissed == 2) _end(CANCELLED_NO_MODEL);
         else if (r.number == c.rounds) _enter(Phase.Closing, c.closingDuration);
         else if (r.cancelRequested) _end(CANCELLED_BY_PUBLISHER);
-        else _startRound(c);
+        else _startRound(next, c);
     }
 
-    function _startRound(TaskConfig memory c) internal {
+    /// @dev Begin the next round from the current model `start`.
+    function _startRound(Content memory start, TaskConfig memory c) internal {
         Round storage r = _round;
         uint32 number = r.number + 1;
         (uint256[] memory cohort, uint256 size) = _drawCohort(number, c);
@@ -276,12 +284,11 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         r.committed = 0;
         r.revealed = 0;
         r.batches = 0;
-        r.payout = 0;
-        emit RoundStarted(number, _modelDigest, _population.modelSize, deadline, cohort);
+        emit RoundStarted(number, start.digest, start.size, deadline, cohort);
     }
 
     function _model() internal view returns (Content memory) {
-        return Content(_modelDigest, _population.modelSize);
+        return Content(_models[_round.place & 1], _population.modelSize);
     }
 
     function _end(uint8 reason) internal {
@@ -295,21 +302,5 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
 
     function _finalizedRounds() internal view override returns (uint32) {
         return _round.phase == Phase.Closing ? _round.number : _round.number == 0 ? 0 : _round.number - 1;
-    }
-
-    function _validate(TaskConfig memory c, address[] calldata evaluators, uint64 budget) private pure {
-        uint256 perRound = c.roundBudget;
-        if (
-            evaluators.length == 0 || evaluators.length > 16 || c.rounds == 0 || c.minTrainers == 0
-                || c.capacity < c.minTrainers || c.capacity > MAX_MEMBERS || c.maxUpdateSize == 0
-                || (c.rate == 0) == (perRound == 0) || c.enrolmentDuration == 0 || c.trainingDuration == 0
-                || (c.commitReveal && c.revealDuration == 0) || c.evaluationDuration == 0
-                || (c.aggregator != address(0) && c.aggregationDuration == 0)
-                || (c.selection == Selection.All ? c.capacity > MAX_COHORT : c.cohortSize == 0)
-                || c.cohortSize > MAX_COHORT || c.vestingRounds > 16 || perRound * c.rounds > budget
-                || c.bond < (perRound == 0 ? budget / c.rounds : perRound)
-                // All that can ever come in fits a lane, so no sum below can overflow and stop the task.
-                || budget + uint256(c.stake) * MAX_MEMBERS + c.bond * evaluators.length > type(uint56).max
-        ) revert InvalidConfig();
     }
 }

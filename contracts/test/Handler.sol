@@ -19,6 +19,8 @@ contract Handler is TaskFixture {
     uint256 public withdrawn;
     uint256 public forfeited;
     uint256 public roundsPaid;
+    uint256 public wrongObjections;
+    uint256 public upheld;
 
     mapping(address account => bool) private _joined;
     mapping(uint256 slot => bytes32) private _committedDigest;
@@ -141,6 +143,33 @@ contract Handler is TaskFixture {
         credited += payout;
         forfeited += lost;
         if (payout != 0) ++roundsPaid;
+    }
+
+    function objectTo(uint32 index) public watched {
+        index = _member(index);
+        bool closing = _phase() == Phase.Closing;
+        uint32 number = closing ? _number() : _number() == 0 ? 0 : _number() - 1;
+        (, bool revealed,) = task.intakeOf(number, index);
+        bool mayObject = revealed && task.round().place & 2 != 0 && (closing || _phase() == Phase.Training)
+            && vm.getBlockTimestamp() < task.round().deadline;
+        uint256 before = task.ledger().credits;
+        uint256 bonds = task.ledger().bonds;
+        vm.prank(_accountOf(index));
+        try task.object(index, "") {
+            if (!mayObject) ++wrongObjections;
+            // What a bond loses, members gain, and nothing else moves.
+            if (task.ledger().credits - before != bonds - task.ledger().bonds) ++wrongPayouts;
+            credited += task.ledger().credits - before;
+            if (bonds != task.ledger().bonds) ++upheld;
+        } catch {}
+    }
+
+    /// @dev Seldom all of them, so that evaluators last.
+    function objectAll(uint256 dice) external {
+        if (dice % 4 != 0) return;
+        for (uint32 i; i < task.population().members; ++i) {
+            objectTo(i);
+        }
     }
 
     function passTime() external watched {

@@ -25,7 +25,7 @@ contract InvariantsTest is Cheats {
 
     /// @dev Whole rounds must be likely in a short run, so the moves of all are listed more than once.
     function targetSelectors() external view returns (FuzzSelector[] memory list) {
-        bytes4[] memory selectors = new bytes4[](20);
+        bytes4[] memory selectors = new bytes4[](22);
         selectors[0] = handler.join.selector;
         selectors[1] = handler.leave.selector;
         selectors[2] = handler.bondStandby.selector;
@@ -42,6 +42,8 @@ contract InvariantsTest is Cheats {
             selectors[14 + i] = handler.openAll.selector;
             selectors[17 + i] = handler.evaluate.selector;
         }
+        selectors[20] = handler.objectTo.selector;
+        selectors[21] = handler.objectAll.selector;
         list = new FuzzSelector[](1);
         list[0] = FuzzSelector(address(handler), selectors);
     }
@@ -72,6 +74,10 @@ contract InvariantsTest is Cheats {
         vm.assertEq(handler.outsidersCommitted(), 0);
     }
 
+    function invariant_OnlyWhoRevealedObjectsInTime() external view {
+        vm.assertEq(handler.wrongObjections(), 0);
+    }
+
     function invariant_OnlyThePublisherCancels() external view {
         vm.assertEq(handler.strangersCancelled(), 0);
     }
@@ -91,5 +97,18 @@ contract InvariantsTest is Cheats {
         }
         vm.assertEq(handler.roundsPaid(), 6);
         vm.assertEq(handler.wrongPayouts(), 0);
+    }
+
+    /// @dev And objections do remove an evaluator.
+    function test_TheHandlerUpholdsObjections() external {
+        handler.passTime();
+        handler.bondStandby();
+        handler.commitAll();
+        handler.openAll();
+        handler.evaluate([int64(3), 1, 1, 1, 1, 1, 1, 1], 0, 3);
+        handler.objectAll(0);
+        vm.assertEq(handler.upheld(), 1);
+        vm.assertEq(handler.wrongPayouts(), 0);
+        vm.assertEq(handler.wrongObjections(), 0);
     }
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+uint256 constant MAX_MEMBERS = 65_536; // of a task, past ones included
+uint256 constant MAX_COHORT = 2_048; // of a round
+
 /// @notice Where a task stands. A round goes Training → Reveal → Evaluation (→ ScoreReveal) (→ Aggregation).
 enum Phase {
     Enrolment,
