@@ -7,6 +7,7 @@ network; the wire format writes its tensors by name.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -85,6 +86,10 @@ class Weights:
         parts = [np.ravel(tensors[tensor.name]) for tensor in schema.tensors]
         vector = np.concatenate(parts) if parts else np.zeros(0)
         return cls(schema, vector.astype(np.float32, copy=False))
+
+    def digest(self) -> bytes:
+        """32 bytes (SHA-256) of the numbers alone: contents with other metadata or key order have the same."""
+        return hashlib.sha256(np.ascontiguousarray(self.vector, dtype="<f4").tobytes()).digest()
 
     def same_schema(self, other: Weights) -> None:
         """Raise ``SchemaMismatch`` unless both have the same schema."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Aggregation: integer weights and the fold that anybody can repeat bit for bit."""
+"""Aggregation: the rules that make the next model, each of which anybody can repeat bit for bit."""

@@ -5,49 +5,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
 
 from bcfl.models.aggregation.fold import INTEGER_LIMIT
 from bcfl.models.errors import InvalidFold
-from bcfl.registry import register
 
-__all__ = ("Aggregator", "FedAvg", "integer_weights", "proportions")
-
-
-class Aggregator(Protocol):
-    """An entry of kind ``aggregator``: it says how much each update of a round weighs in the next model."""
-
-    def integer_weights(self, *, samples: Sequence[int], scores: Sequence[float]) -> tuple[int, ...]:
-        """One integer in 0 … 2²⁹ − 1 for each update; all zero means: keep the model.
-
-        Args:
-            samples: the number of samples that each member claims.
-            scores: each member's score of this round.
-        """
-        ...
-
-
-@register("aggregator", "fedavg", source="McMahan et al. 2017, arXiv 1602.05629")
-@dataclass(frozen=True, kw_only=True)
-class FedAvg:
-    """The mean of the updates: by claimed samples, by positive score, or unweighted as in the published experiments."""
-
-    by: Literal["samples", "score", "unweighted"] = "samples"
-
-    def integer_weights(self, *, samples: Sequence[int], scores: Sequence[float]) -> tuple[int, ...]:
-        """Weights of the round's updates; ``by`` score, a member without a positive score has none.
-
-        Raises:
-            InvalidFold: a number of samples is negative, or a score is no number.
-        """
-        match self.by:
-            case "samples":
-                return integer_weights(samples)
-            case "score":
-                return integer_weights([score if not score < 0 else 0 for score in scores])
-            case "unweighted":
-                return (1,) * len(samples)
+__all__ = ("integer_weights", "proportions")
 
 
 def integer_weights(amounts: Sequence[float]) -> tuple[int, ...]:

@@ -4,23 +4,43 @@
 Two games are known. With the round's aggregation weights pᵢ **fixed**, v(S) = L(w) − L(w + Σ_S pᵢ(wᵢ − w)):
 who is absent counts as no update. In the **mean** game of the published experiments v(S) = L(w) − L(mean of
 S) and v(∅) = 0; there, members who return the global model earn half of all Shapley values, because they
-soften whatever coalition they join. L is the mean loss on the evaluator's samples.
+soften whatever coalition they join. L is the mean loss on the evaluator's samples; with accuracy as the value,
+accuracy takes the place of −L. Accuracy moves in steps of one sample, so late in a training it says less.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from bcfl.models.errors import InvalidRound
+from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.network import Network
+from bcfl.models.training.job import ClassEvaluation
 from bcfl.models.weights import Weights
 
-__all__ = ("LOSS_CEILING", "CoalitionLosses", "Game", "Score", "ScoringRound", "coalition_scores")
+__all__ = (
+    "LOSS_CEILING",
+    "CoalitionLosses",
+    "CoalitionScore",
+    "CoalitionValues",
+    "Game",
+    "Score",
+    "ScoringEngine",
+    "ScoringRound",
+    "Value",
+    "coalition_scores",
+)
 
 Game = Literal["fixed", "mean"]
+
+Value = Literal["loss", "accuracy"]
+"""What a coalition's model is judged by: how far it lowers the mean loss, or raises the accuracy."""
 
 LOSS_CEILING = 1e6
 """What a loss counts as when it is larger or no number, so that one broken update leaves the others' scores finite."""
@@ -47,7 +67,7 @@ class ScoringRound:
 
 
 class CoalitionLosses(Protocol):
-    """Where losses come from: the training engine."""
+    """Where the values of coalitions come from: the training engine."""
 
     async def coalition_losses(
         self,
@@ -61,12 +81,40 @@ class CoalitionLosses(Protocol):
         """The mean loss of each coalition's model; ``weights`` None is the mean game."""
         ...
 
+    async def coalition_evaluations(
+        self,
+        network: Network,
+        start: Weights,
+        updates: Sequence[Weights],
+        weights: Sequence[float] | None,
+        coalitions: Sequence[int],
+        samples_key: str,
+    ) -> list[Evaluation]:
+        """Loss and accuracy of each coalition's model."""
+        ...
+
+
+class ScoringEngine(CoalitionLosses, Protocol):
+    """Everything that a score or a defence may ask of the training engine."""
+
+    async def class_losses(
+        self, network: Network, models: Sequence[Weights], samples_key: str, *, probe: int = 0
+    ) -> ClassEvaluation:
+        """Loss a class, accuracy and samples a class of each model, and its outputs on the first ``probe`` samples."""
+        ...
+
+    async def class_gradients(
+        self, network: Network, weights: Weights, samples_key: str
+    ) -> npt.NDArray[np.float32]:
+        """The gradient of each class's mean loss at ``weights``, (classes, d)."""
+        ...
+
 
 class Score(Protocol):
     """An entry of kind ``score``: a frozen dataclass whose fields are its parameters."""
 
-    async def scores(self, scoring: ScoringRound, engine: CoalitionLosses) -> tuple[float, ...]:
-        """One number for each update of the round, in their order; more is better, in units of loss.
+    async def scores(self, scoring: ScoringRound, engine: ScoringEngine) -> tuple[float, ...]:
+        """One number for each update of the round, in their order; more is better, in units of loss or accuracy.
 
         Raises:
             TooManyMembers: the score cannot be computed for that many.
@@ -82,6 +130,11 @@ class CoalitionScore(Protocol):
         """The game whose values it takes."""
         ...
 
+    @property
+    def value(self) -> Value:
+        """What those values measure."""
+        ...
+
     def coalitions(self, members: int) -> tuple[int, ...]:
         """The non-empty coalitions, as bit masks, whose values ``combine`` needs."""
         ...
@@ -91,6 +144,43 @@ class CoalitionScore(Protocol):
         ...
 
 
+class CoalitionValues:
+    """v of coalitions of one round, each asked of the engine once at most; v(∅) is 0."""
+
+    def __init__(
+        self, scoring: ScoringRound, engine: CoalitionLosses, *, game: Game, value: Value = "loss"
+    ) -> None:
+        self._scoring = scoring
+        self._engine = engine
+        self._weights = scoring.weights if game == "fixed" else None
+        self._value = value
+        self._utilities: dict[int, float] = {}
+        self._values: dict[int, float] = {}
+
+    async def of(self, coalitions: Iterable[int]) -> Mapping[int, float]:
+        """The values of these coalitions, bit masks over the round's updates, and of all that were asked before."""
+        wanted = dict.fromkeys((0, *coalitions))
+        missing = [coalition for coalition in wanted if coalition not in self._utilities]
+        if missing:
+            self._utilities.update(zip(missing, await self._evaluated(missing), strict=True))
+            nothing = self._utilities[0]
+            self._values.update({coalition: self._utilities[coalition] - nothing for coalition in missing})
+        return self._values
+
+    async def _evaluated(self, coalitions: Sequence[int]) -> list[float]:
+        """Accuracies, or losses with the sign turned."""
+        given = self._scoring
+        if self._value == "accuracy":
+            found = await self._engine.coalition_evaluations(
+                given.network, given.start, given.updates, self._weights, coalitions, given.samples_key
+            )
+            return [evaluation.accuracy for evaluation in found]
+        losses = await self._engine.coalition_losses(
+            given.network, given.start, given.updates, self._weights, coalitions, given.samples_key
+        )
+        return [-(min(loss, LOSS_CEILING) if math.isfinite(loss) else LOSS_CEILING) for loss in losses]
+
+
 async def coalition_scores(
     score: CoalitionScore, scoring: ScoringRound, engine: CoalitionLosses
 ) -> tuple[float, ...]:
@@ -98,15 +188,5 @@ async def coalition_scores(
     members = len(scoring.updates)
     if members == 0:
         return ()
-    coalitions = (0, *score.coalitions(members))
-    losses = await engine.coalition_losses(
-        scoring.network,
-        scoring.start,
-        scoring.updates,
-        scoring.weights if score.game == "fixed" else None,
-        coalitions,
-        scoring.samples_key,
-    )
-    nothing, *others = (min(loss, LOSS_CEILING) if math.isfinite(loss) else LOSS_CEILING for loss in losses)
-    values = {coalition: nothing - loss for coalition, loss in zip(coalitions[1:], others, strict=True)}
-    return score.combine(members, values)
+    values = CoalitionValues(scoring, engine, game=score.game, value=score.value)
+    return score.combine(members, await values.of(score.coalitions(members)))

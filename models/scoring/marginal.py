@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bcfl.models.scoring.game import CoalitionLosses, Game, ScoringRound, coalition_scores
+from bcfl.models.scoring.game import CoalitionLosses, Game, ScoringRound, Value, coalition_scores
 from bcfl.registry import register
 
 __all__ = ("LeaveOneOut", "Step")
@@ -21,6 +21,7 @@ class Step:
     """
 
     game: Game = "mean"
+    value: Value = "loss"
 
     async def scores(self, scoring: ScoringRound, engine: CoalitionLosses) -> tuple[float, ...]:
         """Takes n + 1 evaluations."""
@@ -41,6 +42,7 @@ class LeaveOneOut:
     """v(N) − v(N∖{i}): what the aggregate would lose without the member."""
 
     game: Game = "fixed"
+    value: Value = "loss"
 
     async def scores(self, scoring: ScoringRound, engine: CoalitionLosses) -> tuple[float, ...]:
         """Takes n + 2 evaluations."""

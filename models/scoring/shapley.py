@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bcfl.models.errors import TooManyMembers
-from bcfl.models.scoring.game import CoalitionLosses, Game, ScoringRound, coalition_scores
+from bcfl.models.scoring.game import CoalitionLosses, Game, ScoringRound, Value, coalition_scores
 from bcfl.registry import register
 
 __all__ = ("MOST_MEMBERS", "Shapley", "ShapleyMean", "shapley_values")
@@ -45,6 +45,8 @@ def shapley_values(members: int, values: Mapping[int, float]) -> tuple[float, ..
 class Shapley:
     """Exact Shapley values of the game with fixed aggregation weights, up to 16 members."""
 
+    value: Value = "loss"
+
     @property
     def game(self) -> Game:
         """Who is absent counts as no update."""
@@ -79,5 +81,5 @@ def _feasible(members: int) -> None:
     if members > MOST_MEMBERS:
         raise TooManyMembers(
             f"Exact Shapley values of {members} members need {2**members - 1} evaluations, and {MOST_MEMBERS} members "
-            f"are the most: use 'leave_one_out' or 'step', or a smaller cohort."
+            f"are the most: use 'shapley_fitted', 'leave_one_out' or 'step', or a smaller cohort."
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses of coalitions of updates: the model of each coalition is built in float64 and evaluated."""
+"""Evaluations of coalitions of updates: the model of each coalition is built in float64 and evaluated."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bcfl.models.evaluation import evaluate
+from bcfl.models.evaluation import Evaluation, evaluate
 from bcfl.models.networks.network import load_weights
 from bcfl.models.training.job import CoalitionsJob
 from bcfl.models.training.tensors import DeviceSamples
 from bcfl.models.weights import Weights
 
-__all__ = ("CoalitionModels", "coalition_losses")
+__all__ = ("CoalitionModels", "coalition_evaluations")
 
 _Sum = npt.NDArray[np.float64]
 
@@ -74,18 +74,18 @@ class CoalitionModels:
         return total
 
 
-def coalition_losses(
+def coalition_evaluations(
     job: CoalitionsJob, module: torch.nn.Module, samples: DeviceSamples, *, cancelled: Callable[[], bool]
-) -> list[float]:
-    """The mean loss of each of the job's coalitions, in their order; not finite where a model is broken.
+) -> list[Evaluation]:
+    """Loss and accuracy of each of the job's coalitions, in their order; a broken model's loss is not finite.
 
     Raises:
         JobCancelled: ``cancelled`` said so.
     """
     models = CoalitionModels(job)
     indices = samples.indices(job.samples.indices)
-    losses = []
+    evaluations = []
     for coalition in job.coalitions:
         load_weights(module, models.model(coalition))
-        losses.append(evaluate(module, samples, indices, cancelled=cancelled).loss)
-    return losses
+        evaluations.append(evaluate(module, samples, indices, cancelled=cancelled))
+    return evaluations

@@ -8,10 +8,10 @@ processes, alone or among other jobs, and when repeated on the same machine.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import anyio
 import numpy as np
@@ -23,7 +23,16 @@ from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.network import Network
 from bcfl.models.training.busy import BusyClock
 from bcfl.models.training.executors import ThreadWorker, Worker, WorkerPool
-from bcfl.models.training.job import CoalitionsJob, EvaluationJob, SamplesRef, TrainingJob, TrainingResult
+from bcfl.models.training.job import (
+    ClassEvaluation,
+    ClassGradientsJob,
+    ClassLossesJob,
+    CoalitionsJob,
+    EvaluationJob,
+    SamplesRef,
+    TrainingJob,
+    TrainingResult,
+)
 from bcfl.models.training.processes import ProcessWorker, SamplesFolder
 from bcfl.models.weights import Weights
 
@@ -98,6 +107,16 @@ class Engine:
             self._folder.write(key, samples)
         self._samples[key] = samples
 
+    def samples(self, chosen: SamplesRef) -> Samples:
+        """The samples themselves.
+
+        Raises:
+            UnknownSamples: they were not added.
+        """
+        self._check(chosen)
+        known = self._samples[chosen.key]
+        return known if chosen.indices is None else known.select(chosen.indices)
+
     async def train(self, job: TrainingJob) -> TrainingResult:
         """Train a model.
 
@@ -133,7 +152,23 @@ class Engine:
         samples_key: str,
         indices: npt.NDArray[np.int64] | None = None,
     ) -> list[float]:
-        """The mean loss of the model of each coalition, in their order; raises as ``train``.
+        """The mean loss of the model of each coalition; all as ``coalition_evaluations``."""
+        evaluations = await self.coalition_evaluations(
+            network, start, updates, weights, coalitions, samples_key, indices
+        )
+        return [evaluation.loss for evaluation in evaluations]
+
+    async def coalition_evaluations(
+        self,
+        network: Network,
+        start: Weights,
+        updates: Sequence[Weights],
+        weights: Sequence[float] | None,
+        coalitions: Sequence[int | Iterable[int]],
+        samples_key: str,
+        indices: npt.NDArray[np.int64] | None = None,
+    ) -> list[Evaluation]:
+        """Loss and accuracy of the model of each coalition, in their order; raises as ``train``.
 
         Args:
             network: of the models.
@@ -156,7 +191,7 @@ class Engine:
         parts = [
             part.tolist() for part in np.array_split(np.arange(len(masks)), self._pool.size) if len(part)
         ]
-        losses: list[float] = [0.0] * len(masks)
+        found: dict[int, Evaluation] = {}
 
         async def score(part: list[int]) -> None:
             job = CoalitionsJob(
@@ -167,19 +202,65 @@ class Engine:
                 coalitions=tuple(masks[place] for place in part),
                 samples=samples,
             )
-            for place, loss in zip(part, cast("list[float]", await self._pool.run(job)), strict=True):
-                losses[place] = loss
+            found.update(zip(part, cast("list[Evaluation]", await self._pool.run(job)), strict=True))
 
-        failure: Exception | None = None
-        try:
-            async with anyio.create_task_group() as group:
-                for part in parts:
-                    group.start_soon(score, part)
-        except* Exception as errors:  # noqa: BLE001 - the first is raised as itself, for callers that name it
-            failure = _first(errors)
-        if failure is not None:
-            raise failure
-        return losses
+        await _all_of(lambda _, part: score(part), parts)
+        return [found[place] for place in range(len(masks))]
+
+    async def class_losses(
+        self, network: Network, models: Sequence[Weights], samples_key: str, *, probe: int = 0
+    ) -> ClassEvaluation:
+        """The mean loss a class and the accuracy of each model on the samples of that key; raises as ``train``.
+
+        ``probe``: of how many samples, from the first, the logits are given too.
+        """
+        samples = SamplesRef(samples_key)
+        self._check(samples)
+        classes = self._classes(samples_key)
+        parts = [
+            part.tolist() for part in np.array_split(np.arange(len(models)), self._pool.size) if len(part)
+        ]
+        answers: dict[int, ClassEvaluation] = {}
+
+        async def measure(number: int, part: list[int]) -> None:
+            job = ClassLossesJob(
+                network=network,
+                models=tuple(models[n] for n in part),
+                samples=samples,
+                classes=classes,
+                probe=probe,
+            )
+            answers[number] = cast("ClassEvaluation", await self._pool.run(job))
+
+        await _all_of(measure, parts)
+        if not parts:
+            return ClassEvaluation(
+                losses=np.zeros((0, classes)),
+                accuracies=np.zeros(0),
+                counts=np.zeros(classes, dtype=np.int64),
+                outputs=np.zeros((0, probe, classes), dtype=np.float32),
+            )
+        found = [answers[number] for number in range(len(parts))]
+        return ClassEvaluation(
+            losses=np.concatenate([answer.losses for answer in found]),
+            accuracies=np.concatenate([answer.accuracies for answer in found]),
+            counts=found[0].counts,
+            outputs=np.concatenate([answer.outputs for answer in found]),
+        )
+
+    async def class_gradients(
+        self, network: Network, weights: Weights, samples_key: str
+    ) -> npt.NDArray[np.float32]:
+        """The gradient of each class's mean loss at ``weights``, (classes, d); raises as ``train``."""
+        samples = SamplesRef(samples_key)
+        self._check(samples)
+        job = ClassGradientsJob(
+            network=network, weights=weights, samples=samples, classes=self._classes(samples_key)
+        )
+        return cast("npt.NDArray[np.float32]", await self._pool.run(job))
+
+    def _classes(self, samples_key: str) -> int:
+        return int(self._samples[samples_key].targets.max()) + 1
 
     def _check(self, samples: SamplesRef) -> None:
         known = self._samples.get(samples.key)
@@ -197,6 +278,21 @@ class Engine:
                 f"A job needs at least one of the {len(known)} samples named '{samples.key}', counted from 0; "
                 f"it names {count} from {least} to {most}."
             )
+
+
+async def _all_of(
+    do: Callable[[int, list[int]], Coroutine[Any, Any, None]], parts: Sequence[list[int]]
+) -> None:
+    """Do the parts side by side."""
+    failure: Exception | None = None
+    try:
+        async with anyio.create_task_group() as group:
+            for number, part in enumerate(parts):
+                group.start_soon(do, number, part)
+    except* Exception as errors:  # noqa: BLE001 - the first is raised as itself, for callers that name it
+        failure = _first(errors)
+    if failure is not None:
+        raise failure
 
 
 def _mask(coalition: int | Iterable[int], members: int) -> int:

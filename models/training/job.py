@@ -16,6 +16,9 @@ from bcfl.models.networks.network import Network
 from bcfl.models.weights import Weights
 
 __all__ = (
+    "ClassEvaluation",
+    "ClassGradientsJob",
+    "ClassLossesJob",
     "CoalitionsJob",
     "EvaluationJob",
     "Hyperparameters",
@@ -63,7 +66,10 @@ class SamplesRef:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingJob:
-    """Train ``network`` from ``start`` on ``samples``; order and dropout follow ``seed`` alone."""
+    """Train ``network`` from ``start`` on ``samples``; order and dropout follow ``seed`` alone.
+
+    ``most_steps`` ends it after that many mini-batches; None: after all epochs.
+    """
 
     kind: ClassVar[WorkKind] = "training"
 
@@ -72,6 +78,7 @@ class TrainingJob:
     start: Weights
     samples: SamplesRef
     seed: int
+    most_steps: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,7 +109,7 @@ class EvaluationJob:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CoalitionsJob:
-    """Losses of the models of ``coalitions``, each a bit mask over ``updates``.
+    """Losses and accuracies of the models of ``coalitions``, each a bit mask over ``updates``.
 
     With ``proportions`` pᵢ a coalition's model is start + Σ pᵢ(updateᵢ − start) over its members; without,
     the plain mean of its members' models, and ``start`` for the empty coalition.
@@ -118,4 +125,50 @@ class CoalitionsJob:
     samples: SamplesRef
 
 
-Job = TrainingJob | EvaluationJob | CoalitionsJob
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClassLossesJob:
+    """Loss a class of each of ``models`` on ``samples``, whose targets are below ``classes``; logits of the first ``probe``."""
+
+    kind: ClassVar[WorkKind] = "evaluation"
+
+    network: Network
+    models: tuple[Weights, ...]
+    samples: SamplesRef
+    classes: int
+    probe: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClassEvaluation:
+    """Mean losses (models, classes) in nats, 0 for a class without samples; accuracies (models,); samples a class.
+
+    ``outputs``: logits (models, probe, classes) of the first samples.
+    """
+
+    losses: npt.NDArray[np.float64]
+    accuracies: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.int64]
+    outputs: npt.NDArray[np.float32]
+
+    @property
+    def means(self) -> npt.NDArray[np.float64]:
+        """Each model's mean loss over all samples, (models,)."""
+        total: npt.NDArray[np.float64] = (self.losses * self.counts).sum(axis=1) / max(
+            1, int(self.counts.sum())
+        )
+        return total
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClassGradientsJob:
+    """Gradient of each class's mean loss at ``weights``."""
+
+    kind: ClassVar[WorkKind] = "evaluation"
+
+    network: Network
+    weights: Weights
+    samples: SamplesRef
+    classes: int
+
+
+Job = TrainingJob | EvaluationJob | CoalitionsJob | ClassLossesJob | ClassGradientsJob

@@ -49,27 +49,31 @@ def train(
     )
     indices = samples.indices(job.samples.indices)
     module.train()
-    steps = 0
+    steps = seen = 0
     total = torch.zeros((), dtype=torch.float64, device=samples.device)
     for _ in range(given.epochs):
         total.zero_()
+        seen = 0
         order = indices
         if given.shuffle:
             order = indices[torch.randperm(len(indices), generator=generator, device=samples.device)]
         for batch in torch.split(order, given.batch_size):
             if cancelled():
                 raise JobCancelled
+            if job.most_steps is not None and steps >= job.most_steps:
+                break
             inputs, targets = samples.batch(batch)
             loss = torch.nn.functional.cross_entropy(module(inputs), targets)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
             optimizer.step()
             total += loss.detach().double() * len(batch)
+            seen += len(batch)
             steps += 1
     afterwards = evaluate(module, samples, indices, cancelled=cancelled)
     return TrainingResult(
         weights=read_weights(job.network, module),
-        loss=total.item() / len(indices),
+        loss=total.item() / max(1, seen),
         train_loss=afterwards.loss,
         steps=steps,
         seconds=time.perf_counter() - began,

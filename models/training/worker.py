@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from bcfl.errors import ModelError
@@ -15,14 +17,24 @@ from bcfl.models.errors import DeviceUnavailable, UnknownSamples, WorkFailed
 from bcfl.models.evaluation import Evaluation, evaluate
 from bcfl.models.networks.dropout import exchange_dropout
 from bcfl.models.networks.network import Network, build, load_weights
-from bcfl.models.training.coalitions import coalition_losses
-from bcfl.models.training.job import CoalitionsJob, EvaluationJob, Job, TrainingJob, TrainingResult
+from bcfl.models.training.classes import class_gradients, class_losses
+from bcfl.models.training.coalitions import coalition_evaluations
+from bcfl.models.training.job import (
+    ClassEvaluation,
+    ClassGradientsJob,
+    ClassLossesJob,
+    CoalitionsJob,
+    EvaluationJob,
+    Job,
+    TrainingJob,
+    TrainingResult,
+)
 from bcfl.models.training.sgd import train
 from bcfl.models.training.tensors import DeviceSamples
 
 __all__ = ("Answer", "Workbench")
 
-Answer = TrainingResult | Evaluation | list[float]
+Answer = TrainingResult | Evaluation | list[Evaluation] | ClassEvaluation | npt.NDArray[np.float32]
 
 
 class Workbench:
@@ -85,7 +97,11 @@ class Workbench:
                 load_weights(module, job.weights)
                 return evaluate(module, samples, samples.indices(job.samples.indices), cancelled=cancelled)
             case CoalitionsJob():
-                return coalition_losses(job, module, samples, cancelled=cancelled)
+                return coalition_evaluations(job, module, samples, cancelled=cancelled)
+            case ClassLossesJob():
+                return class_losses(job, module, samples, cancelled=cancelled)
+            case ClassGradientsJob():
+                return class_gradients(job, module, samples, cancelled=cancelled)
 
     def _module(self, network: Network) -> torch.nn.Module:
         if network not in self._modules:

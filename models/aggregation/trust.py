@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FLTrust: updates count as far as they point where the evaluator's own training points.
+
+The root model is trained by whoever aggregates. Training repeats bit for bit only on one kind of device and one
+version of torch, so an auditor needs those, and the evaluator's samples, to repeat this rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import anyio.to_thread
+import numpy as np
+
+from bcfl.models.aggregation.aggregator import Aggregate, AggregationRound
+from bcfl.models.aggregation.robust import RobustRule
+from bcfl.models.aggregation.sums import dot, norm
+from bcfl.models.aggregation.weights import integer_weights
+from bcfl.models.weights import Weights
+from bcfl.registry import register
+
+__all__ = ("FLTrust", "fltrust")
+
+
+@register("aggregator", "fltrust", source="Cao et al. 2021, arXiv 2012.13995")
+@dataclass(frozen=True, kw_only=True)
+class FLTrust(RobustRule):
+    """Updates as long as the evaluator's own, weighed by the positive part of their cosine with it.
+
+    The evaluator trains from the round's start on its own samples. Where nobody points its way the model is kept.
+    """
+
+    async def combine(self, models: tuple[Weights, ...], made: AggregationRound) -> Aggregate:
+        """Integers are in proportion to the cosines."""
+        root = await made.root()
+        return await anyio.to_thread.run_sync(fltrust, models, made.start, root)
+
+
+def fltrust(models: Sequence[Weights], start: Weights, root: Weights) -> Aggregate:
+    """The model start + Σ tᵢ·(‖g‖/‖gᵢ‖)·gᵢ / Σ tᵢ with tᵢ = max(0, cos(gᵢ, g)), gᵢ = wᵢ − start, g = root − start.
+
+    Raises:
+        SchemaMismatch: a model is of another network.
+    """
+    trusted = _step(root, start)
+    reach = norm(trusted)
+    lengths, trust = [], []
+    for model in models:
+        step = _step(model, start)
+        length = norm(step)
+        lengths.append(length)
+        # One division after the other: the product of two tiny norms could be 0.
+        trust.append(max(0.0, dot(step, trusted) / length / reach) if length and reach else 0.0)
+    integers = integer_weights(trust)
+    if not any(integers):
+        return Aggregate(model=start, integers=integers)
+    running = np.zeros_like(trusted)
+    for model, length, integer in zip(models, lengths, integers, strict=True):
+        if integer:
+            step = _step(model, start)
+            np.multiply(step, integer * (reach / length), out=step)
+            np.add(running, step, out=running)
+    np.divide(running, np.float64(sum(integers)), out=running)
+    np.add(running, start.vector, out=running)
+    return Aggregate(model=Weights(start.schema, running.astype(np.float32)), integers=integers)
+
+
+def _step(model: Weights, start: Weights) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    start.same_schema(model)
+    return np.subtract(model.vector, start.vector, dtype=np.float64)

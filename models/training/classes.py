@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Losses and gradients class by class: what defences look at beside the mean loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from bcfl.models.errors import JobCancelled
+from bcfl.models.networks.network import load_weights
+from bcfl.models.training.job import ClassEvaluation, ClassGradientsJob, ClassLossesJob
+from bcfl.models.training.tensors import DeviceSamples
+
+__all__ = ("class_gradients", "class_losses")
+
+_CHUNK = 250
+
+
+def class_losses(
+    job: ClassLossesJob, module: torch.nn.Module, samples: DeviceSamples, *, cancelled: Callable[[], bool]
+) -> ClassEvaluation:
+    """The mean loss a class and the accuracy of each of the job's models; not finite where a model is broken.
+
+    Raises:
+        JobCancelled: ``cancelled`` said so.
+    """
+    indices = samples.indices(job.samples.indices)
+    rows, accuracies, outputs = [], [], []
+    counts: torch.Tensor = torch.zeros(0)
+    module.eval()
+    for weights in job.models:
+        load_weights(module, weights)
+        sums = torch.zeros(job.classes, dtype=torch.float64, device=samples.device)
+        counts = torch.zeros(job.classes, dtype=torch.float64, device=samples.device)
+        correct = torch.zeros((), dtype=torch.int64, device=samples.device)
+        with torch.inference_mode():
+            for chunk in torch.split(indices, _CHUNK):
+                if cancelled():
+                    raise JobCancelled
+                inputs, targets = samples.batch(chunk)
+                logits = module(inputs)
+                each = torch.nn.functional.cross_entropy(logits, targets, reduction="none").double()
+                # bincount adds in the order of the samples, whatever the number of threads
+                sums += torch.bincount(targets, weights=each, minlength=job.classes)
+                counts += torch.bincount(targets, minlength=job.classes)
+                correct += (logits.argmax(dim=1) == targets).sum()
+        rows.append((sums / counts.clamp(min=1)).cpu().numpy())
+        outputs.append(_probe(module, samples, indices[: job.probe], job.classes))
+        accuracies.append(int(correct.item()) / len(indices))
+    return ClassEvaluation(
+        losses=np.array(rows).reshape(len(job.models), job.classes),
+        accuracies=np.array(accuracies),
+        outputs=np.array(outputs, dtype=np.float32),
+        counts=counts.cpu().numpy().astype(np.int64),
+    )
+
+
+def _probe(
+    module: torch.nn.Module, samples: DeviceSamples, indices: torch.Tensor, classes: int
+) -> npt.NDArray[np.float32]:
+    if not len(indices):
+        return np.zeros((0, classes), dtype=np.float32)
+    with torch.inference_mode():
+        found: npt.NDArray[np.float32] = module(samples.batch(indices)[0]).cpu().numpy()
+    return found
+
+
+def class_gradients(
+    job: ClassGradientsJob, module: torch.nn.Module, samples: DeviceSamples, *, cancelled: Callable[[], bool]
+) -> npt.NDArray[np.float32]:
+    """The gradient of each class's mean loss at the job's weights, (classes, d); zero for a class without samples.
+
+    Raises:
+        JobCancelled: ``cancelled`` said so.
+    """
+    indices = samples.indices(job.samples.indices)
+    load_weights(module, job.weights)
+    module.eval()
+    parameters = dict(module.named_parameters())
+    rows = []
+    with torch.inference_mode():
+        targets = torch.cat([samples.batch(chunk)[1] for chunk in torch.split(indices, _CHUNK)])
+    for label in range(job.classes):
+        chosen = indices[targets == label]
+        module.zero_grad(set_to_none=True)
+        for chunk in torch.split(chosen, _CHUNK):
+            if cancelled():
+                raise JobCancelled
+            if len(chunk):
+                inputs, labels = samples.batch(chunk)
+                loss = torch.nn.functional.cross_entropy(module(inputs), labels, reduction="sum")
+                (loss / len(chosen)).backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+        rows.append(_flat(job, parameters))
+    module.zero_grad(set_to_none=True)
+    return np.stack(rows)
+
+
+def _flat(job: ClassGradientsJob, parameters: dict[str, torch.nn.Parameter]) -> npt.NDArray[np.float32]:
+    """Gradients in the order of the schema; a buffer, which has none, counts as zero."""
+    parts = []
+    for tensor in job.weights.schema.tensors:
+        parameter = parameters.get(tensor.name)
+        gradient = parameter.grad if parameter is not None else None
+        parts.append(
+            np.zeros(tensor.size, dtype=np.float32)
+            if gradient is None
+            else gradient.detach().cpu().contiguous().numpy().ravel()
+        )
+    return np.concatenate(parts)
