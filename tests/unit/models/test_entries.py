@@ -94,6 +94,7 @@ def test_every_entry_of_models_is_registered_and_described():
         *(("network", name) for name in ("mlp", "mnist_cnn")),
         *(("partition", name) for name in ("by_size", "dirichlet", "equal", "natural", "shards", "slices")),
         *(("score", name) for name in ("leave_one_out", "shapley", "shapley_mean", "step")),
+        *(("score", name) for name in ("first_order", "gtg_shapley", "shapley_fitted", "tmc_shapley")),
     }
     assert all(entry.summary for entry in entries())
 

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a defence is given and what it answers; pure but for the evaluations that it asks the engine for.
+
+A defence keeps nothing to itself: what it has learnt in earlier rounds is in the ``Standing`` of each member and the
+public ``History``, both of which anybody who repeats the rounds comes to as well. So a standby evaluator, or an
+auditor, finds the same verdicts.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bcfl.models.defences.history import History
+from bcfl.models.networks.network import Network
+from bcfl.models.scoring.game import ScoringEngine
+from bcfl.models.weights import Weights
+
+__all__ = ("Defence", "DefenceRound", "Fault", "Member", "Memory", "Standing", "Verdict")
+
+
+class Fault(enum.Enum):
+    """Why a member is refused, suspended or ejected."""
+
+    INVALID = "invalid_update"
+    UNAVAILABLE = "unavailable"
+    NO_NEW_WORK = "no_new_work"
+    COPIED = "copied"
+    HARMFUL = "harmful"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Member:
+    """A valid update of the round: whose it is, the whole model, and when it was committed (0 first)."""
+
+    index: int
+    model: Weights
+    position: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What evidence has come to about one member.
+
+    Attributes:
+        suspicion: the running sum of evidence, at least 0.
+        strikes: the rounds of its newest faults.
+        missed: the rounds that it newly missed.
+        condemned: suspended to be ejected at the next evaluation.
+        fault: the newest reason.
+        paroled: how often it has been suspended before.
+    """
+
+    suspicion: float = 0.0
+    strikes: tuple[int, ...] = ()
+    missed: tuple[int, ...] = ()
+    condemned: bool = False
+    fault: Fault | None = None
+    paroled: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Memory:
+    """What is carried from round to round."""
+
+    standings: Mapping[int, Standing] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DefenceRound:
+    """One round to be judged.
+
+    Attributes:
+        number: from 1.
+        network: of the models.
+        samples_key: the evaluator's validation samples in the engine.
+        start: the round's global model.
+        members: the valid updates, by index.
+        invalid: revealed updates that cannot be used, by index, with the fault.
+        absent: who was to train and revealed nothing.
+        suspended: who is suspended, and so was not asked.
+    """
+
+    number: int
+    network: Network
+    samples_key: str
+    start: Weights
+    members: tuple[Member, ...]
+    invalid: Mapping[int, Fault]
+    absent: frozenset[int]
+    suspended: frozenset[int]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Verdict:
+    """What follows for a round; all mappings are by index.
+
+    Attributes:
+        models: the updates to score and aggregate, clipped where they were too long.
+        factors: what each score is multiplied by, 0 to 1; who is missing counts fully.
+        evidence: the numbers that were looked at, of everybody with an update.
+        rejected: a word for each valid update that is not aggregated.
+        suspend: for how many rounds, from the next one on, and why.
+        eject: of those suspended before, and why.
+        memory: for the next round.
+        losses: mean validation losses of whole models, where they were computed anyway.
+    """
+
+    models: Mapping[int, Weights]
+    factors: Mapping[int, float]
+    evidence: Mapping[int, Mapping[str, float]]
+    rejected: Mapping[int, str]
+    suspend: Mapping[int, tuple[int, Fault]]
+    eject: Mapping[int, Fault]
+    memory: Memory
+    losses: Mapping[int, float] = field(default_factory=dict)
+
+
+class Defence(Protocol):
+    """An entry of kind ``defence``: a frozen dataclass whose fields are its parameters."""
+
+    async def judge(self, made: DefenceRound, memory: Memory, laboratory: ScoringEngine) -> Verdict:
+        """Judge a round, given what the earlier ones left."""
+        ...

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public history of updates as a subspace: what anybody could have made without working.
+
+An update is public once it was revealed, and so is every linear combination of public updates. The history keeps an
+orthonormal basis of their span. A long task would fill the memory: beyond ``most`` updates the older half is folded
+into a sketch of at most as many rows (Frequent Directions, Liberty 2013, arXiv 1206.0594), so that memory stays
+bounded; what that costs in power is in ``docs/defences.md``.
+The digests of all updates are kept for ever, 32 bytes each.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ("History", "Vectors", "orthonormal")
+
+Vectors = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.float32]
+
+_INDEPENDENT = 1e-6
+"""A vector whose residual is below this share of its length adds no direction."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class History:
+    """Everything revealed before a round; immutable.
+
+    Attributes:
+        blocks: orthonormal rows (k, d), float32; all rows together are orthonormal.
+        recent: the newest updates at unit length, oldest first.
+        sketch: what older ones came to, rows with their strengths.
+        digests: of every model that was public, canonical.
+        most: vectors kept of each kind at most.
+    """
+
+    blocks: tuple[Rows, ...] = ()
+    recent: tuple[Rows, ...] = ()
+    sketch: Rows | None = None
+    digests: frozenset[bytes] = frozenset()
+    most: int = 1024
+
+    def residual(self, vectors: Vectors) -> Vectors:
+        """The rows of ``vectors`` (n, d) without their part in the history."""
+        rest = vectors.copy()
+        for block in self.blocks:
+            basis = block.astype(np.float64)
+            rest -= (rest @ basis.T) @ basis
+        return rest
+
+    def extended(self, updates: Vectors, digests: Collection[bytes] = ()) -> History:
+        """With these updates (n, d) and digests added."""
+        lengths = np.linalg.norm(updates, axis=1, keepdims=True)
+        rows = (updates / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+        grown = dataclasses.replace(
+            self,
+            blocks=(*self.blocks, orthonormal(self.residual(updates), updates).astype(np.float32)),
+            recent=(*self.recent, rows),
+            digests=self.digests.union(digests),
+        )
+        return grown if sum(map(len, grown.recent)) <= self.most else _condensed(grown)
+
+
+def orthonormal(residuals: Vectors, originals: Vectors) -> Vectors:
+    """Rows that span the residuals, without those that are rounding error of their original."""
+    lengths = np.linalg.norm(residuals, axis=1)
+    kept = residuals[lengths > _INDEPENDENT * np.linalg.norm(originals, axis=1)]
+    if not len(kept):
+        return np.zeros((0, residuals.shape[1]))
+    # Unit length first: a late update is as public as an early one ten times its size.
+    kept = kept / np.linalg.norm(kept, axis=1, keepdims=True)
+    _, strength, rows = np.linalg.svd(kept, full_matrices=False)
+    basis: Vectors = rows[strength > _INDEPENDENT]
+    return basis
+
+
+def _condensed(history: History) -> History:
+    """The older half of the recent updates goes into the sketch."""
+    recent = np.concatenate(history.recent)
+    older, newer = recent[: -(history.most // 2)], recent[-(history.most // 2) :]
+    whole = older if history.sketch is None else np.concatenate([history.sketch, older])
+    _, strength, rows = np.linalg.svd(whole.astype(np.float64), full_matrices=False)
+    # Frequent Directions: all strengths shrink by that of the first direction that is dropped.
+    floor = strength[history.most] if len(strength) > history.most else 0.0
+    kept = np.sqrt(np.maximum(np.square(strength[: history.most]) - floor**2, 0))
+    sketch = (kept[:, None] * rows[: history.most])[kept > 0]
+    base = orthonormal(sketch, sketch)
+    rest = newer - (newer.astype(np.float64) @ base.T) @ base
+    blocks = (base.astype(np.float32), orthonormal(rest, newer.astype(np.float64)).astype(np.float32))
+    return dataclasses.replace(history, blocks=blocks, recent=(newer,), sketch=sketch.astype(np.float32))

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The default defence: novelty → freshness → selected subset → evidence of harm → reputation, gates on the rewards.
+
+Every layer can be switched off by a scenario, so that its part can be measured.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bcfl.models.aggregation.clipping import clip_to_median
+from bcfl.models.defences.defence import DefenceRound, Fault, Memory, Verdict
+from bcfl.models.defences.effort import effort_factors
+from bcfl.models.defences.evidence import EvidenceWeights, Features, features
+from bcfl.models.defences.freshness import Freshness, freshness
+from bcfl.models.defences.history import Vectors
+from bcfl.models.defences.reputation import Clerk, Decision
+from bcfl.models.defences.screening import Screen, Screening
+from bcfl.models.defences.selection import Subset, select
+from bcfl.models.scoring.game import ScoringEngine
+from bcfl.models.training.job import ClassEvaluation
+from bcfl.models.weights import Weights
+from bcfl.registry import register
+
+__all__ = ("Pipeline",)
+
+_WATCHED = "suspected"
+_NOT_SELECTED = "not_selected"
+_FEW = 4
+"""Members below which no subset is selected: of three, one honest who differs would always be left out."""
+_DOUBTFUL = {Fault.INVALID, Fault.UNAVAILABLE}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Study:
+    """What was computed of a round's valid updates; arrays are in the order of the members."""
+
+    indices: tuple[int, ...]
+    updates: Vectors
+    positions: tuple[int, ...]
+    models: tuple[Weights, ...]
+    start: bytes
+    digests: tuple[bytes, ...]
+    """Canonical: of the round's model, and of each update."""
+    evaluation: ClassEvaluation
+    """The start model's row first."""
+    gradients: Vectors
+    fresh: Freshness
+
+
+@register("defence", "pipeline", source="docs/defences.md")
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """Score-based filtering in layers: what is copied or holds nothing new earns nothing, what harms is found and sent away."""
+
+    novelty: bool = True
+    freshness: bool = True
+    subset: bool = True
+    evidence: bool = True
+    effort: bool = True
+    sanctions: bool = True
+    clip: float = 3.0
+    """Updates longer than this times the median are shortened to it; 0: none."""
+    probe: int = 128
+    """Validation samples whose outputs are compared."""
+    gain: float = 0.02
+    least_kept: float = 1 / 3
+    history: int = 1024
+    """Updates remembered exactly; older ones go into a sketch."""
+    screen: Screen = field(default_factory=Screen)
+    weights: EvidenceWeights = field(default_factory=EvidenceWeights)
+    clerk: Clerk = field(default_factory=Clerk)
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.clip) and self.clip >= 0):
+            raise ValueError(f"clip must be at least 0, not {self.clip}")
+        if self.probe < 1 or self.history < 2:
+            raise ValueError(
+                f"probe must be at least 1 and history at least 2, not {self.probe} and {self.history}"
+            )
+        if not (0 <= self.gain < 1 and 0 <= self.least_kept <= 1):
+            raise ValueError(
+                f"gain must be at least 0 and below 1, and least_kept 0 to 1, not {self.gain} and {self.least_kept}"
+            )
+
+    async def judge(self, made: DefenceRound, memory: Memory, laboratory: ScoringEngine) -> Verdict:
+        """Judge a round."""
+        study = await self._study(made, memory, laboratory)
+        screening = self._screened(study, memory)
+        faults = {study.indices[place]: fault for place, fault in screening.faults.items()}
+        sound = [place for place, index in enumerate(study.indices) if index not in faults]
+        clipped = self._clipped(made.start, [study.models[place] for place in sound])
+        least = self.least_kept if len(clipped) >= _FEW else 1.0
+        subset = await select(made, clipped, laboratory, gain=self.gain, least=least)
+        found = self._features(study, sound, subset)
+        amounts = self.weights.evidence(found) if sound else np.zeros(0)
+        decision = self._decide(made, memory, study, sound, amounts, screening)
+        kept = {
+            study.indices[sound[number]]: clipped[number]
+            for number in range(len(sound))
+            if (number in subset.kept or not self.subset)
+            and study.indices[sound[number]] not in decision.watched
+        }
+        return Verdict(
+            models=kept,
+            factors=self._factors(study, set(kept)),
+            evidence=_evidence(study, sound, found, amounts, subset, decision),
+            rejected={index: fault.value for index, fault in faults.items()}
+            | {
+                study.indices[place]: _WATCHED if study.indices[place] in decision.watched else _NOT_SELECTED
+                for place in sound
+                if study.indices[place] not in kept
+            },
+            suspend=decision.suspend,
+            eject=decision.eject,
+            memory=Memory(
+                standings=decision.standings,
+                history=dataclasses.replace(memory.history, most=self.history).extended(
+                    study.updates, (*study.digests, study.start)
+                ),
+            ),
+            losses=dict(zip(study.indices, map(float, study.evaluation.means[1:]), strict=True)),
+        )
+
+    async def _study(self, made: DefenceRound, memory: Memory, laboratory: ScoringEngine) -> _Study:
+        start = made.start.vector.astype(np.float64)
+        members = made.members
+        updates = np.array([member.model.vector.astype(np.float64) - start for member in members])
+        updates = updates.reshape(len(members), len(start))
+        models = tuple(member.model for member in members)
+        positions = tuple(member.position for member in members)
+        evaluation = await laboratory.class_losses(
+            made.network, [made.start, *models], made.samples_key, probe=self.probe
+        )
+        gradients = await self._gradients(made, made.start, laboratory)
+        # Where honest training arrives says more than where it began, above all when the model is new.
+        ahead = await self._gradients(made, self._ahead(made.start, updates), laboratory)
+        return _Study(
+            indices=tuple(member.index for member in members),
+            updates=updates,
+            positions=positions,
+            models=models,
+            start=made.start.digest(),
+            digests=tuple(model.digest() for model in models),
+            evaluation=evaluation,
+            gradients=gradients,
+            fresh=freshness(updates, positions, np.concatenate([gradients, ahead]), memory.history),
+        )
+
+    async def _gradients(self, made: DefenceRound, weights: Weights, laboratory: ScoringEngine) -> Vectors:
+        found = await laboratory.class_gradients(made.network, weights, made.samples_key)
+        return np.nan_to_num(found.astype(np.float64), posinf=0.0, neginf=0.0)
+
+    def _ahead(self, start: Weights, updates: Vectors) -> Weights:
+        """The start model moved by the mean of the updates, long ones shortened."""
+        if not len(updates):
+            return start
+        lengths = np.linalg.norm(updates, axis=1)
+        shorten = np.minimum(1.0, np.median(lengths) / np.where(lengths > 0, lengths, 1))
+        mean = (updates * shorten[:, None]).mean(axis=0)
+        return Weights(start.schema, (start.vector.astype(np.float64) + mean).astype(np.float32))
+
+    def _screened(self, study: _Study, memory: Memory) -> Screening:
+        copied = stale = Screening(faults={}, certain=frozenset())
+        if self.novelty and study.indices:
+            copied = self.screen.copies(
+                digests=study.digests,
+                known=memory.history.digests | {study.start},
+                start=study.start,
+                updates=study.updates,
+                outputs=study.evaluation.outputs.astype(np.float64),
+                positions=study.positions,
+                fresh=study.fresh,
+            )
+        if self.freshness:
+            stale = self.screen.stale(updates=study.updates, fresh=study.fresh)
+        return Screening(faults={**stale.faults, **copied.faults}, certain=copied.certain | stale.certain)
+
+    def _clipped(self, start: Weights, models: Sequence[Weights]) -> tuple[Weights, ...]:
+        return clip_to_median(models, start, self.clip) if self.clip and models else tuple(models)
+
+    def _features(self, study: _Study, sound: list[int], subset: Subset) -> Features:
+        if not sound:
+            return _no_features()
+        losses = study.evaluation.losses
+        present = study.evaluation.counts > 0
+        start_loss = float(study.evaluation.means[0])
+        return features(
+            updates=study.updates[sound],
+            residuals=study.fresh.residuals[sound],
+            gradients=study.gradients[present],
+            start_losses=losses[0, present],
+            losses=losses[1:][sound][:, present],
+            kept=subset.kept,
+            marginal=np.array(subset.marginal),
+            loss=start_loss,
+        )
+
+    def _decide(
+        self,
+        made: DefenceRound,
+        memory: Memory,
+        study: _Study,
+        sound: list[int],
+        amounts: Vectors,
+        screening: Screening,
+    ) -> Decision:
+        certain = {index: fault for index, fault in made.invalid.items() if fault not in _DOUBTFUL}
+        doubtful = {index: fault for index, fault in made.invalid.items() if fault in _DOUBTFUL}
+        for place, fault in screening.faults.items():
+            (certain if place in screening.certain else doubtful)[study.indices[place]] = fault
+        evidence = {study.indices[place]: float(amounts[number]) for number, place in enumerate(sound)}
+        decision = self.clerk.decide(
+            made.number,
+            memory.standings,
+            evidence=evidence if self.evidence else {},
+            certain=certain,
+            doubtful=doubtful,
+            absent=made.absent,
+            suspended=made.suspended,
+        )
+        if self.sanctions:
+            return decision
+        return Decision(standings=decision.standings, watched=decision.watched, suspend={}, eject={})
+
+    def _factors(self, study: _Study, kept: set[int]) -> dict[int, float]:
+        places = [place for place, index in enumerate(study.indices) if index in kept]
+        if not self.effort or not places:
+            return {}
+        fresh = study.fresh
+        among = Freshness(
+            ratio=fresh.ratio[places],
+            alone=fresh.alone[places],
+            signal=fresh.signal[places],
+            residuals=fresh.residuals[places],
+        )
+        return {study.indices[p]: float(f) for p, f in zip(places, effort_factors(among), strict=True)}
+
+
+def _no_features() -> Features:
+    none = np.zeros(0)
+    return Features(spread=none, alignment=none, improvement=none, agreement=none, marginal=none, length=none)
+
+
+def _evidence(
+    study: _Study, sound: list[int], found: Features, amounts: Vectors, subset: Subset, decision: Decision
+) -> dict[int, dict[str, float]]:
+    told: dict[int, dict[str, float]] = {}
+    for place, index in enumerate(study.indices):
+        told[index] = {
+            "freshness": float(study.fresh.alone[place]),
+            "freshness_in_turn": float(study.fresh.ratio[place]),
+            "norm": float(np.linalg.norm(study.updates[place])),
+            "new": float(np.linalg.norm(study.fresh.residuals[place])),
+        }
+    for number, place in enumerate(sound):
+        index = study.indices[place]
+        told[index] |= found.row(number)
+        told[index]["kept"] = float(number in subset.kept)
+        told[index]["evidence"] = float(amounts[number])
+    for index in told:
+        standing = decision.standings.get(index)
+        told[index]["suspicion"] = standing.suspicion if standing is not None else 0.0
+    return told

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reputation: strikes and suspicion → suspension → ejection → parole, as a pure state machine.
+
+The contract ejects only whom an earlier round suspended, so every ejection takes two evaluations; in between the
+member hands in nothing. Strikes are for updates that are no work of their own; suspicion (a CUSUM of the
+evidence) is for work that does harm. A single doubtful strike never ejects: an honest member whose samples are all of one
+class can hand in a nearly empty update.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bcfl.models.defences.defence import Fault, Standing
+
+__all__ = ("Clerk", "Decision")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What follows for everybody; by index."""
+
+    standings: Mapping[int, Standing]
+    watched: frozenset[int]
+    """Too suspicious to be aggregated or paid this round."""
+    suspend: Mapping[int, tuple[int, Fault]]
+    eject: Mapping[int, Fault]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clerk:
+    """Turns a round's findings into decisions.
+
+    Attributes:
+        watch: suspicion above which an update is neither aggregated nor paid.
+        condemn: suspicion above which the member is suspended, to be ejected.
+        strikes: doubtful strikes within ``memory`` rounds that condemn.
+        memory: rounds.
+        suspension: rounds; long enough for a full quota of ejections to come round.
+        misses: rounds missed within ``memory`` that suspend.
+        paroles: suspensions for absence that are followed by parole; the next one ends in ejection.
+    """
+
+    watch: float = 2.0
+    condemn: float = 4.5
+    strikes: int = 2
+    memory: int = 5
+    suspension: int = 4
+    misses: int = 3
+    paroles: int = 1
+
+    def decide(
+        self,
+        number: int,
+        standings: Mapping[int, Standing],
+        *,
+        evidence: Mapping[int, float],
+        certain: Mapping[int, Fault],
+        doubtful: Mapping[int, Fault],
+        absent: frozenset[int],
+        suspended: frozenset[int],
+    ) -> Decision:
+        """One round.
+
+        Args:
+            number: of the round.
+            standings: before it.
+            evidence: of those whose update was examined for harm.
+            certain: faults that no honest member could commit.
+            doubtful: faults that an honest member may commit once.
+            absent: who was to train and revealed nothing.
+            suspended: who is suspended, and so handed in nothing.
+        """
+        after = {
+            index: self._paroled(standing) if standing.condemned and index not in suspended else standing
+            for index, standing in standings.items()
+        }
+        suspend: dict[int, tuple[int, Fault]] = {}
+        for index, amount in evidence.items():
+            known = after.get(index, Standing())
+            after[index] = dataclasses.replace(known, suspicion=max(0.0, known.suspicion + amount))
+            if after[index].suspicion > self.condemn:
+                suspend[index] = (self.suspension, Fault.HARMFUL)
+        for index, fault in doubtful.items():
+            known = after.get(index, Standing())
+            strikes = (*(n for n in known.strikes if n > number - self.memory), number)
+            after[index] = dataclasses.replace(known, strikes=strikes, fault=fault)
+            if len(strikes) >= self.strikes:
+                suspend[index] = (self.suspension, fault)
+        for index, fault in certain.items():
+            suspend[index] = (self.suspension, fault)
+        for index, (_, fault) in suspend.items():
+            after[index] = dataclasses.replace(after.get(index, Standing()), condemned=True, fault=fault)
+        suspend |= self._absences(number, after, absent)
+        eject = {
+            index: standing.fault or Fault.HARMFUL
+            for index in sorted(suspended)
+            if (standing := after.get(index)) is not None and standing.condemned
+        }
+        watched = frozenset(index for index in evidence if after[index].suspicion > self.watch)
+        return Decision(standings=after, watched=watched, suspend=suspend, eject=eject)
+
+    def _absences(
+        self, number: int, after: dict[int, Standing], absent: frozenset[int]
+    ) -> dict[int, tuple[int, Fault]]:
+        """Who misses too often holds up everybody until the deadline: out for a while, and for good if it goes on."""
+        suspend: dict[int, tuple[int, Fault]] = {}
+        for index in sorted(absent):
+            known = after.get(index, Standing())
+            missed = (*(n for n in known.missed if n > number - self.memory), number)
+            after[index] = known = dataclasses.replace(known, missed=missed)
+            if len(missed) >= self.misses:
+                suspend[index] = (self.suspension, Fault.ABSENT)
+                after[index] = dataclasses.replace(
+                    known,
+                    missed=(),
+                    paroled=known.paroled + 1,
+                    condemned=known.paroled >= self.paroles,
+                    fault=Fault.ABSENT,
+                )
+        return suspend
+
+    def _paroled(self, standing: Standing) -> Standing:
+        """Back from a suspension that no ejection followed, for want of members: under watch, not forgiven."""
+        return dataclasses.replace(
+            standing,
+            condemned=False,
+            paroled=standing.paroled + 1,
+            suspicion=min(standing.suspicion, self.watch),
+        )

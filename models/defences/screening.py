@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which updates of a round are nobody's own work, and whether that is beyond doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bcfl.models.defences.defence import Fault
+from bcfl.models.defences.freshness import Freshness
+from bcfl.models.defences.history import Vectors
+from bcfl.models.defences.novelty import copies_by_digest, copies_by_direction, copies_by_outputs
+
+__all__ = ("Screen", "Screening")
+
+_EQUAL = 0.02
+"""Outputs this near, relative to how far they moved, are those of one model."""
+_LOGIT = 1e4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Screening:
+    """Faults by place; those in ``certain`` no honest member could commit, of the others one is forgiven."""
+
+    faults: Mapping[int, Fault]
+    certain: frozenset[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Screen:
+    """Thresholds of novelty and freshness.
+
+    Attributes:
+        least_fresh: F below which an update holds nothing new; less in a round whose better quarter is not fresh itself.
+        surely_stale: of that threshold: F below it leaves no doubt.
+        relative_fresh: of the upper quartile of F: in the first round gradients say little, and honest work is hardly
+            fresher than noise.
+        empty: of the median length: an update shorter than that may be an honest one that had nothing left to learn.
+        direction: cosine of deviations at which an update is like an earlier one of the round.
+        outputs: the same of what two models' outputs deviate by,
+        distance: which must also lie this near to each other, as a share of their change.
+    """
+
+    least_fresh: float = 3.0
+    surely_stale: float = 0.7
+    relative_fresh: float = 0.35
+    empty: float = 0.02
+    direction: float = 0.9
+    outputs: float = 0.98
+    distance: float = 0.15
+
+    def copies(
+        self,
+        *,
+        digests: Sequence[bytes],
+        known: frozenset[bytes],
+        start: bytes,
+        updates: Vectors,
+        outputs: Vectors,
+        positions: Sequence[int],
+        fresh: Freshness,
+    ) -> Screening:
+        """Whose update is somebody else's.
+
+        Two members whose samples are all of one class deviate from the round alike. So likeness alone is in doubt; it is
+        certain where the later one holds nothing beside the earlier, or computes the same.
+
+        Args:
+            digests: canonical, of each model.
+            known: of everything public before the round.
+            start: of the round's own model; who sends it back unchanged has done nothing, and copied nobody.
+            updates: (n, d).
+            outputs: logits of the start model and of each update on the same samples, (n + 1, probe, classes).
+            positions: when each was committed.
+            fresh: of each update.
+        """
+        places = dict(enumerate(digests))
+        same = copies_by_digest(places, dict(enumerate(positions)), known)
+        idle = {place for place, digest in places.items() if digest == start}
+        moved = np.clip(np.nan_to_num(outputs[1:] - outputs[0]), -_LOGIT, _LOGIT)
+        moved = moved.reshape(len(moved), outputs[0].size)
+        alike = copies_by_direction(updates, positions, cosine=self.direction)
+        alike |= copies_by_outputs(moved, positions, cosine=self.outputs, distance=self.distance)
+        equal = copies_by_outputs(moved, positions, cosine=self.outputs, distance=_EQUAL)
+        least = self._least(fresh.ratio)
+        hollow = {place for place in alike if fresh.ratio[place] < least}
+        faults = dict.fromkeys(sorted((same | alike) - idle), Fault.COPIED)
+        faults |= dict.fromkeys(sorted(idle), Fault.NO_NEW_WORK)
+        return Screening(faults=faults, certain=frozenset((same | equal | hollow) - idle))
+
+    def stale(self, *, updates: Vectors, fresh: Freshness) -> Screening:
+        """Whose update holds no gradient signal that was not public.
+
+        What was committed earlier in the same round counts as public too, but never beyond doubt: accomplices who
+        commit first could otherwise take away what an honest member has to show.
+        """
+        lengths = np.linalg.norm(updates, axis=1)
+        usual = float(np.median(lengths)) if len(lengths) else 0.0
+        alone = self._least(fresh.alone)
+        low = np.flatnonzero((fresh.alone < alone) | (fresh.ratio < self._least(fresh.ratio)))
+        sure = (fresh.alone < self.surely_stale * alone) & (lengths >= self.empty * usual)
+        return Screening(
+            faults={int(place): Fault.NO_NEW_WORK for place in low},
+            certain=frozenset(int(place) for place in low if sure[place]),
+        )
+
+    def _least(self, ratios: Vectors) -> float:
+        if not len(ratios):
+            return 0.0
+        return min(self.least_fresh, self.relative_fresh * float(np.quantile(ratios, 0.75)))

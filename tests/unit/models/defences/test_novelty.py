@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Copies by digest, by direction and by outputs; the earlier commitment owns; the honest are nobody's copies."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bcfl.models.defences.novelty import copies_by_digest, copies_by_direction
+
+RNG = np.random.default_rng(0)
+
+
+def test_what_was_public_is_a_copy_whoever_brings_it():
+    assert copies_by_digest({0: b"a", 1: b"b"}, {0: 0, 1: 1}, frozenset({b"a"})) == {0}
+
+
+def test_of_two_alike_the_later_commitment_is_the_copy():
+    assert copies_by_digest({0: b"a", 1: b"a", 2: b"c"}, {0: 5, 1: 2, 2: 0}, frozenset()) == {0}
+
+
+def test_a_noisy_or_rescaled_copy_deviates_as_the_original_does():
+    honest = RNG.standard_normal((6, 1000)) + RNG.standard_normal(1000)
+    noisy = honest[1] + 0.1 * RNG.standard_normal(1000)
+    updates = np.stack([*honest, noisy, 7 * honest[2]])
+    assert copies_by_direction(updates, range(8), cosine=0.9) == {6, 7}
+    assert copies_by_direction(updates, range(8, 0, -1), cosine=0.9) == {1, 2}
+
+
+def test_honest_updates_that_are_almost_parallel_are_nobodys_copies():
+    common = 30 * RNG.standard_normal(1000)
+    updates = common + RNG.standard_normal((8, 1000))
+    assert np.corrcoef(updates).min() > 0.99
+    assert copies_by_direction(updates, range(8), cosine=0.9) == set()
+    copy = np.stack([*updates, updates[3] + 0.1 * RNG.standard_normal(1000)])
+    assert copies_by_direction(copy, range(9), cosine=0.9) == {8}
+
+
+def test_one_huge_update_makes_nobody_a_copy():
+    updates = np.stack([*RNG.standard_normal((6, 1000)), 1e6 * RNG.standard_normal(1000)])
+    assert copies_by_direction(updates, range(7), cosine=0.9) == set()
+
+
+def test_a_flipped_update_is_no_copy():
+    honest = RNG.standard_normal((6, 1000))
+    assert copies_by_direction(np.stack([*honest, -honest[0]]), range(7), cosine=0.9) == set()
+
+
+def test_with_few_members_only_the_identical_are_copies():
+    one = RNG.standard_normal(1000)
+    parallel = np.stack([one, one + 0.05 * RNG.standard_normal(1000)])
+    assert copies_by_direction(parallel, [0, 1], cosine=0.9) == set()
+    assert copies_by_direction(np.stack([one, 2 * one]), [0, 1], cosine=0.9) == {1}
+
+
+def test_empty_changes_are_nobodys_copies():
+    assert copies_by_direction(np.zeros((2, 5)), [0, 1], cosine=0.9) == set()
+    updates = np.stack([*RNG.standard_normal((5, 100)), np.zeros(100), np.zeros(100)])
+    assert copies_by_direction(updates, range(7), cosine=0.9) == set()
