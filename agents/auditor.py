@@ -7,11 +7,11 @@ their ids, and the validation set from whoever audits, checked against the evalu
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bcfl.agents.evaluation import RoundEvaluation, RoundEvaluator
+from bcfl.agents.comparison import Comparison, Finding
+from bcfl.agents.evaluation import REPORT_BYTES, RoundEvaluator
 from bcfl.agents.retrieval import Retrieval
 from bcfl.agents.selection import rank
 from bcfl.contracts import events as e
@@ -21,29 +21,13 @@ from bcfl.contracts.errors import MalformedReport, MalformedSpecification
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
 from bcfl.contracts.phases import Selection
-from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import RoundRecord, TaskState, fold
 from bcfl.errors import ContractError, ModelError, RegistryError
-from bcfl.storage.content_id import cid_text, content_id
+from bcfl.storage.content_id import cid_text
 from bcfl.storage.errors import FetchError
 
 __all__ = ("AuditResult", "Auditor", "Finding")
-
-_REPORT_BYTES = 1 << 26
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One difference; ``round`` 0 is the task as a whole."""
-
-    round: int
-    subject: str
-    message: str
-
-    def __str__(self) -> str:
-        where = f"round {self.round}" if self.round else "task"
-        return f"{where}, {self.subject}: {self.message}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +76,11 @@ class Auditor:
             match event:
                 case e.EvaluationSubmitted():
                     self._check_payout(state, event)
-                    ranked = self._ranking(state, event)
                 case e.RoundStarted():
                     self._check_cohort(event, ranked)
                     ranked = None
+                case e.EvaluatorRemoved():
+                    self._check_removed(state, event)
                 case e.ValidationOpened():
                     self._check_validation(state, event)
             try:
@@ -105,6 +90,7 @@ class Auditor:
                 return self._result()
             if isinstance(event, e.RoundFinalized):
                 self._check_finalized(state, event)
+                ranked = self._ranking(state)
         self._check_end(state)
         await self._check_contents(state)
         return self._result()
@@ -112,12 +98,12 @@ class Auditor:
     def _result(self) -> AuditResult:
         return AuditResult(findings=tuple(self._findings), checked=self._checked)
 
-    def _ranking(self, state: TaskState, event: e.EvaluationSubmitted) -> tuple[TrainerIndex, ...] | None:
-        """The cohort that the evaluator had to choose, where scores choose it."""
-        revealed = sorted(state.current.updates)
-        if state.config.selection is not Selection.SCORE_ORDER or len(revealed) != len(event.scores):
+    def _ranking(self, state: TaskState) -> tuple[TrainerIndex, ...] | None:
+        """The cohort that the evaluator had to choose, where scores choose it; sanctions are folded in by now."""
+        scores = state.current.scores
+        if state.config.selection is not Selection.SCORE_ORDER or not scores:
             return None
-        return rank(state, dict(zip(revealed, event.scores, strict=True)), ())
+        return rank(state, dict(scores), ())
 
     def _check_cohort(self, event: e.RoundStarted, ranked: tuple[TrainerIndex, ...] | None) -> None:
         if ranked is None:
@@ -180,6 +166,26 @@ class Auditor:
                 event.round, "payout", f"{event.payout} was paid where the scores give {due} (10⁻⁹ token)"
             )
 
+    def _check_removed(self, state: TaskState, event: e.EvaluatorRemoved) -> None:
+        """A silent evaluator loses half its bond; one that was objected to all, and only to more than two thirds."""
+        self._checked += 1
+        record = state.rounds[event.round]
+        bond = state.evaluators[event.evaluator].bond or 0
+        objected = record.report is not None
+        due = bond if objected else bond // 2
+        if event.slashed != due:
+            self._find(
+                event.round,
+                f"evaluator {event.evaluator}",
+                f"it lost {event.slashed} of its bond, {due} was due (10⁻⁹ token)",
+            )
+        if objected and 3 * len(record.objections) <= 2 * len(record.updates):
+            self._find(
+                event.round,
+                f"evaluator {event.evaluator}",
+                f"{len(record.objections)} objections of {len(record.updates)} members removed it",
+            )
+
     def _check_validation(self, state: TaskState, event: e.ValidationOpened) -> None:
         self._checked += 1
         committed = state.evaluators[event.evaluator].validation_commitment
@@ -220,21 +226,29 @@ class Auditor:
         try:
             repeated = await self._rounds.evaluate(
                 specification=specification,
+                rounds=state.rounds,
                 round_number=number,
-                start=record.start_model,
-                updates=record.updates,
                 max_update_size=state.config.max_update_size,
             )
         except (ModelError, RegistryError) as error:
             self._find(number, "evaluation", f"it cannot be repeated: {error}")
             return
-        self._compare(number, record, report, repeated, specification.score_tolerance, names)
+        comparison = Comparison(
+            number=number,
+            record=record,
+            report=report,
+            repeated=repeated,
+            tolerance=specification.score_tolerance,
+            names=names,
+        )
+        self._findings += comparison.findings()
+        self._checked += comparison.checked
 
     async def _report(self, number: int, record: RoundRecord) -> EvaluationReport | None:
         assert record.report is not None  # noqa: S101 - the caller has looked
         subject = f"report {cid_text(record.report)}"
         try:
-            data = await self._retrieval.content(record.report, max_bytes=_REPORT_BYTES)
+            data = await self._retrieval.content(record.report, max_bytes=REPORT_BYTES)
             report = EvaluationReport.decode(data)
         except (FetchError, MalformedReport) as error:
             self._find(number, subject, str(error))
@@ -269,69 +283,3 @@ class Auditor:
             self._find(number, f"{subject} {cid_text(content)}", f"{error} ({error.reason})")
             return False
         return True
-
-    def _compare(
-        self,
-        number: int,
-        record: RoundRecord,
-        report: EvaluationReport,
-        repeated: RoundEvaluation,
-        tolerance: float,
-        names: Mapping[TrainerIndex, str],
-    ) -> None:
-        for index, posted in sorted(record.scores.items()):
-            self._checked += 1
-            again = repeated.scores.get(index, 0)
-            if abs(posted - again) > tolerance * SCORE_UNIT:
-                self._find(
-                    number,
-                    f"score of {names[index]}",
-                    f"{posted / SCORE_UNIT:.9f} was posted, {again / SCORE_UNIT:.9f} is what the update is worth",
-                )
-            if report.scores.get(index) != posted:
-                self._find(number, f"score of {names[index]}", "the report has another score than the chain")
-        self._checked += 1
-        model = content_id(repeated.model)
-        if record.model is not None and model != record.model:
-            self._find(
-                number,
-                "global model",
-                f"{cid_text(record.model)} was named, the updates give {cid_text(model)}",
-            )
-        if report.model != record.model:
-            self._find(number, "global model", "the report names another model than the chain")
-        if dict(report.rejected) != dict(repeated.rejected):
-            self._find(
-                number,
-                "rejections",
-                f"{_say(report.rejected, names)} posted, {_say(repeated.rejected, names)} found",
-            )
-        if dict(report.weights) != dict(repeated.weights):
-            self._find(number, "aggregation weights", f"{report.weights} posted, {repeated.weights} found")
-        if set(report.scores) != set(record.scores) or set(report.validation_loss) != set(
-            repeated.validation_loss
-        ):
-            self._find(number, "report", "it speaks of other members than were scored")
-        self._same(number, "start loss", report.start_loss, repeated.start_loss, tolerance)
-        self._same(number, "start accuracy", report.start_accuracy, repeated.start_accuracy, tolerance)
-        for index, loss in repeated.validation_loss.items():
-            self._same(
-                number,
-                f"validation loss of {names[index]}",
-                report.validation_loss.get(index),
-                loss,
-                tolerance,
-            )
-        self._same(number, "loss", report.loss, repeated.loss, tolerance)
-        self._same(number, "accuracy", report.accuracy, repeated.accuracy, tolerance)
-
-    def _same(self, number: int, subject: str, said: float | None, found: float, tolerance: float) -> None:
-        self._checked += 1
-        if said is not None and math.isnan(said) and math.isnan(found):
-            return  # a diverged model, and the report says so
-        if said is None or not math.isclose(said, found, rel_tol=tolerance, abs_tol=tolerance):
-            self._find(number, subject, f"the report says {said}, it is {found}")
-
-
-def _say(rejected: Mapping[TrainerIndex, str], names: Mapping[TrainerIndex, str]) -> str:
-    return ", ".join(f"{names[index]}: {reason}" for index, reason in sorted(rejected.items())) or "none"

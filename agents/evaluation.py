@@ -8,33 +8,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 
 from bcfl import registry
+from bcfl.agents.gathering import UNAVAILABLE, gather
 from bcfl.agents.ports import LearningEngine
 from bcfl.agents.retrieval import Retrieval, schema_of
+from bcfl.agents.round_history import RoundHistory
+from bcfl.contracts.errors import MalformedReport
+from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ContentId, TrainerIndex
+from bcfl.contracts.phases import Reason
 from bcfl.contracts.scores import SCORE_UNIT, quantise
-from bcfl.contracts.specification import Specification
-from bcfl.contracts.state import UpdateRecord
-from bcfl.errors import StorageError
-from bcfl.models.aggregation.fold import fold
+from bcfl.contracts.specification import EntryReference, Specification
+from bcfl.contracts.state import RoundRecord
+from bcfl.models.aggregation.aggregator import AggregationRound, Aggregator
 from bcfl.models.aggregation.weights import proportions
-from bcfl.models.errors import MalformedUpdate
+from bcfl.models.defences.defence import Defence, DefenceRound, Fault, Member, Memory, Verdict
 from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.network import Network
-from bcfl.models.scoring.game import ScoringRound
-from bcfl.models.weights import Schema, Weights
+from bcfl.models.scoring.game import Score, ScoringRound
+from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.weights import Weights
 from bcfl.models.wire.tensors import encode
 from bcfl.storage.content_id import content_id
 from bcfl.storage.errors import FetchError
 
-__all__ = ("RoundEvaluation", "RoundEvaluator", "encode_model")
+__all__ = ("REPORT_BYTES", "RoundEvaluation", "RoundEvaluator", "encode_model")
 
-NOT_OWNED = "digest_not_owned"
-INVALID_SAMPLES = "invalid_samples"
-_FETCHES = 16
+REPORT_BYTES = 1 << 26
+_FORGETFUL = "none"
+"""The defence that remembers nothing, so that no round need be judged anew for it."""
+
+_REASONS = {
+    Fault.INVALID: Reason.INVALID_UPDATE,
+    Fault.UNAVAILABLE: Reason.UNAVAILABLE,
+    Fault.NO_NEW_WORK: Reason.NO_NEW_WORK,
+    Fault.COPIED: Reason.COPIED,
+    Fault.HARMFUL: Reason.HARMFUL,
+    Fault.ABSENT: Reason.NOT_REVEALED,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +60,26 @@ class RoundEvaluation:
     weights: Mapping[TrainerIndex, int]
     rejected: Mapping[TrainerIndex, str]
     validation_loss: Mapping[TrainerIndex, float]
+    evidence: Mapping[TrainerIndex, Mapping[str, float]]
+    sanctions: tuple[tuple[TrainerIndex, int, Reason], ...]
+    """Index, rounds (0 ejects) and why."""
     model: bytes
     start_loss: float
     start_accuracy: float
     loss: float
     accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Judged:
+    """A round before it is scored: who was rejected and why, and what the defence says of the others."""
+
+    network: Network
+    begin: Weights
+    models: Mapping[TrainerIndex, Weights]
+    samples: Mapping[TrainerIndex, int]
+    rejected: Mapping[TrainerIndex, str]
+    verdict: Verdict
 
 
 def encode_model(weights: Weights, round_number: int) -> bytes:
@@ -58,7 +88,7 @@ def encode_model(weights: Weights, round_number: int) -> bytes:
 
 
 class RoundEvaluator:
-    """Evaluates rounds on one validation set.
+    """Evaluates the rounds of one task on one validation set.
 
     Args:
         samples_key: names the validation set in the engine.
@@ -69,69 +99,188 @@ class RoundEvaluator:
         self._retrieval = retrieval
         self._samples_key = samples_key
         self._measured: dict[ContentId, Evaluation] = {}
+        self._task: tuple[Specification, int] | None = None
+        self._history = RoundHistory(self._remembered)
 
     async def evaluate(
         self,
         *,
         specification: Specification,
+        rounds: Mapping[int, RoundRecord],
         round_number: int,
-        start: ContentId,
-        updates: Mapping[TrainerIndex, UpdateRecord],
         max_update_size: int,
     ) -> RoundEvaluation:
-        """Score and fold the revealed updates of a round, in index order.
+        """Judge, score and aggregate the revealed updates of a round, in index order.
+
+        Args:
+            specification: of the task; always the same one.
+            rounds: that round and all before it.
+            round_number: which.
+            max_update_size: bytes.
 
         Raises:
             StorageError: the own store failed, or the start model cannot be had.
         """
+        self._task = (specification, max_update_size)
+        record = rounds[round_number]
+        memory = Memory()
+        if specification.defence.name != _FORGETFUL:
+            memory = await self._history.before(rounds, round_number)
+        outcome, memory = await self._evaluate(record, memory)
+        self._history.remember(record, memory)
+        return outcome
+
+    async def _remembered(self, record: RoundRecord, memory: Memory) -> Memory:
+        """What an earlier round leaves, without scoring and aggregating it again."""
+        return (await self._judged(record, memory)).verdict.memory
+
+    async def _judged(self, record: RoundRecord, memory: Memory) -> _Judged:
+        assert self._task is not None  # noqa: S101 - evaluate sets it
+        specification, max_update_size = self._task
         schema = schema_of(specification)
-        begin = await self._retrieval.model(start, schema, max_bytes=max_update_size)
+        begin = await self._retrieval.model(record.start_model, schema, max_bytes=max_update_size)
         network = registry.create("network", specification.network.name, specification.network.parameters)
-        rejected, models, samples = await self._gather(specification, schema, updates, max_update_size)
-        members = sorted(models)
-        score = registry.create("score", specification.score.name, specification.score.parameters)
-        aggregator = registry.create(
-            "aggregator", specification.aggregator.name, specification.aggregator.parameters
+        late = await self._late(record)
+        present = {index: update for index, update in record.updates.items() if index not in late}
+        found = await gather(self._retrieval, specification, present, max_bytes=max_update_size)
+        faults = {int(index): fault for index, fault in found.faults.items()}
+        if not record.commitments:
+            # In the open, whoever is quicker can take a digest: that is no reason to suspend its author.
+            faults = {index: fault for index, fault in faults.items() if fault is not Fault.COPIED}
+        faults |= dict.fromkeys(map(int, late), Fault.UNAVAILABLE)
+        defence: Defence = _entry("defence", specification.defence)
+        verdict = await defence.judge(
+            DefenceRound(
+                number=record.number,
+                network=network,
+                samples_key=self._samples_key,
+                start=begin,
+                members=tuple(
+                    Member(index=index, model=model, position=record.updates[index].position)
+                    for index, model in sorted(found.models.items())
+                ),
+                invalid=faults,
+                absent=frozenset(record.cohort) - frozenset(record.updates),
+                suspended=frozenset(record.suspended_before),
+            ),
+            memory,
+            self._engine,
         )
-        counts = [samples[index] for index in members]
-        # Weights that follow scores cannot enter the game that makes them: there everyone counts the same.
-        prior = aggregator.integer_weights(samples=counts, scores=[1.0] * len(members))
-        values: tuple[float, ...] = ()
+        rejected = {TrainerIndex(index): word for index, word in verdict.rejected.items()}
+        return _Judged(
+            network=network,
+            begin=begin,
+            models=found.models,
+            samples=found.samples,
+            rejected={**found.rejected, **late, **rejected},
+            verdict=verdict,
+        )
+
+    async def _late(self, record: RoundRecord) -> dict[TrainerIndex, str]:
+        """Which updates of a round evaluated before could not be had in time.
+
+        They may be there by now, so its report is believed in that, and in nothing else.
+        """
+        if record.report is None:
+            return {}
+        try:
+            data = await self._retrieval.content(record.report, max_bytes=REPORT_BYTES)
+            said = EvaluationReport.decode(data).rejected
+        except (FetchError, MalformedReport):
+            return {}
+        return {
+            index: word for index, word in said.items() if word in UNAVAILABLE and index in record.updates
+        }
+
+    async def _evaluate(self, record: RoundRecord, memory: Memory) -> tuple[RoundEvaluation, Memory]:
+        assert self._task is not None  # noqa: S101 - evaluate sets it
+        specification, _ = self._task
+        updates = record.updates
+        judged = await self._judged(record, memory)
+        network, begin, models, verdict = judged.network, judged.begin, judged.models, judged.verdict
+        rejected = judged.rejected
+        members = [index for index in sorted(models) if index in verdict.models]
+        chosen = [verdict.models[index] for index in members]
+        counts = [judged.samples[index] for index in members]
+        aggregator: Aggregator = _entry("aggregator", specification.aggregator)
+        posted = dict.fromkeys(sorted(updates), 0)
         if members:
+            score: Score = _entry("score", specification.score)
             values = await score.scores(
                 ScoringRound(
                     network=network,
                     start=begin,
-                    updates=tuple(models[index] for index in members),
-                    weights=proportions(prior),
+                    updates=tuple(chosen),
+                    weights=proportions(aggregator.game_weights(counts)),
                     samples_key=self._samples_key,
                 ),
                 self._engine,
             )
-        posted = dict.fromkeys(sorted(updates), 0)
-        posted.update({index: quantise(value) for index, value in zip(members, values, strict=True)})
+            factors = [verdict.factors.get(index, 1.0) for index in members]
+            for index, value, factor in zip(members, values, factors, strict=True):
+                posted[index] = quantise(value * factor)
         # From the posted integers, so that an auditor gets the same weights from the chain.
         final = [posted[index] / SCORE_UNIT for index in members]
-        integers = aggregator.integer_weights(samples=counts, scores=final)
-        aggregate = begin
-        if any(integers):
-            aggregate = fold([models[index] for index in members], integers)
-        model = encode_model(aggregate, round_number)
+        aggregate = await aggregator.aggregate(
+            self._aggregation(network, specification, begin, chosen, counts, final)
+        )
+        model = encode_model(aggregate.model, record.number)
+        unmeasured = [index for index in sorted(models) if index not in verdict.losses]
         before, after, *local = await self._measure(
             network,
-            {start: begin, content_id(model): aggregate} | {updates[i].content: models[i] for i in members},
-            [start, content_id(model), *(updates[index].content for index in members)],
+            {record.start_model: begin, content_id(model): aggregate.model}
+            | {updates[i].content: models[i] for i in unmeasured},
+            [record.start_model, content_id(model), *(updates[index].content for index in unmeasured)],
         )
-        return RoundEvaluation(
-            scores=posted,
-            weights=dict(zip(members, integers, strict=True)),
-            rejected=rejected,
-            validation_loss={index: found.loss for index, found in zip(members, local, strict=True)},
-            model=model,
-            start_loss=before.loss,
-            start_accuracy=before.accuracy,
-            loss=after.loss,
-            accuracy=after.accuracy,
+        measured = {index: found.loss for index, found in zip(unmeasured, local, strict=True)}
+        measured |= {TrainerIndex(index): loss for index, loss in verdict.losses.items()}
+        return (
+            RoundEvaluation(
+                scores=posted,
+                weights=dict(zip(members, aggregate.integers, strict=True)),
+                rejected=dict(sorted(rejected.items())),
+                validation_loss=dict(sorted(measured.items())),
+                evidence={TrainerIndex(i): found for i, found in sorted(verdict.evidence.items())},
+                sanctions=_sanctions(verdict),
+                model=model,
+                start_loss=before.loss,
+                start_accuracy=before.accuracy,
+                loss=after.loss,
+                accuracy=after.accuracy,
+            ),
+            verdict.memory,
+        )
+
+    def _aggregation(
+        self,
+        network: Network,
+        specification: Specification,
+        start: Weights,
+        updates: Sequence[Weights],
+        samples: Sequence[int],
+        scores: Sequence[float],
+    ) -> AggregationRound:
+        async def loss(weights: Weights) -> float:
+            return (await self._engine.evaluate(network, weights, self._samples_key)).loss
+
+        async def root() -> Weights:
+            job = TrainingJob(
+                network=network,
+                hyperparameters=Hyperparameters(**specification.training),
+                start=start,
+                samples=SamplesRef(self._samples_key),
+                # From the model itself, so that whoever repeats the round trains alike.
+                seed=int.from_bytes(start.digest()[:7], "big"),
+            )
+            return (await self._engine.train(job)).weights
+
+        return AggregationRound(
+            start=start,
+            updates=tuple(updates),
+            samples=tuple(samples),
+            scores=tuple(scores),
+            loss=loss,
+            root=root,
         )
 
     async def _measure(
@@ -150,52 +299,15 @@ class RoundEvaluator:
         self._measured = found
         return [found[content] for content in wanted]
 
-    async def _gather(
-        self,
-        specification: Specification,
-        schema: Schema,
-        updates: Mapping[TrainerIndex, UpdateRecord],
-        max_bytes: int,
-    ) -> tuple[dict[TrainerIndex, str], dict[TrainerIndex, Weights], dict[TrainerIndex, int]]:
-        """Fetch and check the updates, several at a time: slow ones must not add up to a missed deadline.
 
-        Returns:
-            Why each of the rejected is, and models and claimed samples of the others.
-        """
-        rejected = {index: NOT_OWNED for index, record in updates.items() if not record.owned}
-        models: dict[TrainerIndex, Weights] = {}
-        samples: dict[TrainerIndex, int] = {}
-        failures: list[StorageError] = []
-        turns = anyio.CapacityLimiter(_FETCHES)
-
-        async def take(index: TrainerIndex, content: ContentId) -> None:
-            async with turns:
-                try:
-                    weights, metadata = await self._retrieval.update(content, schema, max_bytes=max_bytes)
-                except (FetchError, MalformedUpdate) as error:
-                    rejected[index] = error.reason
-                    return
-                except StorageError as error:
-                    failures.append(error)  # the own store's fault, nobody else's
-                    return
-            claimed = _claimed_samples(metadata, specification.sample_limit)
-            if claimed is None:
-                rejected[index] = INVALID_SAMPLES
-                return
-            models[index], samples[index] = weights, claimed
-
-        async with anyio.create_task_group() as group:
-            for index, record in sorted(updates.items()):
-                if record.owned:
-                    group.start_soon(take, index, record.content)
-        if failures:
-            raise failures[0]
-        return dict(sorted(rejected.items())), models, samples
+def _sanctions(verdict: Verdict) -> tuple[tuple[TrainerIndex, int, Reason], ...]:
+    ejected = [(TrainerIndex(index), 0, _REASONS[fault]) for index, fault in sorted(verdict.eject.items())]
+    suspended = [
+        (TrainerIndex(index), rounds, _REASONS[fault])
+        for index, (rounds, fault) in sorted(verdict.suspend.items())
+    ]
+    return (*ejected, *suspended)
 
 
-def _claimed_samples(metadata: Mapping[str, str], limit: int) -> int | None:
-    """The number of samples that an update claims; None where it claims none that is allowed."""
-    claimed = metadata.get("samples", "")
-    if not (claimed.isascii() and claimed.isdigit() and len(claimed) <= 10):
-        return None
-    return int(claimed) if 1 <= int(claimed) <= limit else None
+def _entry(kind: str, reference: EntryReference) -> Any:  # noqa: ANN401 - an entry of any kind
+    return registry.create(kind, reference.name, reference.parameters)

@@ -5,17 +5,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from bcfl.agents.actions import Action, Transact, View, Work
-from bcfl.agents.evaluation import RoundEvaluator
+from bcfl.agents.behaviour import HONEST_JUDGE, JudgeConduct, Judgement
+from bcfl.agents.evaluation import RoundEvaluation, RoundEvaluator
 from bcfl.agents.permits import PermitSource
 from bcfl.agents.ports import ContentStore, Observer
 from bcfl.agents.retrieval import Retrieval
+from bcfl.agents.sanctions import applicable
 from bcfl.agents.selection import rank
 from bcfl.contracts import calls
-from bcfl.contracts.calls import Permit
+from bcfl.contracts.calls import Permit, Sanction
 from bcfl.contracts.commitments import salt_for, validation_commitment
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
@@ -59,6 +63,8 @@ class Evaluate(Work):
     start: ContentId
     updates: tuple[tuple[TrainerIndex, UpdateRecord], ...]
     max_update_size: int
+    state: TaskState = field(compare=False)
+    """What was public when it was wanted; the newest does not make it another work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +74,8 @@ class Evaluation:
     scores: Mapping[TrainerIndex, int]
     model: ContentId
     report: ContentId
+    sanctions: tuple[tuple[TrainerIndex, int, int], ...] = ()
+    """Index, rounds (0 ejects) and reason code of each."""
 
 
 def decide(view: View, me: EvaluatorIdentity, results: Mapping[Work, Any]) -> list[Action]:
@@ -113,6 +121,7 @@ def _evaluate(view: View, state: TaskState, results: Mapping[Work, Any]) -> list
         start=state.current.start_model,
         updates=tuple(sorted(state.current.updates.items(), key=lambda item: item[0])),
         max_update_size=state.config.max_update_size,
+        state=state,
     )
     evaluation: Evaluation | None = results.get(work)
     if evaluation is None:
@@ -121,15 +130,22 @@ def _evaluate(view: View, state: TaskState, results: Mapping[Work, Any]) -> list
     # Scores are by index order of who has revealed: they must not reach another set of updates.
     if final is None or final.round != state.round or final.phase is not Phase.EVALUATION:
         return [work]
+    sanctions = applicable(state, evaluation.sanctions)
     ranking: tuple[int, ...] = ()
     if state.config.selection is Selection.SCORE_ORDER:
-        ranking = to_bitmap(rank(state, dict(evaluation.scores), ()), len(state.members))
+        sanctioned = {index for index, _, _ in sanctions}
+        ranking = to_bitmap(rank(state, dict(evaluation.scores), sanctioned), len(state.members))
     call = calls.submit_evaluation(
         state.address,
         round_number=state.round,
         scores=[evaluation.scores[index] for index in sorted(evaluation.scores)],
         model=evaluation.model,
         report=evaluation.report,
+        # The report is the evidence of every sanction: the contract shows its digest beside each.
+        sanctions=[
+            Sanction(index=index, rounds=rounds, reason=reason, evidence=evaluation.report.digest)
+            for index, rounds, reason in sanctions
+        ],
         ranking=ranking,
     )
     evidence = {"model": cid_text(evaluation.model), "report": cid_text(evaluation.report)}
@@ -168,9 +184,11 @@ class Evaluator:
         retrieval: Retrieval,
         permits: PermitSource,
         observer: Observer,
+        conduct: JudgeConduct | None = None,
     ) -> None:
         self.name = identity.name
         self.identity = identity
+        self._conduct = conduct or JudgeConduct()
         self._rounds = rounds
         self._validation_samples = validation_samples
         self._store = store
@@ -180,7 +198,8 @@ class Evaluator:
 
     def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:
         """All that it wants now."""
-        return decide(view, self.identity, results)
+        actions = decide(view, self.identity, results)
+        return self._conduct.judge.decide(view, self.identity.address, actions)
 
     async def perform(self, work: Work) -> Evaluation | Permit:
         """Do a piece of its work."""
@@ -197,27 +216,31 @@ class Evaluator:
         self._tell("scoring", work.round)
         outcome = await self._rounds.evaluate(
             specification=specification,
+            rounds=work.state.rounds,
             round_number=work.round,
-            start=work.start,
-            updates=dict(work.updates),
             max_update_size=work.max_update_size,
         )
+        judgement = self._judged(work, outcome)
         for index, record in work.updates:
-            if index not in outcome.rejected:
-                # Whoever audits later must find what was scored; a member who took it away since is no reason to fail.
+            if index in outcome.validation_loss:
+                # Whoever repeats the round must find what was examined, a cheat's update above all; a member who took it
+                # away since is no reason to fail.
                 with contextlib.suppress(FetchError):
                     await self._store.pin(record.content)
-        model = await self._store.put(outcome.model)
-        await self._store.pin(model)
+        model = await self._conduct.judge.publish(judgement.model, self._store)
+        if self._conduct.judge is HONEST_JUDGE:
+            await self._store.pin(model)
         report = EvaluationReport(
             round=work.round,
             start_model=work.start,
             model=model,
-            scores=outcome.scores,
+            scores=judgement.scores,
             weights=outcome.weights,
             validation_samples=self._validation_samples,
             validation_loss=outcome.validation_loss,
             rejected=outcome.rejected,
+            evidence=outcome.evidence,
+            sanctions=judgement.sanctions,
             start_loss=outcome.start_loss,
             start_accuracy=outcome.start_accuracy,
             loss=outcome.loss,
@@ -234,8 +257,21 @@ class Evaluator:
             start_accuracy=outcome.start_accuracy,
             validation_loss={str(index): loss for index, loss in outcome.validation_loss.items()},
             rejected={str(index): reason for index, reason in outcome.rejected.items()},
+            evidence={str(index): dict(found) for index, found in outcome.evidence.items()},
         )
-        return Evaluation(scores=outcome.scores, model=model, report=stored)
+        return Evaluation(scores=judgement.scores, model=model, report=stored, sanctions=judgement.sanctions)
+
+    def _judged(self, work: Evaluate, outcome: RoundEvaluation) -> Judgement:
+        """What is posted: what was found, unless the evaluator misbehaves."""
+        circle = self._conduct.circle
+        friends = circle.indices(work.state).values() if circle is not None else ()
+        seed = self._conduct.seeds.integer("judge", self.name, work.round)
+        return self._conduct.judge.judge(
+            Judgement(scores=outcome.scores, sanctions=outcome.sanctions, model=outcome.model),
+            state=work.state,
+            friends=frozenset(friends),
+            rng=np.random.default_rng(seed),
+        )
 
     def _tell(self, name: str, round_number: int, **evidence: Any) -> None:  # noqa: ANN401 - event log values
         self._observer.decided(

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from bcfl.contracts.delivery import BlockRef, Delivery
 from bcfl.contracts.ids import Address, ContentId
+from bcfl.models.data.dataset import Samples
 from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.network import Network
-from bcfl.models.training.job import TrainingJob, TrainingResult
+from bcfl.models.training.job import ClassEvaluation, SamplesRef, TrainingJob, TrainingResult
 from bcfl.models.weights import Weights
 
 __all__ = ("BusyMark", "Clock", "ContentStore", "LearningEngine", "Node", "Observer")
@@ -37,6 +38,14 @@ class ContentStore(Protocol):
 
 class LearningEngine(Protocol):
     """Where training and scoring run (``models.training.Engine``)."""
+
+    def add_samples(self, key: str, samples: Samples) -> None:
+        """Give the workers samples that jobs name by ``key``."""
+        ...
+
+    def samples(self, chosen: SamplesRef) -> Samples:
+        """The samples themselves."""
+        ...
 
     async def train(self, job: TrainingJob) -> TrainingResult:
         """Train a model."""
@@ -62,6 +71,30 @@ class LearningEngine(Protocol):
         samples_key: str,
     ) -> list[float]:
         """Mean loss of the model of each coalition."""
+        ...
+
+    async def coalition_evaluations(
+        self,
+        network: Network,
+        start: Weights,
+        updates: Sequence[Weights],
+        weights: Sequence[float] | None,
+        coalitions: Sequence[int],
+        samples_key: str,
+    ) -> list[Evaluation]:
+        """Loss and accuracy of the model of each coalition."""
+        ...
+
+    async def class_losses(
+        self, network: Network, models: Sequence[Weights], samples_key: str, *, probe: int = 0
+    ) -> ClassEvaluation:
+        """Loss a class, and accuracy, of each model."""
+        ...
+
+    async def class_gradients(
+        self, network: Network, weights: Weights, samples_key: str
+    ) -> npt.NDArray[np.float32]:
+        """Gradient of each class's mean loss, (classes, d)."""
         ...
 
 

@@ -27,8 +27,12 @@ def rank(
     for number in sorted(state.rounds):
         latest.update(state.rounds[number].scores)
     latest.update(scores)
-    eligible = [
-        index for index in state.active_members if not state.is_suspended(index) and index not in sanctioned
-    ]
+    eligible = [index for index in state.active_members if _free(state, index) and index not in sanctioned]
     unscored_first = sorted(eligible, key=lambda index: (index in latest, -latest.get(index, 0), index))
     return tuple(sorted(unscored_first[: state.config.cohort_size]))
+
+
+def _free(state: TaskState, index: TrainerIndex) -> bool:
+    """Not suspended, or paroled when the next round begins."""
+    until = state.members[index].suspended_until
+    return until is None or until <= state.round + 1

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
+
+import numpy as np
 
 from bcfl import registry
 from bcfl.agents.actions import Action, Transact, View, Work
+from bcfl.agents.behaviour import Conduct, Honest, Turn
 from bcfl.agents.errors import UpdateLost
+from bcfl.agents.objection import Finding, OwnLoss, Vet, Vetting, decide_objection
 from bcfl.agents.permits import PermitSource
 from bcfl.agents.ports import ContentStore, LearningEngine, Observer
 from bcfl.agents.retrieval import Retrieval, schema_of
@@ -24,7 +28,6 @@ from bcfl.contracts.state import TaskState
 from bcfl.errors import ContractError, RegistryError
 from bcfl.models.errors import InvalidHyperparameters, MalformedUpdate, SchemaMismatch
 from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
-from bcfl.models.wire.tensors import encode
 from bcfl.seeds import Seeds
 from bcfl.storage.content_id import cid_text, content_id
 from bcfl.storage.errors import FetchError
@@ -71,6 +74,8 @@ class Train(Work):
     specification: ContentId
     start: ContentId
     max_update_size: int
+    state: TaskState = field(compare=False)
+    """What was public when it was wanted; the newest does not make it another work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +83,7 @@ class Publish(Work):
     """Put the update into the store: only once its commitment cannot be undone."""
 
     update: Update
+    state: TaskState = field(compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,17 +104,21 @@ def decide(view: View, me: TrainerIdentity, results: Mapping[Work, Any]) -> list
     if index is None:
         # A call that arrives before its task, after a reorganisation, would succeed and do nothing.
         return _join(state, me, results) if view.final is not None else []
-    if state.round == 0 or state.phase not in {Phase.TRAINING, Phase.REVEAL}:
+    if state.round == 0 or state.phase not in {Phase.TRAINING, Phase.REVEAL, Phase.CLOSING}:
         return []
+    vetting, usable = decide_objection(view, state, index, results)
+    if state.phase is Phase.CLOSING or not usable:
+        return vetting
     train = Train(
         round=state.round,
         task=state.address,
         specification=state.config.specification,
         start=state.current.start_model,
         max_update_size=state.config.max_update_size,
+        state=state,
     )
     if state.phase is Phase.TRAINING:
-        return _contribute(state, index, me, train, results)
+        return [*vetting, *_contribute(state, index, me, train, results)]
     return _open(view, state, index, me, train, results)
 
 
@@ -137,7 +147,7 @@ def _contribute(
     if update is None:
         return [train]
     if not state.config.commit_reveal:
-        publish = Publish(round=state.round, update=update)
+        publish = Publish(round=state.round, update=update, state=state)
         if publish not in results:
             return [train, publish]
         call = calls.submit(state.address, index=index, content=update.content)
@@ -196,7 +206,7 @@ def _open(
     update = _committed_update(state, index, me, entry.commitment, results)
     if update is None:
         return [train]  # after a restart: the journal gives it back without training
-    publish = Publish(round=state.round, update=update)
+    publish = Publish(round=state.round, update=update, state=state)
     if publish not in results:
         return [train, publish]
     opening = calls.Opening(place=entry.place, content=update.content, salt=update.salt)
@@ -214,6 +224,8 @@ class Trainer:
         secret: 32 bytes that only it knows; salts come from it.
         samples: its data, which the engine has.
         seeds: its randomness.
+        conduct: its behaviour, honest by default.
+        vetting: checks evaluations; agents of one process share it.
     """
 
     role = "trainer"
@@ -232,9 +244,13 @@ class Trainer:
         journal: Journal,
         permits: PermitSource,
         observer: Observer,
+        conduct: Conduct | None = None,
+        vetting: Vetting | None = None,
     ) -> None:
         self.name = identity.name
         self.identity = identity
+        self._conduct = conduct or Conduct()
+        self._told: set[int] = set()
         self._secret = secret
         self._samples = samples
         self._sample_count = sample_count
@@ -245,12 +261,38 @@ class Trainer:
         self._journal = journal
         self._permits = permits
         self._observer = observer
+        self._vetting = vetting or Vetting(retrieval)
+        self._own_loss = OwnLoss(engine=engine, samples=samples, count=sample_count)
 
     def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:
         """All that it wants now."""
-        return decide(view, self.identity, results)
+        actions = decide(view, self.identity, results)
+        state = view.seen
+        if state is None:
+            return actions
+        chosen = self._acting(state).decide(view, self.identity.address, actions, self._conduct.circle)
+        self._release(actions, chosen)
+        return chosen
 
-    async def perform(self, work: Work) -> Update | Permit | bool | None:
+    def _release(self, honest: Sequence[Action], chosen: Sequence[Action]) -> None:
+        """Accomplices need not wait for the model of one who will not train."""
+        for work in honest:
+            if isinstance(work, Train) and work not in chosen:
+                for circle in (self._conduct.circle, self._conduct.sight):
+                    if circle is not None:
+                        circle.share((work.round, work.start.digest), self.name, None)
+
+    def _acting(self, state: TaskState) -> Honest:
+        """The behaviour of the state's round; what misbehaves is told once a round, for whoever measures detection."""
+        index = state.index_of.get(self.identity.address)
+        acting = self._conduct.at(state, self.name, index)
+        taking_part = state.round and index is not None and index in state.current.cohort
+        if acting.misbehaves and taking_part and not state.ended and state.round not in self._told:
+            self._told.add(state.round)
+            self._tell("misbehaving", state.round)
+        return acting
+
+    async def perform(self, work: Work) -> Update | Permit | Finding | bool | None:
         """Do a piece of its work."""
         match work:
             case Train():
@@ -260,6 +302,8 @@ class Trainer:
                     # A round whose model or specification cannot be used is sat out: the task may mend itself.
                     self._tell("unusable", work.round, reason=str(error))
                     return None
+            case Vet():
+                return await self._vetting.vet(work, self._own_loss)
             case Publish():
                 return await self._publish(work)
             case AllowStake():
@@ -267,7 +311,7 @@ class Trainer:
             case _:
                 raise TypeError(f"A trainer does not know {work!r}.")
 
-    async def _train(self, work: Train) -> Update:
+    async def _train(self, work: Train) -> Update | None:
         # The start is part of the key: after a reorganisation the round may begin from another model.
         key = ActionKey(self.name, work.task, work.round, f"update:{work.start.digest.hex()[:16]}")
         salt = salt_for(self._secret, work.task, work.round)
@@ -279,32 +323,59 @@ class Trainer:
             work.start, schema_of(specification), max_bytes=work.max_update_size
         )
         network = registry.create("network", specification.network.name, specification.network.parameters)
-        self._tell("training", work.round)
-        result = await self._engine.train(
-            TrainingJob(
+        state = work.state
+        turn = Turn(
+            name=self.name,
+            index=state.index_of[self.identity.address],
+            round=work.round,
+            state=state,
+            start=start,
+            start_id=work.start,
+            job=TrainingJob(
                 network=network,
                 hyperparameters=Hyperparameters(**specification.training),
                 start=start,
                 samples=self._samples,
                 seed=self._seeds.integer("training", self.name, work.round),
-            )
+            ),
+            samples=self._sample_count,
+            rng=np.random.default_rng(self._seeds.integer("behaviour", self.name, work.round)),
+            steady_rng=lambda: np.random.default_rng(self._seeds.integer("behaviour", self.name)),
+            engine=self._engine,
+            retrieval=self._retrieval,
+            circle=self._conduct.circle,
+            sight=self._conduct.sight,
         )
-        data = encode(
-            result.weights,
-            {"round": str(work.round), "samples": str(self._sample_count), "start": work.start.digest.hex()},
+        acting = self._conduct.at(state, self.name, turn.index)
+        self._tell("training", work.round)
+        try:
+            weights = await acting.update(turn)
+        finally:
+            turn.share(None)  # accomplices need not wait for what will not come
+        if weights is None:
+            return None
+        data = acting.encode(
+            turn,
+            weights,
+            {
+                "round": str(work.round),
+                "samples": str(acting.claim(turn)),
+                "start": work.start.digest.hex(),
+            },
         )
         await self._journal.write(actions=[ActionRecord(key, data)])
         content = content_id(data)
-        self._tell(
-            "trained", work.round, loss=result.train_loss, samples=self._sample_count, steps=result.steps
-        )
+        for result in turn.results[-1:]:
+            self._tell(
+                "trained", work.round, loss=result.train_loss, samples=self._sample_count, steps=result.steps
+            )
         return Update(key=key, content=content, salt=salt)
 
     async def _publish(self, work: Publish) -> bool:
         data = await self._journal.action(work.update.key)
         if data is None:
             raise UpdateLost
-        await self._store.put(data)
+        await self._acting(work.state).publish(data, self._store)
         return True
 
     def _tell(self, name: str, round_number: int, **evidence: Any) -> None:  # noqa: ANN401 - event log values

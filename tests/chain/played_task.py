@@ -210,6 +210,7 @@ class Stage:
             revealed,
             batches,
             _,
+            _,
         ) = await self.view("round")
         assert (Phase(phase), number, deadline) == (state.phase, state.round, state.deadline)
         assert cancel == state.cancel_requested

@@ -158,6 +158,72 @@ async def test_silent_evaluators_are_replaced_and_at_last_owners_share_equally(n
 
 
 @pytest.mark.asyncio
+async def test_objections_remove_evaluators_and_bring_models_back(node):
+    stage = await Stage.open(node)
+    await stage.create(evaluators=2, rounds=4, bond=10**9 + 2, vesting_rounds=1, min_trainers=3)
+    await stage.enrol(3)
+    await stage.bond(1)
+
+    def objection(index, **extra):
+        return calls.object_to(stage.task, index=index, **extra)
+
+    async def one_round(model, evaluator):
+        updates = {n: content(f"{stage.state.round} of {n}") for n in range(3)}
+        await stage.commit(updates)
+        await stage.reveal(updates)
+        await stage.evaluate([10**9, 0, 1], model, evaluator=evaluator)
+
+    assert await stage.refused(3, objection(0)), "there is nothing to object to"
+    await one_round("bad", 0)
+    assert stage.state.objectionable == 1
+    digest = typed_data.object_digest(chain_id=node.chain_id, task=stage.task, round_number=1, index=2)
+    forged = stage.people[3].sign_digest(digest)
+    assert await stage.refused(0, objection(2, signature=forged))
+    await stage.must((0, objection(2, signature=stage.people[5].sign_digest(digest))))
+    assert await stage.refused(5, objection(2)), "an objection counts once"
+    await stage.commit({0: content("in vain")})
+    await stage.must((3, objection(0)))
+    assert stage.state.round == 2, "two of three are not more than two thirds"
+    await stage.must((4, objection(1)))
+    assert stage.state.rounds[1].objections == (2, 0, 1)
+    assert (stage.state.model, stage.state.active_evaluator) == (GENESIS, 1)
+    assert stage.state.round == 3
+    third = (10**9 + 2) // 3
+    assert stage.state.rounds[1].bond_shares == {0: 10**9 + 2 - 2 * third, 1: third, 2: third}
+    assert await stage.view("creditOf", 1) == (third, 0), "a bond's share does not vest"
+    await stage.must((0, calls.withdraw(stage.task, [1])))
+
+    assert await stage.refused(4, objection(1)), "a void round has no evaluation"
+    await one_round("model 3", 1)
+    await one_round("worse", 1)
+    assert stage.state.phase is Phase.CLOSING
+    await stage.must(*((n + 3, objection(n)) for n in range(3)))
+    assert stage.state.phase is Phase.CLOSING
+    assert stage.state.model == content("model 3")
+    assert stage.state.active_evaluator is None
+    await stage.advance()
+    assert stage.state.phase is Phase.COMPLETED
+    await stage.settle()
+    assert not [event for event in stage.events if isinstance(event, e.BondReturned)]
+
+
+@pytest.mark.asyncio
+async def test_without_a_standby_upheld_objections_end_the_task(node):
+    stage = await Stage.open(node)
+    await stage.create(commit_reveal=False)
+    await stage.enrol(3)
+    for n in range(3):
+        await stage.must((n + 3, calls.submit(stage.task, index=n, content=content(f"update {n}"))))
+    await stage.evaluate([1, 1, 1], "bad")
+    await stage.must((3, calls.submit(stage.task, index=0, content=content("in vain"))))
+    await stage.must(*((n + 3, calls.object_to(stage.task, index=n)) for n in range(3)))
+    assert stage.state.cancel_reason is CancelReason.NO_EVALUATOR
+    assert stage.state.model == GENESIS
+    await stage.settle()
+    assert stage.state.returned == stage.state.budget - 10**8
+
+
+@pytest.mark.asyncio
 async def test_vesting_ejection_and_a_named_aggregator(node):
     stage = await Stage.open(node, people=9)
     publisher = stage.people[0].address

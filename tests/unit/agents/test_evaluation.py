@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from bcfl.agents.evaluation import RoundEvaluator
 from bcfl.agents.retrieval import Retrieval
+from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ContentId
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import EntryReference, Specification
-from bcfl.contracts.state import UpdateRecord
+from bcfl.contracts.state import RoundRecord, UpdateRecord
 from bcfl.models.data.synthetic import Synthetic
 from bcfl.models.networks.mlp import Mlp
 from bcfl.models.networks.network import initial_weights
@@ -46,6 +49,12 @@ def _specification(**changes):
     )
 
 
+def _rounds(start, updates):
+    """Two void rounds, and the one with the updates."""
+    void = {number: RoundRecord(number=number, start_model=start, cohort=()) for number in (1, 2)}
+    return void | {3: RoundRecord(number=3, start_model=start, cohort=tuple(updates), updates=updates)}
+
+
 class Bench:
     """Trained updates in a store, and a round that can be evaluated again and again."""
 
@@ -61,9 +70,8 @@ class Bench:
         )
         return await evaluator.evaluate(
             specification=_specification(**changes),
+            rounds=_rounds(self.start, self.updates if updates is None else updates),
             round_number=3,
-            start=self.start,
-            updates=self.updates if updates is None else updates,
             max_update_size=max_update_size,
         )
 
@@ -238,3 +246,29 @@ async def test_a_store_that_fails_is_no_fault_of_a_member():
         bench.store = broken
         with pytest.raises(StoreUnreachable):
             await bench.evaluate()
+
+
+@pytest.mark.asyncio
+async def test_what_a_report_says_could_not_be_had_in_time_is_believed_and_nothing_else():
+    """An auditor, or a standby, may find by now what was late then."""
+    async with Engine.start(executor="threads") as engine:
+        bench = await _bench(engine)
+        report = EvaluationReport(
+            round=3,
+            start_model=bench.start,
+            model=bench.start,
+            scores={},
+            weights={},
+            validation_samples=60,
+            rejected={0: "slow", 1: "non_finite"},
+        )
+        stored = await bench.store.put(report.encode())
+        rounds = _rounds(bench.start, bench.updates)
+        rounds[3] = dataclasses.replace(rounds[3], report=stored)
+        evaluator = RoundEvaluator(engine=engine, retrieval=Retrieval(bench.store), samples_key="validation")
+        outcome = await evaluator.evaluate(
+            specification=_specification(), rounds=rounds, round_number=3, max_update_size=10_000
+        )
+        assert outcome.rejected == {0: "slow"}
+        assert outcome.scores[0] == 0
+        assert outcome.scores[1] > 0

@@ -38,6 +38,7 @@ def _evaluate(state):
         start=state.current.start_model,
         updates=tuple(sorted(state.current.updates.items())),
         max_update_size=state.config.max_update_size,
+        state=state,
     )
 
 
@@ -208,6 +209,8 @@ async def test_model_and_report_are_in_the_store_before_scores_are_posted(story,
         weights={0: 12},
         rejected={2: "wrong_digest"},
         validation_loss={0: 0.5},
+        evidence={0: {"freshness": 4.0}},
+        sanctions=((2, 3, 2),),
         model=b"model bytes",
         start_loss=2.0,
         start_accuracy=0.1,
@@ -236,6 +239,7 @@ async def test_model_and_report_are_in_the_store_before_scores_are_posted(story,
         start=content("start"),
         updates=((0, UpdateRecord(content=content("a"), position=0)),),
         max_update_size=10,
+        state=story().enrol(3).start().state,
     )
     posted = await evaluator.perform(work)
     data = b"".join([part async for part in store.get(posted.report)])
@@ -244,4 +248,5 @@ async def test_model_and_report_are_in_the_store_before_scores_are_posted(story,
     assert (report.round, report.model, report.start_model) == (1, posted.model, content("start"))
     assert (report.scores, report.rejected, report.weights) == ({0: 5, 2: 0}, {2: "wrong_digest"}, {0: 12})
     assert report.validation_samples == 40
-    assert posted.scores == outcome.scores
+    assert (report.evidence, report.sanctions) == (outcome.evidence, outcome.sanctions)
+    assert (posted.scores, posted.sanctions) == (outcome.scores, outcome.sanctions)

@@ -48,6 +48,7 @@ def _train(state):
         specification=state.config.specification,
         start=state.current.start_model,
         max_update_size=state.config.max_update_size,
+        state=state,
     )
 
 
@@ -223,14 +224,14 @@ def test_it_opens_what_it_committed_to_even_where_the_round_began_anew_from_anot
     train = _train(state)
     before = dataclasses.replace(train, start=content("the model before the reorganisation"))
     results = {train: newer, before: update}
-    assert Publish(round=1, update=update) in _wants(state, results, final=state)
+    assert Publish(round=1, update=update, state=state) in _wants(state, results, final=state)
 
 
 def test_it_publishes_first_and_then_opens_its_own_entry(story, update):
     tale = story().enrol(2).start()
     state = tale.commit(1, 0, hidden={0: _hidden(tale.state, update)}).phase(Phase.REVEAL).state
     train = _train(state)
-    publish = Publish(round=1, update=update)
+    publish = Publish(round=1, update=update, state=state)
     assert _wants(state, {train: update}, final=state) == [train, publish]
     *works, reveal = _wants(state, {train: update, publish: True}, final=state)
     assert works == [train, publish]
@@ -255,7 +256,7 @@ def test_without_a_commitment_or_already_open_there_is_nothing_to_open(story, up
 def test_without_commit_and_reveal_it_publishes_and_submits(story, update):
     tale = story(commit_reveal=False).enrol(2).start()
     state = tale.state
-    train, publish = _train(state), Publish(round=1, update=update)
+    train, publish = _train(state), Publish(round=1, update=update, state=state)
     assert _wants(state, {train: update}) == [train, publish]
     *_, submit = _wants(state, {train: update, publish: True})
     assert submit.call == calls.submit(state.address, index=0, content=update.content)
@@ -284,6 +285,12 @@ class Engine:
         self.jobs.append(job)
         weights = Weights(job.start.schema, job.start.vector + np.float32(1))
         return TrainingResult(weights=weights, loss=1.0, train_loss=0.5, steps=3, seconds=0.0)
+
+
+STATE = SimpleNamespace(
+    index_of={ME.address: 0}, round=4, rounds={}, ended=False, current=SimpleNamespace(cohort=(0,))
+)
+"""What an honest trainer's hands read of a task."""
 
 
 async def _hands(journal, store, engine):
@@ -318,6 +325,7 @@ async def _hands(journal, store, engine):
         specification=await store.put(specification.encode()),
         start=start,
         max_update_size=10_000,
+        state=STATE,
     )
     return trainer, work, told
 
@@ -341,7 +349,7 @@ async def test_training_is_durable_before_it_is_known_and_is_not_done_twice(tmp_
         again, work, _ = await _hands(journal, store, engine)
         assert await again.perform(work) == update
         assert len(engine.jobs) == 1, "a restarted trainer trained again"
-        await again.perform(Publish(round=4, update=update))
+        await again.perform(Publish(round=4, update=update, state=STATE))
         assert await store.has(update.content)
 
 
@@ -374,7 +382,7 @@ async def test_a_lost_update_is_an_error_with_a_name():
         trainer, work, _ = await _hands(journal, MemoryStore(), Engine())
         missing = Update(key=ActionKey("bob", "t", 1, "update"), content=work.start, salt=b"")
         with pytest.raises(UpdateLost):
-            await trainer.perform(Publish(round=1, update=missing))
+            await trainer.perform(Publish(round=1, update=missing, state=STATE))
 
 
 @pytest.mark.asyncio

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which sanctions the contract would carry out: it skips what exceeds its limits, and the next cohort depends on that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bcfl.contracts.ids import TrainerIndex
+from bcfl.contracts.state import TaskState
+
+__all__ = ("applicable",)
+
+Intended = tuple[TrainerIndex, int, int]
+"""Index, rounds (0 ejects) and reason code."""
+
+
+def applicable(state: TaskState, intended: Sequence[Intended]) -> tuple[Intended, ...]:
+    """Those of the intended sanctions that ``Membership._sanction`` carries out, ejections first as there.
+
+    Ejection: of the suspended alone, a quarter of the active members at most. Neither may leave fewer members than the
+    task's minimum, for suspensions not counting those who are suspended already.
+    """
+    active = set(state.active_members)
+    out = {index for index in active if state.is_suspended(index)}
+    quota = len(active) // 4
+    taken: list[Intended] = []
+    for sanction in (s for s in intended if s[1] == 0):
+        index = sanction[0]
+        if index in out and quota and len(active) > state.config.min_trainers:
+            quota -= 1
+            active.discard(index)
+            out.discard(index)
+            taken.append(sanction)
+    for sanction in (s for s in intended if s[1] != 0):
+        index = sanction[0]
+        if index in active and index not in out and len(active) - len(out) > state.config.min_trainers:
+            out.add(index)
+            taken.append(sanction)
+    return tuple(taken)

@@ -1,0 +1,405 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When a trainer checks an evaluation, what it finds, and that it objects once."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from bcfl.agents.actions import Transact, View
+from bcfl.agents.evaluation import encode_model
+from bcfl.agents.objection import (
+    HARM_FACTOR,
+    HARM_MARGIN,
+    MOST_FOLDED,
+    MOST_SAMPLES,
+    Finding,
+    OwnLoss,
+    Vet,
+    Vetting,
+    decide_objection,
+)
+from bcfl.agents.retrieval import Retrieval
+from bcfl.agents.trainer import Train, TrainerIdentity, decide
+from bcfl.contracts import calls
+from bcfl.contracts import events as e
+from bcfl.contracts.config import Schedule, TaskConfig
+from bcfl.contracts.evaluation_report import EvaluationReport
+from bcfl.contracts.ids import ZERO_ADDRESS, Address
+from bcfl.contracts.phases import Phase
+from bcfl.contracts.specification import EntryReference, Specification
+from bcfl.contracts.state import RoundRecord, TaskState, UpdateRecord
+from bcfl.models.aggregation.fold import fold
+from bcfl.models.evaluation import Evaluation
+from bcfl.models.networks.mlp import Mlp
+from bcfl.models.training.job import SamplesRef
+from bcfl.models.weights import Weights
+from bcfl.models.wire.tensors import encode
+from bcfl.storage.memory import MemoryStore
+
+ME = TrainerIdentity(name="bob", address=Address(f"0x{1:040x}"), chain_id=31337)  # member 0
+HARMFUL = Finding(reason="model_harmful", usable=True)
+ABSENT = Finding(reason="model_unavailable", usable=False)
+
+# ---------------------------------------------------------------- when
+
+
+def _evaluated(story, *, revealed=(0, 1), closing=False):
+    tale = story().enrol(2).start().commit(0, 1).phase(Phase.REVEAL)
+    for index in revealed:
+        tale.submit(index, f"update {index}")
+    tale.phase(Phase.EVALUATION).evaluate([1] * len(revealed), 900).finalise("model")
+    return tale.phase(Phase.CLOSING) if closing else tale.start(2)
+
+
+def _wants(state, results=(), *, final=None):
+    return decide(View(seen=state, final=final, now=0), ME, dict(results))
+
+
+def _vet(state, number=1):
+    record = state.rounds[number]
+    return Vet(round=number, task=state.address, model=record.model, report=record.report, state=state)
+
+
+def _objection(state, finding):
+    call = calls.object_to(state.address, index=0)
+    return Transact(round=1, name="object", call=call, evidence={"reason": finding.reason})
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_a_revealer_checks_before_anything_else(story, closing):
+    state = _evaluated(story, closing=closing).state
+    assert _wants(state) == [_vet(state)]
+
+
+def test_a_sound_evaluation_is_trained_from(story):
+    state = _evaluated(story).state
+    vet, train = _wants(state, {_vet(state): None})
+    assert vet == _vet(state)
+    assert isinstance(train, Train)
+
+
+def test_a_sound_last_evaluation_needs_nothing_more(story):
+    state = _evaluated(story, closing=True).state
+    assert _wants(state, {_vet(state): None}, final=state) == [_vet(state)]
+
+
+def test_who_did_not_reveal_has_no_voice_and_trains(story):
+    state = _evaluated(story, revealed=(1,)).state
+    (train,) = _wants(state)
+    assert isinstance(train, Train)
+
+
+def test_the_first_round_and_one_after_a_void_one_have_nothing_to_check(story):
+    assert isinstance(_wants(story().enrol(2).start().state)[0], Train)
+    tale = _evaluated(story).finalise(None).start(3)
+    assert isinstance(_wants(tale.state)[0], Train)
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_it_objects_with_the_reason_and_sits_out_an_unusable_model(story, closing):
+    state = _evaluated(story, closing=closing).state
+    wanted = _wants(state, {_vet(state): ABSENT}, final=state)
+    assert wanted == [_vet(state), _objection(state, ABSENT)]
+
+
+def test_it_objects_first_and_trains_from_what_can_be_used(story):
+    state = _evaluated(story).state
+    vet, objection, train = _wants(state, {_vet(state): HARMFUL}, final=state)
+    assert (vet, objection) == (_vet(state), _objection(state, HARMFUL))
+    assert isinstance(train, Train)
+
+
+def test_it_waits_until_the_evaluation_cannot_be_undone(story):
+    tale = _evaluated(story)
+    for final in (None, story().enrol(2).start().state):
+        assert _wants(tale.state, {_vet(tale.state): HARMFUL}, final=final) == [_vet(tale.state)], (
+            "the objection could reach another evaluation, or come after the own commitment"
+        )
+
+
+def test_it_objects_once(story):
+    tale = _evaluated(story).tell(e.Objected, round=1, index=0, count=1)
+    assert _wants(tale.state, {_vet(tale.state): ABSENT}, final=tale.state) == [_vet(tale.state)]
+    assert len(_wants(tale.state, {_vet(tale.state): HARMFUL}, final=tale.state)) == 2
+
+
+def test_after_a_reorganisation_another_model_is_checked_anew(story):
+    first = _evaluated(story).state
+    tale = story().enrol(2).start().commit(0, 1).phase(Phase.REVEAL).submit(0, "update 0").submit(1, "b")
+    second = tale.phase(Phase.EVALUATION).evaluate([1, 1], 900).finalise("another").start(2).state
+    assert _wants(second, {_vet(first): ABSENT}) == [_vet(second)]
+
+
+def test_the_core_leaves_results_alone(story):
+    state = _evaluated(story).state
+    actions, usable = decide_objection(View(seen=state, final=state, now=0), state, 0, {_vet(state): None})
+    assert (actions, usable) == ([_vet(state)], True)
+
+
+# ---------------------------------------------------------------- what
+
+
+NETWORK = Mlp(inputs=2, hidden=0, classes=2)
+SCHEMA = NETWORK.schema()
+
+
+class Bench:
+    """A round of two updates, 3 and 1 samples, whose model is their mean; each part can be spoilt."""
+
+    def __init__(self, content):
+        self.store = MemoryStore()
+        self.content = content
+        self.losses = {}
+        self.asked = []
+
+    def weights(self, value):
+        return Weights(SCHEMA, np.full(SCHEMA.size, value, np.float32))
+
+    async def setting(
+        self, *, model=None, report=(), aggregator=None, defence="none", config=(), rejected=None
+    ):
+        specification = Specification(
+            title="t",
+            network=EntryReference("mlp", {"inputs": 2, "hidden": 0, "classes": 2}),
+            training={"learning_rate": 0.1},
+            score=EntryReference("shapley"),
+            aggregator=aggregator or EntryReference("fedavg"),
+            defence=EntryReference(defence),
+            tensors=tuple((tensor.name, tensor.shape) for tensor in SCHEMA.tensors),
+        )
+        updates = [self.weights(1.0), self.weights(5.0)]
+        contents = [
+            await self.store.put(encode(one, {"samples": str(n)}))
+            for one, n in zip(updates, (3, 1), strict=True)
+        ]
+        start = await self.store.put(encode_model(self.weights(0.0), 0))
+        if model is None:
+            model = await self.store.put(encode_model(fold(updates, [3, 1]), 1))
+        scores = {0: 10, 1: -4}
+        said = EvaluationReport(
+            round=1,
+            start_model=start,
+            model=model,
+            scores=scores,
+            weights={0: 3, 1: 1},
+            validation_samples=9,
+            rejected=rejected or {},
+        )
+        if report is not None:
+            said = await self.store.put(dataclasses.replace(said, **dict(report)).encode())
+        else:
+            said = self.content("no report")
+        record = RoundRecord(
+            number=1,
+            start_model=start,
+            cohort=(0, 1),
+            updates={n: UpdateRecord(content=c, position=n) for n, c in enumerate(contents)},
+            scores=scores,
+            report=said,
+            model=model,
+        )
+        task = TaskConfig(
+            token=ZERO_ADDRESS,
+            publisher=ZERO_ADDRESS,
+            specification=await self.store.put(specification.encode()),
+            genesis=start,
+            rounds=3,
+            capacity=2,
+            min_trainers=1,
+            max_update_size=10_000,
+            schedule=Schedule(),
+            round_budget=1,
+            **dict(config),
+        )
+        state = TaskState(
+            address=Address("0x" + "a" * 40),
+            publisher=ZERO_ADDRESS,
+            token=ZERO_ADDRESS,
+            config=task,
+            budget=1,
+            evaluators=(),
+            escrow=1,
+            model=model,
+            phase=Phase.TRAINING,
+            round=2,
+            rounds={1: record, 2: RoundRecord(number=2, start_model=model, cohort=(0, 1))},
+        )
+        return _vet(state)
+
+    async def evaluate(self, network, weights, samples_key, indices=None):
+        value = float(weights.vector[0])
+        self.asked.append((value, len(indices)))
+        return Evaluation(loss=self.losses.get(value, 1.0), accuracy=0.5, samples=len(indices))
+
+    def own(self, count=10):
+        return OwnLoss(engine=self, samples=SamplesRef("bob"), count=count)
+
+    async def find(self, work, vetting=None):
+        finding = await (vetting or Vetting(Retrieval(self.store))).vet(work, self.own())
+        return finding.reason if finding else None
+
+
+@pytest.fixture
+def bench(content):
+    return Bench(content)
+
+
+@pytest.mark.asyncio
+async def test_an_honest_evaluation_is_sound_and_its_loss_nobodys_business(bench):
+    bench.losses = {2.0: 1000.0}
+    assert await bench.find(await bench.setting()) is None
+    assert bench.asked == [], "the model repeats: it is the updates' doing"
+
+
+@pytest.mark.asyncio
+async def test_a_model_that_is_not_there(bench, content):
+    work = await bench.setting(model=content("nowhere"))
+    assert await Vetting(Retrieval(bench.store)).vet(work, bench.own()) == ABSENT
+
+
+@pytest.mark.parametrize("value", [None, np.nan, np.inf])
+@pytest.mark.asyncio
+async def test_a_model_that_is_none(bench, value):
+    data = b"garbage" if value is None else encode_model(bench.weights(value), 1)
+    work = await bench.setting(model=await bench.store.put(data))
+    finding = await Vetting(Retrieval(bench.store)).vet(work, bench.own())
+    assert finding == Finding(reason="model_malformed", usable=False)
+
+
+@pytest.mark.asyncio
+async def test_a_report_that_is_not_there_or_none(bench):
+    work = await bench.setting(report=None)
+    assert await bench.find(work) == "report_unavailable"
+    work = dataclasses.replace(work, report=await bench.store.put(b"{}"))
+    assert await bench.find(work) == "report_unavailable"
+
+
+@pytest.mark.parametrize("wrong", ["scores", "round", "start_model", "model"])
+@pytest.mark.asyncio
+async def test_a_report_that_says_something_else(bench, content, wrong):
+    other = {"scores": {0: 11, 1: -4}, "round": 2, "start_model": content("x"), "model": content("y")}[wrong]
+    assert await bench.find(await bench.setting(report={wrong: other})) == "report_mismatch"
+
+
+@pytest.mark.parametrize(
+    "report",
+    [{"weights": {0: 1, 1: 1}}, {"weights": {0: 3}}, {"weights": {0: 3, 1: 1, 7: 1}}, {"weights": {}}],
+)
+@pytest.mark.asyncio
+async def test_weights_that_the_updates_do_not_give(bench, report):
+    assert await bench.find(await bench.setting(report=report)) == "model_mismatch"
+
+
+@pytest.mark.asyncio
+async def test_a_model_that_the_updates_do_not_give(bench):
+    work = await bench.setting(model=await bench.store.put(encode_model(bench.weights(2.5), 1)))
+    assert await bench.find(work) == "model_mismatch"
+
+
+@pytest.mark.asyncio
+async def test_where_nothing_counted_the_model_is_the_one_before(bench):
+    same = await bench.store.put(encode_model(bench.weights(0.0), 1))
+    by_score = EntryReference("fedavg", {"by": "score"})
+    report = {"weights": {1: 0}}
+    assert await bench.find(await bench.setting(model=same, report=report, aggregator=by_score)) is None
+
+
+@pytest.mark.parametrize(
+    "unrepeatable",
+    [
+        {"aggregator": EntryReference("median")},
+        {"aggregator": EntryReference("fedavg", {"before": [{"name": "bucketing"}]})},
+        {"defence": "pipeline"},
+    ],
+)
+@pytest.mark.asyncio
+async def test_what_cannot_be_repeated_is_measured(bench, unrepeatable):
+    model = await bench.store.put(encode_model(bench.weights(2.5), 1))
+    work = await bench.setting(model=model, **unrepeatable)
+    bench.losses = {0.0: 1.5, 2.5: HARM_FACTOR * 1.5 + HARM_MARGIN}
+    assert await bench.find(work) is None
+    for harmful in (bench.losses[2.5] + 1e-6, math.inf, math.nan):
+        bench.losses[2.5] = harmful
+        assert await bench.find(work) == "model_harmful"
+    bench.losses[0.0] = math.nan
+    assert await bench.find(work) is None, "a model before without a loss is no yardstick"
+
+
+@pytest.mark.asyncio
+async def test_a_mean_of_a_few_chosen_ones_is_measured(bench):
+    only = await bench.store.put(encode_model(bench.weights(5.0), 1))
+    bench.losses = {5.0: 9.0}
+    work = await bench.setting(model=only, report={"weights": {1: 1}}, rejected={0: "harmful"})
+    assert await bench.find(work) == "model_harmful"
+
+
+@pytest.mark.asyncio
+async def test_too_many_updates_are_not_folded_again(bench):
+    work = await bench.setting(model=await bench.store.put(encode_model(bench.weights(2.5), 1)))
+    record = work.state.rounds[1]
+    many = {n: record.updates[n % 2] for n in range(MOST_FOLDED + 1)}
+    rounds = {**work.state.rounds, 1: dataclasses.replace(record, updates=many)}
+    work = dataclasses.replace(work, state=dataclasses.replace(work.state, rounds=rounds))
+    assert await bench.find(work) is None
+    assert bench.asked, "it was not measured"
+
+
+@pytest.mark.asyncio
+async def test_a_named_aggregators_model_is_not_the_evaluators_fault(bench, content):
+    config = {"aggregator": Address("0x" + "7" * 40)}
+    assert await bench.find(await bench.setting(model=content("nowhere"), config=config)) is None
+    work = await bench.setting(model=content("nowhere"), config=config, report={"scores": {0: 1, 1: 1}})
+    finding = await Vetting(Retrieval(bench.store)).vet(work, bench.own())
+    assert finding == Finding(reason="report_mismatch", usable=False)
+
+
+@pytest.mark.asyncio
+async def test_a_specification_that_cannot_be_had_is_not_the_evaluators_fault(bench, content):
+    work = await bench.setting(model=content("nowhere"))
+    config = dataclasses.replace(work.state.config, specification=content("none"))
+    work = dataclasses.replace(work, state=dataclasses.replace(work.state, config=config))
+    assert await bench.find(work) is None
+
+
+@pytest.mark.asyncio
+async def test_agents_of_a_process_share_what_does_not_depend_on_their_data(bench):
+    work = await bench.setting(aggregator=EntryReference("median"))
+    fetched = []
+    retrieval = Retrieval(bench.store)
+    original = retrieval.content
+
+    async def content(wanted, *, max_bytes):
+        fetched.append(wanted)
+        return await original(wanted, max_bytes=max_bytes)
+
+    retrieval.content = content
+    vetting = Vetting(retrieval)
+    for _ in range(3):
+        assert await vetting.vet(work, bench.own()) is None
+    assert len(fetched) == len(set(fetched))
+    assert len(bench.asked) == 6, "each measures the model and the one before on its own data"
+
+
+@pytest.mark.asyncio
+async def test_a_trainer_measures_a_few_samples_of_all_its_share_and_no_model_twice(bench, content):
+    work = await bench.setting()
+    retrieval = Retrieval(bench.store)
+    specification = await retrieval.specification(work.state.config.specification)
+    chosen = []
+
+    class Engine:
+        async def evaluate(self, network, weights, samples_key, indices):
+            chosen.append(list(indices))
+            return Evaluation(loss=1.0, accuracy=1.0, samples=len(indices))
+
+    shares = np.arange(5_000, 7_000)
+    own = OwnLoss(engine=Engine(), samples=SamplesRef("bob", shares), count=2_000)
+    for name in ("a", "b", "a"):
+        assert await own.of(specification, content(name), bench.weights(1.0)) == 1.0
+    assert len(chosen) == 2
+    assert len(set(chosen[0])) == MOST_SAMPLES
+    assert (chosen[0][0], chosen[0][-1]) == (5_000, 6_999)
