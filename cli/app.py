@@ -9,6 +9,7 @@ status meaning
 2      the scenario, a named entry or the command line is wrong
 3–7    contracts, chain, storage, models, agents (``bcfl.errors``)
 8      an audit found differences
+9      a sweep missed a target
 70     a fault of bcfl itself: the traceback is in a file that the message names
 130    stopped with Ctrl-C (143: by SIGTERM)
 ====== =======================================================================================
@@ -36,6 +37,7 @@ __all__ = ("bcfl", "main")
 
 _COMMANDS = {
     "run": "run a scenario and write its run directory",
+    "sweep": "run a grid of scenarios, resume it, and check it against targets",
     "check": "check a scenario without running it",
     "new": "write a commented scenario to start from",
     "catalog": "list networks, datasets, scores and every other named entry",

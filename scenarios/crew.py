@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from bcfl.agents.adversaries import naming
+from bcfl.agents.behaviour import Conduct, JudgeConduct, Plan
+from bcfl.agents.circle import Circle
 from bcfl.agents.evaluation import RoundEvaluator
 from bcfl.agents.evaluator import Evaluator, EvaluatorIdentity
 from bcfl.agents.keeper import Keeper
+from bcfl.agents.objection import Vetting
 from bcfl.agents.permits import PermitSource
 from bcfl.agents.ports import ContentStore, LearningEngine, Node, Observer
 from bcfl.agents.publisher import Publication, Publisher
@@ -21,9 +25,10 @@ from bcfl.contracts.config import TaskConfig
 from bcfl.contracts.ids import Address
 from bcfl.models.training.job import SamplesRef
 from bcfl.scenarios.population import KEEPER, PUBLISHER, TRAIN_SAMPLES, VALIDATION_SAMPLES, Population, Task
+from bcfl.scenarios.schema import Scenario
 from bcfl.seeds import Seeds
 
-__all__ = ("Crew", "recruit")
+__all__ = ("Crew", "circles_of", "recruit", "sight_of")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +44,9 @@ class Crew:
     node: Node
     observer: Observer
     in_turn: bool
+    scenario: Scenario
+    circles: Mapping[str, Circle]
+    sight: Circle | None
 
 
 def recruit(crew: Crew, *, config: TaskConfig, plan: Task, factory: Address) -> Iterator[tuple[Role, Signer]]:
@@ -48,8 +56,9 @@ def recruit(crew: Crew, *, config: TaskConfig, plan: Task, factory: Address) -> 
     yield _publisher(crew, config, plan, factory), signers[PUBLISHER]
     for name in population.evaluators:
         yield _evaluator(crew, name), signers[name]
+    vetting = Vetting(crew.retrieval)
     for place, name in enumerate(population.trainers):
-        yield _trainer(crew, name, place), signers[name]
+        yield _trainer(crew, name, place, vetting), signers[name]
     yield Keeper(name=KEEPER), signers[KEEPER]
 
 
@@ -89,10 +98,11 @@ def _evaluator(crew: Crew, name: str) -> Evaluator:
         retrieval=crew.retrieval,
         permits=_permits(crew, name),
         observer=crew.observer,
+        conduct=_judge(crew, name),
     )
 
 
-def _trainer(crew: Crew, name: str, place: int) -> Trainer:
+def _trainer(crew: Crew, name: str, place: int, vetting: Vetting) -> Trainer:
     share = crew.population.shares[name]
     return Trainer(
         identity=TrainerIdentity(
@@ -111,4 +121,59 @@ def _trainer(crew: Crew, name: str, place: int) -> Trainer:
         journal=crew.journal,
         permits=_permits(crew, name),
         observer=crew.observer,
+        conduct=_conduct(crew, name),
+        vetting=vetting,
+    )
+
+
+def sight_of(scenario: Scenario, population: Population) -> Circle | None:
+    """Everybody's circle, where an attack is said to know all models: the honest have to hand theirs over."""
+    if not any(_omniscient(entry.behaviour.parameters) for entry in scenario.population.present):
+        return None
+    return Circle({name: population.signers[name].address for name in population.trainers})
+
+
+def _omniscient(parameters: object) -> bool:
+    """Whether the parameters, also those of an attack inside an attack, ask for it."""
+    if isinstance(parameters, Mapping):
+        return parameters.get("knowledge") == "omniscient" or any(map(_omniscient, parameters.values()))
+    return False
+
+
+def circles_of(scenario: Scenario, population: Population) -> dict[str, Circle]:
+    """The circle that each participant shares with, by participant: that of its group."""
+    account = {name: signer.address for name, signer in population.signers.items()}
+    groups: dict[str, dict[str, Address]] = {}
+    member_of: dict[str, str] = {}
+    for entry in scenario.population.present:
+        if entry.group is not None:
+            for name in entry.names:
+                groups.setdefault(entry.group, {})[name] = account[name]
+                member_of[name] = entry.group
+    circles = {group: Circle(members) for group, members in groups.items()}
+    of_judges = {
+        evaluator.name: circles[evaluator.group]
+        for evaluator in scenario.population.evaluators
+        if evaluator.group in circles
+    }
+    return {name: circles[group] for name, group in member_of.items()} | of_judges
+
+
+def _conduct(crew: Crew, name: str) -> Conduct:
+    entry = next(entry for entry in crew.scenario.population.trainers if name in entry.names)
+    return Conduct(
+        behaviour=naming.behaviour(entry.behaviour.name, entry.behaviour.parameters),
+        plan=Plan(**entry.plan.model_dump()),
+        seeds=crew.seeds,
+        circle=crew.circles.get(name),
+        sight=crew.sight,
+    )
+
+
+def _judge(crew: Crew, name: str) -> JudgeConduct:
+    entry = next(entry for entry in crew.scenario.population.evaluators if entry.name == name)
+    return JudgeConduct(
+        judge=naming.judge(entry.behaviour.name, entry.behaviour.parameters),
+        seeds=crew.seeds,
+        circle=crew.circles.get(name),
     )

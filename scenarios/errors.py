@@ -12,6 +12,8 @@
     ├── RunDirectoryOccupied     a run would write into somebody's files
     ├── RunDirectoryUnreadable   a file of a run directory is missing or damaged
     ├── ScenarioStuck            nobody acts and nobody waits, but the task has not ended
+    ├── SweepInvalid             a sweep file cannot be read, or does not give a grid of scenarios
+    ├── TargetsInvalid           a file of targets cannot be read, or asks for what is not measured
     └── SummaryUnreadable        a summary is of another version, or is not one
 """
 
@@ -29,6 +31,8 @@ __all__ = (
     "ScenarioSyntax",
     "ScenarioUnreadable",
     "SummaryUnreadable",
+    "SweepInvalid",
+    "TargetsInvalid",
 )
 
 
@@ -68,6 +72,14 @@ class RunDirectoryOccupied(ScenarioError):
 
 class RunDirectoryUnreadable(ScenarioError):
     """This is not the directory of a finished run; give one that 'bcfl run' wrote."""
+
+
+class SweepInvalid(ScenarioError):
+    """The sweep file does not give a grid of scenarios; docs/sweeps.md shows every key."""
+
+
+class TargetsInvalid(ScenarioError):
+    """The file of targets asks for what a sweep does not measure; docs/sweeps.md shows every key."""
 
 
 class SummaryUnreadable(ScenarioError):

@@ -14,7 +14,7 @@ from bcfl.scenarios.rules import RuleBroken, check
 from bcfl.scenarios.schema import ENTRY_KINDS, Data, NamedEntry, Scenario, Task
 from bcfl.scenarios.yaml_text import Problem, dump, parse_document, parse_value
 
-__all__ = ("from_mapping", "load", "resolved")
+__all__ = ("from_mapping", "load", "put", "resolved")
 
 _LARGEST_FILE = 1 << 20
 
@@ -67,6 +67,15 @@ def from_mapping(data: Mapping[str, object]) -> Scenario:
     return _validated(dict(data), {}, default="The scenario:")
 
 
+def put(data: dict[str, object], key: str, value: object, *, source: str) -> None:
+    """Set ``task.score`` and the like in a scenario's plain data, as ``--set`` does.
+
+    Raises:
+        OverrideInvalid: the key cannot be reached; the sentence begins with ``source``.
+    """
+    _put(data, _path(key), value, source)
+
+
 def resolved(scenario: Scenario) -> str:
     """YAML with every key written out; loading it gives an equal scenario."""
     return dump(scenario.model_dump(mode="json"))
@@ -110,19 +119,27 @@ def _kind(value: object) -> str:
 
 def _override(data: dict[str, object], sources: dict[KeyPath, str], text: str, source: str) -> None:
     key, equals, value_text = text.partition("=")
-    path = tuple(int(part) if part.isdigit() else part for part in key.strip().split("."))
+    path = _path(key)
     if not equals or "" in path:
         raise OverrideInvalid(f"{source}: write key.key=value, for example --set task.rounds=3.")
     try:
         value = parse_value(value_text)
     except Problem as problem:
         raise OverrideInvalid(f"{source}: the value {problem.message}.") from problem
+    _put(data, path, value, source)
+    sources.update({known: f"{source}:" for known in list(sources) if known[: len(path)] == path})
+    sources[path] = f"{source}:"
+
+
+def _path(key: str) -> KeyPath:
+    return tuple(int(part) if part.isdigit() else part for part in key.strip().split("."))
+
+
+def _put(data: dict[str, object], path: KeyPath, value: object, source: str) -> None:
     at: object = data
     for depth, part in enumerate(path[:-1], start=1):
         at = _step(at, part, path[:depth], source)
     _set(at, path, value, source)
-    sources.update({known: f"{source}:" for known in list(sources) if known[: len(path)] == path})
-    sources[path] = f"{source}:"
 
 
 def _step(at: object, part: str | int, path: KeyPath, source: str) -> object:

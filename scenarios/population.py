@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,8 +89,10 @@ def populate(scenario: Scenario, dataset: Dataset, seeds: Seeds) -> Population:
         PartitionImpossible: the data cannot be shared in that way.
     """
     partition = scenario.partition.create("partition")
-    trainers = scenario.trainer_names
-    shares = partition.split(dataset.train, len(trainers), seeds.integer("partition"))
+    owners, trainers = scenario.data_owners, scenario.trainer_names
+    parts = dict(
+        zip(owners, partition.split(dataset.train, len(owners), seeds.integer("partition")), strict=True)
+    )
     wanted = scenario.data.validation.samples
     validation = (
         dataset.test if wanted is None else dataset.test.select(np.arange(min(wanted, len(dataset.test))))
@@ -99,7 +102,7 @@ def populate(scenario: Scenario, dataset: Dataset, seeds: Seeds) -> Population:
         signers={name: derive_key(seeds.derive("key", name)) for name in names},
         evaluators=scenario.evaluator_names,
         trainers=trainers,
-        shares=dict(zip(trainers, shares, strict=True)),
+        shares={name: parts[name] for name in trainers},
         validation=validation,
     )
 
@@ -118,6 +121,7 @@ def plan_task(scenario: Scenario, population: Population, seeds: Seeds) -> Task:
         training=task.training.model_dump(),
         score=_reference(task.score),
         aggregator=_reference(task.aggregator),
+        defence=_written_out(task.defence, "defence"),
         tensors=tuple((tensor.name, tensor.shape) for tensor in genesis.schema.tensors),
         audit=task.audit,
         sample_limit=max(len(share) for share in population.shares.values()),
@@ -173,3 +177,8 @@ def _credits(tokens: str) -> int:
 
 def _reference(entry: NamedEntry) -> EntryReference:
     return EntryReference(entry.name, dict(entry.parameters))
+
+
+def _written_out(entry: NamedEntry, kind: str) -> EntryReference:
+    """With every constant, so that whoever reads the specification knows them all, also after defaults have changed."""
+    return EntryReference(entry.name, dataclasses.asdict(entry.create(kind)))

@@ -14,7 +14,7 @@ from bcfl.contracts.delivery import BlockRef, Delivery, Level, Retracted
 from bcfl.contracts.event_codec import event_to_json
 from bcfl.contracts.phases import Phase
 from bcfl.scenarios.progress import AgentChanged, GasUsed, PhaseChanged, RoundDone, RunEvent
-from bcfl.scenarios.results import Results
+from bcfl.scenarios.results import GOALS_MEASURED, Results
 from bcfl.scenarios.run_directory import RunDirectory
 
 __all__ = ("Recorder",)
@@ -98,6 +98,10 @@ class Recorder:
         )
         if gas:
             self._watch(GasUsed(role=role, gas=gas))
+
+    def goals_measured(self, success: Mapping[str, float]) -> None:
+        """What data attacks achieved with the final model, after everything else."""
+        self._write({"event": GOALS_MEASURED, "source": "runner", "success": dict(success)})
 
     def flush(self) -> None:
         """Write what agents did since the last block."""

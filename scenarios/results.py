@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bcfl.contracts import events as e
@@ -13,6 +13,7 @@ from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.state import RoundRecord, TaskState, fold
+from bcfl.scenarios.detection import Sanctions, detect, reason_name, removals_of, sanctions_of
 from bcfl.scenarios.errors import RunDirectoryUnreadable
 from bcfl.scenarios.summary import (
     EventCounts,
@@ -28,9 +29,11 @@ from bcfl.scenarios.summary import (
 from bcfl.scenarios.tokens import CREDIT_UNIT
 from bcfl.storage.content_id import cid_text
 
-__all__ = ("NOT_REVEALED", "Results", "results_of")
+__all__ = ("GOALS_MEASURED", "NOT_REVEALED", "Results", "results_of")
 
 NOT_REVEALED = "not_revealed"
+GOALS_MEASURED = "goals_measured"
+"""The runner's record of what data attacks achieved with the final model."""
 _AFTERWARDS = ("withdraw", "refund", "open_validation")
 
 
@@ -44,6 +47,9 @@ class Results:
         self._events: list[e.Event] = []
         self._decisions: dict[tuple[str, int, str], dict[str, Any]] = {}
         self._gas: dict[tuple[str, int, str], tuple[str, int]] = {}
+        self._reasons: dict[tuple[Address, int, TrainerIndex], int] = {}
+        self._misbehaved: dict[str, int] = {}
+        self._goals: dict[str, float] = {}
         self._delivered = 0
         self._retracted = 0
         self._state: TaskState | None = None
@@ -60,7 +66,12 @@ class Results:
             key = (record["source"], record["round"], record["action"])
             if record["gas"]:
                 self._gas[key] = (record["role"], record["gas"])
+        elif record["event"] == GOALS_MEASURED:
+            self._goals = record["success"]
         else:
+            if record["event"] == "misbehaving":
+                name, number = record["source"], record["round"]
+                self._misbehaved[name] = min(number, self._misbehaved.get(name, number))
             self._decisions[record["source"], record["round"], record["event"]] = record
 
     def _take_chain(self, record: dict[str, Any]) -> None:
@@ -70,12 +81,20 @@ class Results:
             self._retracted += len(self._events) - len(kept)
             self._events = kept
             self._state = None
+            self._reasons = {}
+            for event in kept:
+                self._note_reason(event)
             return
         event = event_from_json(record)
         self._delivered += 1
         self._events.append(event)
+        self._note_reason(event)
         if self._state is not None and event.origin.address == self._state.address:
             self._state = fold(self._state, [event])
+
+    def _note_reason(self, event: e.Event) -> None:
+        if isinstance(event, e.TrainerSuspended | e.TrainerEjected):
+            self._reasons[event.origin.address, event.round, event.index] = event.reason
 
     @property
     def created(self) -> e.TaskCreated:
@@ -148,7 +167,24 @@ class Results:
             rejected=rejected,
             suspended=tuple(names[index] for index in record.suspended),
             ejected=tuple(names[index] for index in record.ejected),
+            reasons={
+                names[index]: reason_name(self._reasons[state.address, number, index])
+                for index in (*record.suspended, *record.ejected)
+            },
+            overturned=record.reverted,
             gas=self._gas_by_role(number),
+        )
+
+    def evidence(self, number: int) -> dict[str, dict[str, float | None]]:
+        """What the defence measured of each update of a round: numbers by name, by participant."""
+        found = self._scored(self.state.rounds[number]).get("evidence", {})
+        members = self.state.members
+        return {self._name(members[TrainerIndex(int(i))].account): numbers for i, numbers in found.items()}
+
+    def misbehaving(self, name: str) -> tuple[int, ...]:
+        """The rounds in which a trainer misbehaved: the ground truth, that no other agent knows."""
+        return tuple(
+            sorted(at for who, at, event in self._decisions if who == name and event == "misbehaving")
         )
 
     @property
@@ -170,9 +206,13 @@ class Results:
         state = self.state
         rounds = self.rounds()
         first = self._first_scored()
-        measured = [r for r in rounds if r.global_loss is not None]
+        measured = [r for r in rounds if r.global_loss is not None and not r.overturned]
         trained = sum(len(record.updates) for record in state.rounds.values())
         in_rounds = sum(sum(round_.gas.values()) for round_ in rounds)
+        events = self.task_events
+        sanctions, removals = sanctions_of(events), removals_of(events)
+        removed = {state.evaluators[place].account: found for place, found in removals.items()}
+        names = {index: self._name(member.account) for index, member in state.members.items()}
         return Summary(
             scenario=scenario,
             seed=seed,
@@ -183,13 +223,18 @@ class Results:
                 loss=measured[-1].global_loss if measured else first.get("start_loss"),
                 accuracy=measured[-1].global_accuracy if measured else first.get("start_accuracy"),
                 cid=cid_text(state.model),
+                backdoor_success=max(self._goals.values(), default=None),
             ),
-            participants={name: self._participant(entry) for name, entry in self._participants.items()},
+            participants={
+                name: self._participant(entry, sanctions, removed)
+                for name, entry in self._participants.items()
+            },
             tokens=TokenTotals(
                 budget=str(state.budget * CREDIT_UNIT),
                 paid=str(sum(member.withdrawn for member in state.members.values()) * CREDIT_UNIT),
                 returned=str((state.returned or 0) * CREDIT_UNIT),
             ),
+            detection=detect(state, events, names=names, misbehaved=self._misbehaved),
             timings=timings,
             gas=GasTotals(
                 total=sum(gas for _, gas in self._gas.values()),
@@ -198,15 +243,26 @@ class Results:
             events=EventCounts(delivered=self._delivered, retracted=self._retracted),
         )
 
-    def _participant(self, entry: dict[str, str]) -> Participant:
+    def _participant(
+        self,
+        entry: dict[str, str],
+        sanctions: Mapping[TrainerIndex, Sanctions],
+        removed: Mapping[Address, tuple[int, str]],
+    ) -> Participant:
         state = self.state
-        own = [member for member in state.members.values() if member.account == entry["address"]]
+        index = state.index_of.get(Address(entry["address"]))
+        done = Sanctions() if index is None else sanctions.get(index, Sanctions())
+        removed_round, removed_reason = removed.get(Address(entry["address"]), (None, None))
         return Participant(
             role=entry["role"],
             behaviour=entry.get("behaviour", "honest"),
             address=entry["address"],
-            tokens=str(sum(member.withdrawn for member in own) * CREDIT_UNIT),
-            ejected_round=next((m.ejected_round for m in own if m.ejected_round is not None), None),
+            tokens="0" if index is None else str(state.members[index].withdrawn * CREDIT_UNIT),
+            ejected_round=done.ejected_round,
+            ejected_reason=done.ejected_reason,
+            suspensions=done.suspensions,
+            removed_round=removed_round,
+            removed_reason=removed_reason,
         )
 
     def _scored(self, record: RoundRecord) -> dict[str, Any]:
@@ -225,9 +281,7 @@ class Results:
         return dict(sorted(gas.items()))
 
     def _name(self, account: Address) -> str:
-        return next(
-            (name for name, entry in self._participants.items() if entry["address"] == account), account
-        )
+        return self.names.get(account, account)
 
 
 def results_of(records: Iterable[dict[str, Any]]) -> Results:

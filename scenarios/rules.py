@@ -7,7 +7,9 @@ Whatever ``TrainingTask`` would refuse as ``InvalidConfig`` is refused here firs
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
+from bcfl.agents.adversaries import naming
 from bcfl.errors import RegistryError
 from bcfl.registry import InvalidParameters
 from bcfl.scenarios.schema import ENTRY_KINDS, NamedEntry, Scenario
@@ -43,6 +45,7 @@ def check(scenario: Scenario) -> None:
     _check_deposits(scenario)
     _check_selection(scenario)
     _check_entries(scenario)
+    _check_behaviours(scenario)
     _check_services(scenario)
 
 
@@ -53,12 +56,16 @@ def _check_population(scenario: Scenario) -> None:
             ("population", "trainers"), f"has too many trainers; a task takes at most {_LARGEST_TASK:,}"
         )
     evaluators = scenario.evaluator_names
-    for name in _RESERVED_NAMES.intersection((*evaluators, *scenario.trainer_names)):
+    if not scenario.trainer_names:
+        raise RuleBroken(
+            ("population", "trainers"), "are all absent; somebody has to train, so drop 'absent' of some"
+        )
+    for name in _RESERVED_NAMES.intersection((*evaluators, *scenario.data_owners)):
         raise RuleBroken(
             ("population", *_last_position(scenario, name), "name"),
             f"is '{name}', which the run's own log uses; give the participant another name",
         )
-    for name, times in Counter((*evaluators, *scenario.trainer_names)).items():
+    for name, times in Counter((*evaluators, *scenario.data_owners)).items():
         if times == 1:
             continue
         raise RuleBroken(
@@ -108,10 +115,10 @@ def _check_shares(scenario: Scenario) -> None:
             "has no share although others have; give every trainer one, or none",
         )
     ratios = partition.parameters.get("ratios")
-    if isinstance(ratios, list) and len(ratios) != len(scenario.trainer_names):
+    if isinstance(ratios, list) and len(ratios) != len(scenario.data_owners):
         raise RuleBroken(
             ("data", "partition", "ratios"),
-            f"has {len(ratios)} values for {len(scenario.trainer_names)} trainers; write one a trainer",
+            f"has {len(ratios)} values for {len(scenario.data_owners)} trainers; write one a trainer",
         )
 
 
@@ -194,7 +201,7 @@ def _check_selection(scenario: Scenario) -> None:
         raise RuleBroken(
             ("task", "score"),
             f"is exact Shapley, which takes at most {_LARGEST_EXACT_ROUND} trainers a round, not {scenario.cohort}; "
-            "write 'leave_one_out' or 'step', or draw a smaller cohort",
+            "write 'shapley_fitted', 'leave_one_out' or 'step', or draw a smaller cohort",
         )
 
 
@@ -215,6 +222,32 @@ def _check_entries(scenario: Scenario) -> None:
             raise RuleBroken((*key, *at), _clause(error)) from error
         except RegistryError as error:
             raise RuleBroken(key, _clause(error)) from error
+
+
+def _check_behaviours(scenario: Scenario) -> None:
+    for place, trainers in enumerate(scenario.population.trainers):
+        key = ("population", "trainers", place)
+        _check_behaviour((*key, "behaviour"), trainers.behaviour, naming.behaviour)
+        plan = trainers.plan
+        if plan.stop is not None and plan.stop < plan.start:
+            raise RuleBroken(
+                (*key, "plan", "stop"), f"is {plan.stop}, before the start; write at least {plan.start}"
+            )
+    for place, evaluator in enumerate(scenario.population.evaluators):
+        key = ("population", "evaluators", place)
+        _check_behaviour((*key, "behaviour"), evaluator.behaviour, naming.judge)
+
+
+def _check_behaviour(
+    key: tuple[str | int, ...], entry: NamedEntry, make: Callable[[str, dict[str, object]], object]
+) -> None:
+    try:
+        make(entry.name, entry.parameters)
+    except InvalidParameters as error:
+        at = (error.parameter,) if error.parameter in entry.parameters else ()
+        raise RuleBroken((*key, *at), _clause(error)) from error
+    except RegistryError as error:
+        raise RuleBroken(key, _clause(error)) from error
 
 
 def _clause(error: RegistryError) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +15,7 @@ import anyio
 import anyio.to_thread
 
 from bcfl import log
+from bcfl.agents.adversaries.slow_contents import SlowContents
 from bcfl.agents.chronicle import Chronicle, TaskFilter
 from bcfl.agents.process import AgentProcess, ProcessSettings
 from bcfl.agents.retrieval import Retrieval
@@ -25,11 +27,13 @@ from bcfl.chain.fees import FeePolicy
 from bcfl.chain.journal import Journal
 from bcfl.chain.pump import ReconnectPolicy
 from bcfl.contracts.delivery import Delivery
+from bcfl.contracts.specification import Specification
 from bcfl.errors import BcflError
 from bcfl.models.data.dataset import Dataset
 from bcfl.models.training.engine import Engine
 from bcfl.scenarios.chain_setup import Chain, opened_chain, set_up
-from bcfl.scenarios.crew import Crew, recruit
+from bcfl.scenarios.crew import Crew, circles_of, recruit, sight_of
+from bcfl.scenarios.goals import goal_success
 from bcfl.scenarios.population import (
     PUBLISHER,
     TRAIN_SAMPLES,
@@ -49,6 +53,7 @@ from bcfl.scenarios.stepping import drive
 from bcfl.scenarios.summary import Summary, Timings
 from bcfl.scenarios.timing import Stopwatch, TimedStore
 from bcfl.seeds import Seeds
+from bcfl.storage.errors import FetchError
 from bcfl.storage.opening import open_store
 
 __all__ = ("RunResult", "run")
@@ -67,6 +72,7 @@ async def run(
     *,
     out: Path | None = None,
     data_dir: Path | None = None,
+    dataset: Dataset | None = None,
     observer: Callable[[RunEvent], None] = lambda _: None,
 ) -> RunResult:
     """Run a scenario to its end.
@@ -75,14 +81,17 @@ async def run(
         scenario: as ``scenarios.load`` gives it.
         out: the run directory; by default ``runs/<name>-<stamp>``.
         data_dir: where data lie that no package carries.
+        dataset: the scenario's, where the caller has it in memory already.
         observer: told of progress.
 
     Raises:
         BcflError: one clear sentence on what could not be done.
     """
     began = time.perf_counter()
-    source = scenario.data.dataset.create("dataset")
-    dataset = await anyio.to_thread.run_sync(source.load, data_dir)
+    if dataset is None:
+        source = scenario.data.dataset.create("dataset")
+        loaded: Dataset = await anyio.to_thread.run_sync(source.load, data_dir)
+        dataset = loaded
     seeds = Seeds(scenario.seed)
     population = populate(scenario, dataset, seeds)
     plan = plan_task(scenario, population, seeds)
@@ -157,7 +166,11 @@ async def _carry_out(rig: _Rig, seeds: Seeds, observer: Callable[[RunEvent], Non
                 process = await _compose(rig, chain, deployment, journal, seeds)
                 rig.recorder.started(
                     {
-                        name: {"role": population.role(name), "address": population.signers[name].address}
+                        name: {
+                            "role": population.role(name),
+                            "address": population.signers[name].address,
+                            "behaviour": rig.scenario.behaviour(name),
+                        }
                         for name in population.agents
                     }
                 )
@@ -174,6 +187,22 @@ async def _carry_out(rig: _Rig, seeds: Seeds, observer: Callable[[RunEvent], Non
 
 async def _conclude(rig: _Rig, began: float) -> Summary:
     """Write the tables and the final model."""
+    final: bytes | None = None
+    with contextlib.suppress(FetchError):  # a dishonest evaluator may have named a model that nobody has
+        final = await Retrieval(rig.store).content(
+            rig.results.state.model, max_bytes=rig.scenario.task.intake.max_update_bytes
+        )
+    if final is not None:
+        rig.directory.write_model(final)
+        success = await goal_success(
+            rig.scenario,
+            rig.population.validation,
+            engine=rig.engine,
+            specification=Specification.decode(rig.plan.specification),
+            model=final,
+        )
+        if success:
+            rig.recorder.goals_measured(success)
     busy = rig.engine.busy_seconds
     summary = rig.results.summary(
         scenario=rig.scenario.name,
@@ -189,10 +218,6 @@ async def _conclude(rig: _Rig, began: float) -> Summary:
     for record in summary.rounds:
         rig.directory.append_round(record)
     rig.directory.write_summary(summary)
-    final = await Retrieval(rig.store).content(
-        rig.results.state.model, max_bytes=rig.scenario.task.intake.max_update_bytes
-    )
-    rig.directory.write_model(final)
     return summary
 
 
@@ -220,16 +245,20 @@ async def _compose(
             restarts=RestartPolicy(outlives_node=not own),
         ),
     )
+    store = SlowContents(rig.store)
     crew = Crew(
         population=rig.population,
         seeds=seeds,
         engine=rig.engine,
-        store=rig.store,
-        retrieval=Retrieval(rig.store),
+        store=store,
+        retrieval=Retrieval(store),
         journal=journal,
         node=node,
         observer=rig.recorder,
         in_turn=not chain.driven,
+        scenario=rig.scenario,
+        circles=circles_of(rig.scenario, rig.population),
+        sight=sight_of(rig.scenario, rig.population),
     )
     config = task_config(rig.scenario, rig.plan, token=deployment.token, publisher=publisher)
     for role, signer in recruit(crew, config=config, plan=rig.plan, factory=deployment.factory):

@@ -27,6 +27,7 @@ __all__ = (
     "ENTRY_KINDS",
     "NAME_PATTERN",
     "Audit",
+    "BehaviourPlan",
     "Chain",
     "Compute",
     "Data",
@@ -50,6 +51,7 @@ ENTRY_KINDS: dict[tuple[str, ...], str] = {
     ("task", "network"): "network",
     ("task", "score"): "score",
     ("task", "aggregator"): "aggregator",
+    ("task", "defence"): "defence",
     ("data", "dataset"): "dataset",
     ("data", "partition"): "partition",
 }
@@ -193,6 +195,7 @@ class Task(_Model):
     training: Training = Training()
     score: NamedEntry = NamedEntry(name="shapley")
     aggregator: NamedEntry = NamedEntry(name="fedavg")
+    defence: NamedEntry = NamedEntry(name="none")
     selection: Annotated[Selection, BeforeValidator(_entry_rule)] = Selection()
     reward: Reward = Reward()
     membership: Membership = Membership()
@@ -216,17 +219,40 @@ class Data(_Model):
 
 
 class Evaluator(_Model):
-    """One evaluator; the first of the list is active, the others stand by."""
+    """One evaluator; the first of the list is active, the others stand by. ``group`` names its friends."""
 
     name: Name
+    behaviour: NamedEntry = NamedEntry(name="honest")
+    group: Name | None = None
+
+
+class BehaviourPlan(_Model):
+    """When a behaviour acts: from round ``start`` to ``stop``, ``every`` so many, with ``probability``.
+
+    ``warmup`` rounds with an honest update of its own come first. In all other rounds the trainer is honest.
+    """
+
+    start: Annotated[int, Field(ge=1)] = 1
+    stop: Annotated[int, Field(ge=1)] | None = None
+    every: Annotated[int, Field(ge=1)] = 1
+    probability: Annotated[float, Field(ge=0, le=1)] = 1.0
+    warmup: Annotated[int, Field(ge=0)] = 0
 
 
 class Trainers(_Model):
-    """One trainer, or ``count`` of them named ``name-1``, ``name-2``, …; ``share`` is each one's part of the data."""
+    """One trainer, or ``count`` of them named ``name-1``, ``name-2``, …; ``share`` is each one's part of the data.
+
+    ``group``: they share their models before these are public with everybody of that group. ``absent``: they keep
+    their part of the data and never join, so that the others have what they have beside them.
+    """
 
     name: Name
     count: Annotated[int, Field(ge=1, le=65_536)] = 1
     share: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    behaviour: NamedEntry = NamedEntry(name="honest")
+    plan: BehaviourPlan = BehaviourPlan()
+    group: Name | None = None
+    absent: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -241,6 +267,11 @@ class Population(_Model):
 
     evaluators: Annotated[tuple[Evaluator, ...], Field(strict=False, min_length=1, max_length=16)]
     trainers: Annotated[tuple[Trainers, ...], Field(strict=False, min_length=1)]
+
+    @property
+    def present(self) -> tuple[Trainers, ...]:
+        """The trainers who take part."""
+        return tuple(entry for entry in self.trainers if not entry.absent)
 
 
 class Storage(_Model):
@@ -282,8 +313,19 @@ class Scenario(_Model):
 
     @property
     def trainer_names(self) -> tuple[str, ...]:
-        """Every trainer, in the order of the file."""
+        """Every trainer who takes part, in the order of the file."""
+        return tuple(name for entry in self.population.present for name in entry.names)
+
+    @property
+    def data_owners(self) -> tuple[str, ...]:
+        """Every trainer who has a part of the data, absent ones too, in the order of the file."""
         return tuple(name for entry in self.population.trainers for name in entry.names)
+
+    def behaviour(self, name: str) -> str:
+        """The name of a participant's behaviour."""
+        trainers = {known: e.behaviour.name for e in self.population.trainers for known in e.names}
+        evaluators = {e.name: e.behaviour.name for e in self.population.evaluators}
+        return (trainers | evaluators).get(name, "honest")
 
     @property
     def evaluator_names(self) -> tuple[str, ...]:
@@ -292,7 +334,7 @@ class Scenario(_Model):
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """Each trainer's share of the data, in the order of ``trainer_names``; empty where none is given."""
+        """Each trainer's share of the data, in the order of ``data_owners``; empty where none is given."""
         return tuple(e.share for e in self.population.trainers if e.share is not None for _ in range(e.count))
 
     @property

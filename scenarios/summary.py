@@ -23,9 +23,11 @@ __all__ = (
     "Final",
     "GasTotals",
     "Genesis",
+    "Liveness",
     "Participant",
     "RoundSummary",
     "Summary",
+    "Suspension",
     "Timings",
     "TokenTotals",
     "read_summary",
@@ -42,6 +44,7 @@ def _finite(value: object) -> object:
 
 Measured = Annotated[float | None, BeforeValidator(_finite)]
 BaseUnits = Annotated[str, Field(pattern=r"^\d{1,78}$")]
+SignedUnits = Annotated[str, Field(pattern=r"^-?\d{1,78}$")]
 
 
 class _Model(BaseModel):
@@ -69,6 +72,8 @@ class RoundSummary(_Model):
         rejected: a reason for every update that was not scored.
         suspended: who was suspended in the round.
         ejected: who was ejected in the round.
+        reasons: the contract's reason for each of those.
+        overturned: objections to the evaluation were upheld: the model does not count, nor does its loss.
         gas: gas used by each role's transactions.
     """
 
@@ -82,25 +87,47 @@ class RoundSummary(_Model):
     rejected: dict[str, str] = {}
     suspended: tuple[str, ...] = ()
     ejected: tuple[str, ...] = ()
+    reasons: dict[str, str] = {}
+    overturned: bool = False
     gas: dict[str, int] = {}
 
 
 class Final(_Model):
-    """The last global model; ``cid`` is its content id as IPFS writes it."""
+    """The last global model; ``cid`` is its content id as IPFS writes it.
+
+    ``backdoor_success``: the share, 0 to 1, of the samples that a data attack aims at that the model answers as the
+    attack wants; of several such attacks the largest. Null where no attack has such a goal.
+    """
 
     loss: Measured
     accuracy: Measured
     cid: str
+    backdoor_success: float | None = None
+
+
+class Suspension(_Model):
+    """By the evaluation of ``round`` a trainer had to sit out until ``until_round`` started; ``reason`` as on chain."""
+
+    round: int
+    until_round: int
+    reason: str
 
 
 class Participant(_Model):
-    """Who took part; ``tokens`` is what was paid out in all, ``ejected_round`` null for who stayed."""
+    """Who took part; ``tokens`` is what was paid out in all, ``ejected_round`` null for who stayed.
+
+    ``removed_round`` and ``removed_reason`` (``silent``, ``objections``) are an evaluator's.
+    """
 
     role: str
     behaviour: str = "honest"
     address: str
     tokens: BaseUnits = "0"
     ejected_round: int | None = None
+    ejected_reason: str | None = None
+    suspensions: tuple[Suspension, ...] = ()
+    removed_round: int | None = None
+    removed_reason: str | None = None
 
 
 class TokenTotals(_Model):
@@ -111,15 +138,58 @@ class TokenTotals(_Model):
     returned: BaseUnits
 
 
+class Liveness(_Model):
+    """Whether the task went on whatever its members did.
+
+    Attributes:
+        rounds_planned: as the task says.
+        rounds_finalised: rounds that ended with a model.
+        rounds_void: of those, the rounds that kept the model as it was, overturned ones among them.
+        overdue_s: seconds of chain time that passed after deadlines before somebody moved the task on.
+    """
+
+    rounds_planned: int
+    rounds_finalised: int
+    rounds_void: int = 0
+    overdue_s: int = 0
+
+
 class Detection(_Model):
-    """How well misbehaviour was found, over trainers; ``reward_share`` is what misbehaving trainers took, 0 to 1."""
+    """How well misbehaviour was found, over the trainers who joined (``scenarios.detection`` says what counts).
+
+    Attributes:
+        precision: ejected adversaries among all ejected.
+        recall: ejected adversaries among all adversaries.
+        f1: the harmonic mean of both.
+        false_ejection_rate: ejected honest trainers among all honest ones.
+        adversaries: how many misbehaved in at least one round.
+        honest: how many did not.
+        ejected_adversaries: how many of the former were ejected.
+        ejected_honest: how many of the latter.
+        first_misbehaviour: the first such round of each adversary.
+        rounds_to_eject: from that round to the one of the ejection, both counted; null: never.
+        reward_share: what adversaries were credited and could keep, of all that was, 0 to 1.
+        relative_pay: an adversary's mean pay over an honest trainer's; 1 is fair.
+        honest_return: what an honest trainer has in the end over what it began with, on average, in base units.
+        return_on_misbehaviour: the same of each adversary less ``honest_return``; above 0: it paid to misbehave.
+        liveness: whether the rounds went on.
+    """
 
     precision: float | None
     recall: float | None
     f1: float | None
     false_ejection_rate: float | None
+    adversaries: int = 0
+    honest: int = 0
+    ejected_adversaries: int = 0
+    ejected_honest: int = 0
+    first_misbehaviour: dict[str, int] = {}
     rounds_to_eject: dict[str, int | None] = {}
     reward_share: float
+    relative_pay: float | None = None
+    honest_return: SignedUnits | None = None
+    return_on_misbehaviour: dict[str, SignedUnits | None] = {}
+    liveness: Liveness | None = None
 
 
 class Timings(_Model):
@@ -147,7 +217,7 @@ class EventCounts(_Model):
 
 
 class Summary(_Model):
-    """One run. ``detection`` is null where nobody misbehaves."""
+    """One run. ``detection`` is null in files of versions that did not measure it."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     scenario: str

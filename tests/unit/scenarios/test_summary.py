@@ -16,9 +16,11 @@ from bcfl.scenarios.summary import (
     Final,
     GasTotals,
     Genesis,
+    Liveness,
     Participant,
     RoundSummary,
     Summary,
+    Suspension,
     Timings,
     TokenTotals,
     read_summary,
@@ -45,7 +47,13 @@ def summary() -> Summary:
             ),
         ),
         final=Final(loss=0.5, accuracy=0.9, cid="bafy"),
-        participants={"bob": Participant(role="trainer", address="0x00")},
+        participants={
+            "bob": Participant(
+                role="trainer",
+                address="0x00",
+                suspensions=(Suspension(round=1, until_round=3, reason="copied"),),
+            )
+        },
         tokens=TokenTotals(budget="10", paid="4", returned="6"),
         detection=Detection(
             precision=1.0,
@@ -54,6 +62,8 @@ def summary() -> Summary:
             false_ejection_rate=0.0,
             rounds_to_eject={"eve": None},
             reward_share=0.0,
+            return_on_misbehaviour={"eve": "-3", "bob": None},
+            liveness=Liveness(rounds_planned=2, rounds_finalised=1),
         ),
         timings=Timings(total_s=1.5),
         gas=GasTotals(total=5, per_trainer_round=5.0),
@@ -81,10 +91,29 @@ def test_the_file_has_the_documented_fields(tmp_path, summary):
         data["gas"],
         data["events"],
         data["participants"]["bob"],
+        data["participants"]["bob"]["suspensions"][0],
+        data["detection"]["liveness"],
+        data["final"],
     ):
         assert [key for key in keys if key not in documented] == []
     assert data["rounds"][0]["tokens"]["bob"] == str(2**200)
     assert data["participants"]["bob"]["behaviour"] == "honest"
+
+
+def test_a_file_of_an_earlier_version_1_is_still_read(tmp_path, summary):
+    data = json.loads(summary.model_dump_json())
+    data["detection"] = None
+    for part, since in (
+        (data["final"], ("backdoor_success",)),
+        (data["rounds"][0], ("reasons", "overturned")),
+        (data["participants"]["bob"], ("ejected_reason", "suspensions", "removed_round", "removed_reason")),
+    ):
+        for key in since:
+            del part[key]
+    path = tmp_path / "summary.json"
+    path.write_text(json.dumps(data))
+    bob = summary.participants["bob"].model_copy(update={"suspensions": ()})
+    assert read_summary(path) == summary.model_copy(update={"detection": None, "participants": {"bob": bob}})
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
