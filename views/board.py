@@ -16,13 +16,17 @@ from bcfl.scenarios.progress import (
     RunStarted,
 )
 from bcfl.scenarios.summary import Summary
+from bcfl.views.verdicts import reason_words
 
 __all__ = ("Board", "Row", "fold")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One participant; ``tokens`` in base units over all rounds so far, ``score`` of the last settled round."""
+    """One participant; ``tokens`` in base units over all rounds so far, ``score`` of the last settled round.
+
+    ``verdict``: since when and why it is suspended or ejected.
+    """
 
     name: str
     role: str
@@ -30,6 +34,7 @@ class Row:
     loss: float | None = None
     score: float | None = None
     tokens: int = 0
+    verdict: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +71,8 @@ def fold(board: Board, event: RunEvent) -> Board:
         case AgentChanged():
             row = board.rows.get(event.name, Row(name=event.name, role=event.role))
             loss = row.loss if event.loss is None else event.loss
-            changed = replace(row, role=event.role, activity=event.activity, loss=loss)
+            verdict = row.verdict if row.activity == "ejected" else ""  # who acts again is back
+            changed = replace(row, role=event.role, activity=event.activity, loss=loss, verdict=verdict)
             return replace(board, rows={**board.rows, event.name: changed})
         case GasUsed():
             return replace(board, gas={**board.gas, event.role: board.gas.get(event.role, 0) + event.gas})
@@ -95,14 +101,17 @@ def _settled(board: Board, event: RoundDone) -> Board:
         *done.suspended,
     }:
         row = rows.get(name, Row(name=name, role="trainer"))
-        activity = row.activity
+        activity, verdict = row.activity, row.verdict
         if name in done.ejected:
             activity = "ejected"
         elif name in done.suspended:
             activity = "suspended"
+        if name in done.reasons:
+            verdict = f"round {done.round}: {reason_words(done.reasons[name])}"
         rows[name] = replace(
             row,
             activity=activity,
+            verdict=verdict,
             loss=row.loss if done.local_loss.get(name) is None else done.local_loss[name],
             score=done.scores.get(name),
             tokens=row.tokens + int(done.tokens.get(name, "0")),

@@ -16,9 +16,10 @@ import anyio
 from rich.console import Console
 
 from bcfl.scenarios.loading import load
+from bcfl.scenarios.results import results_of
 from bcfl.scenarios.run_directory import RunDirectory
 from bcfl.scenarios.runner import run
-from bcfl.views import plots
+from bcfl.views import plots, trajectories
 from bcfl.views.live import final_table
 
 __all__ = ("main", "write_figures")
@@ -30,17 +31,22 @@ _TABLE_WIDTH = 100
 
 
 def write_figures(directory: RunDirectory, target: Path) -> tuple[Path, ...]:
-    """Draw a run: four PNG files and the final table as text; returns their paths.
+    """Draw a run: five PNG files and the final table as text; returns their paths.
 
     Raises:
         ScenarioError: the run did not end, or its files are damaged.
     """
     summary = directory.summary()
     target.mkdir(parents=True, exist_ok=True)
+    results = results_of(directory.events())
+    adversaries = summary.detection.first_misbehaviour if summary.detection is not None else ()
     drawn = {
         "loss-and-accuracy.png": plots.loss_and_accuracy(summary),
         "scores-and-tokens.png": plots.scores_and_tokens(summary),
         "gas-by-role.png": plots.gas_by_role(summary),
+        "who-was-thrown-out.png": trajectories.lanes(
+            summary, {name: results.misbehaving(name) for name in adversaries}
+        ),
         "timeline.png": plots.timeline(directory.events()),
     }
     for name, figure in drawn.items():

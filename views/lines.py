@@ -18,6 +18,7 @@ from bcfl.scenarios.progress import (
 )
 from bcfl.scenarios.summary import RoundSummary, Summary
 from bcfl.scenarios.tokens import format_tokens
+from bcfl.views.verdicts import eventful
 
 __all__ = ("LineView",)
 
@@ -83,18 +84,33 @@ def _fields(event: RunEvent, full: bool) -> tuple[str, dict[str, Any]]:
 
 
 def _round(done: RoundSummary) -> dict[str, Any]:
+    sanctioned = {
+        kind: ", ".join(f"{name} ({done.reasons.get(name, 'unknown')})" for name in names)
+        for kind, names in (("suspended", done.suspended), ("ejected", done.ejected))
+        if names
+    }
     return {
         "round": done.round,
         "loss": done.global_loss,
         "accuracy": done.global_accuracy,
         "scored": len(done.scores),
         "rejected": len(done.rejected),
+        **sanctioned,
         "tokens": format_tokens(sum(int(amount) for amount in done.tokens.values())),
         "gas": sum(done.gas.values()),
     }
 
 
 def _end(summary: Summary) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if eventful(summary) and summary.detection is not None:
+        detection = summary.detection
+        found = {
+            "misbehaved": detection.adversaries,
+            "found": detection.ejected_adversaries,
+            "ejected_by_mistake": detection.ejected_honest,
+            "reward_share": round(detection.reward_share, 4),
+        }
     return {
         "status": summary.status,
         "loss": summary.final.loss,
@@ -103,4 +119,5 @@ def _end(summary: Summary) -> dict[str, Any]:
         "paid": format_tokens(summary.tokens.paid),
         "returned": format_tokens(summary.tokens.returned),
         "seconds": round(summary.timings.total_s, 1),
+        **found,
     }

@@ -16,6 +16,7 @@ from bcfl.scenarios.summary import Summary
 from bcfl.scenarios.tokens import format_tokens
 from bcfl.views.board import Board, Row, fold
 from bcfl.views.lines import LineView
+from bcfl.views.verdicts import eventful, found_in_words, verdict
 
 __all__ = ("LiveView", "RunView", "final_table", "open_view", "screen")
 
@@ -114,6 +115,9 @@ def _participants(board: Board) -> Table:
     for column in ("loss", "score", "tokens"):
         table.add_column(column, justify="right", no_wrap=True)
     rows = list(board.rows.values())
+    judged = any(row.verdict for row in rows)
+    if judged:
+        table.add_column("why", no_wrap=True, overflow="ellipsis")
     for row in rows[:_MOST_ROWS]:
         table.add_row(
             Text(row.name),
@@ -121,6 +125,7 @@ def _participants(board: Board) -> Table:
             _number(row.loss),
             _number(row.score, sign=True),
             format_tokens(row.tokens),
+            *([Text(row.verdict, style="red" if row.activity == "ejected" else "yellow")] if judged else []),
         )
     if len(rows) > _MOST_ROWS:
         table.add_row(f"… {len(rows) - _MOST_ROWS:,} more", "", "", "", "")
@@ -157,17 +162,6 @@ def final_table(summary: Summary) -> RenderableType:
             format_tokens(paid),
             f"{sum(done.gas.values()):,}",
         )
-    people = Table(box=None, pad_edge=False)
-    for column in ("participant", "role", "behaviour"):
-        people.add_column(column)
-    people.add_column("tokens", justify="right")
-    shown = sorted(summary.participants.items(), key=lambda item: -int(item[1].tokens))[:_MOST_ROWS]
-    for name, participant in shown:
-        people.add_row(
-            Text(name), Text(participant.role), Text(participant.behaviour), format_tokens(participant.tokens)
-        )
-    if len(summary.participants) > _MOST_ROWS:
-        people.add_row(f"… {len(summary.participants) - _MOST_ROWS:,} more", "", "", "")
     tokens = summary.tokens
     money = Text(
         f"tokens: budget {format_tokens(tokens.budget)} = paid {format_tokens(tokens.paid)} "
@@ -177,7 +171,29 @@ def final_table(summary: Summary) -> RenderableType:
         f"gas: {summary.gas.total:,} ({summary.gas.per_trainer_round:,.0f} a trainer and round), "
         f"{summary.timings.total_s:.1f} s"
     )
-    return Group(rounds, Text(), people, Text(), money, cost)
+    found = summary.detection if eventful(summary) else None
+    words = [] if found is None else [Text(found_in_words(found))]
+    return Group(rounds, Text(), _people(summary), Text(), *words, money, cost)
+
+
+def _people(summary: Summary) -> Table:
+    judged = eventful(summary)
+    people = Table(box=None, pad_edge=False)
+    for column in ("participant", "role", "behaviour", *(["verdict"] if judged else [])):
+        people.add_column(column)
+    people.add_column("tokens", justify="right")
+    shown = sorted(summary.participants.items(), key=lambda item: -int(item[1].tokens))[:_MOST_ROWS]
+    for name, participant in shown:
+        people.add_row(
+            Text(name),
+            Text(participant.role),
+            Text(participant.behaviour),
+            *([Text(verdict(summary, name))] if judged else []),
+            format_tokens(participant.tokens),
+        )
+    if len(summary.participants) > _MOST_ROWS:
+        people.add_row(f"… {len(summary.participants) - _MOST_ROWS:,} more", "", "", "")
+    return people
 
 
 def _percent(value: float | None) -> str:

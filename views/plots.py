@@ -18,24 +18,38 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from bcfl.scenarios.summary import RoundSummary, Summary
+from bcfl.scenarios.summary import Summary
 from bcfl.scenarios.tokens import BASE_UNITS
 
-__all__ = ("as_svg", "gas_by_role", "loss_and_accuracy", "save_png", "scores_and_tokens", "timeline")
+__all__ = (
+    "COLOURS",
+    "INK",
+    "MOST_LINES",
+    "STYLE",
+    "as_svg",
+    "by_round",
+    "figure_of",
+    "gas_by_role",
+    "loss_and_accuracy",
+    "plain",
+    "save_png",
+    "scores_and_tokens",
+    "timeline",
+)
 
 # Okabe & Ito 2008: told apart by colour-blind readers, on white and on near-black
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B8A800", "#7F7F7F")
-_INK = "#010203"
-_MOST_LINES = 12
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B8A800", "#7F7F7F")
+INK = "#010203"
+MOST_LINES = 12
 _MOST_MARKS = 5000
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "bcfl",
     "font.family": "sans-serif",
     "font.size": 10,
-    "text.color": _INK,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
     "axes.spines.top": False,
@@ -45,8 +59,8 @@ _STYLE: dict[Any, Any] = {
     "axes.facecolor": "none",
     "figure.facecolor": "none",
     "grid.color": "#8888884D",
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "legend.frameon": False,
     "legend.fontsize": 9,
     "lines.linewidth": 1.8,
@@ -57,42 +71,42 @@ _STYLE: dict[Any, Any] = {
 def as_svg(figure: Figure) -> str:
     """The figure as an ``<svg>`` element that takes the colour of the text around it."""
     buffer = io.StringIO()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    return text[text.index("<svg") :].replace(_INK, "currentColor")
+    return text[text.index("<svg") :].replace(INK, "currentColor")
 
 
 def save_png(figure: Figure, path: Path, *, dpi: int = 150) -> None:
     """Write the figure on white."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure.savefig(path, dpi=dpi, facecolor="white", metadata={"Software": None})
 
 
 def loss_and_accuracy(summary: Summary) -> Figure:
     """The global model's loss and accuracy by round from the genesis, with the trainers' own losses beside them."""
-    with mpl.rc_context(_STYLE):
-        figure, (left, right) = _figure(2, height=3.4)
+    with mpl.rc_context(STYLE):
+        figure, (left, right) = figure_of(2, height=3.4)
         numbers = [0, *(done.round for done in summary.rounds)]
         losses = [summary.genesis.loss, *(done.global_loss for done in summary.rounds)]
         accuracies = [summary.genesis.accuracy, *(done.global_accuracy for done in summary.rounds)]
-        left.plot(numbers, _gaps(losses), marker="o", color=_COLOURS[0], label="global model")
+        left.plot(numbers, _gaps(losses), marker="o", color=COLOURS[0], label="global model")
         for label, colour, values in (
             (
                 "trainers, own data (median)",
-                _COLOURS[1],
+                COLOURS[1],
                 [done.local_loss.values() for done in summary.rounds],
             ),
             (
                 "trainers, validation set (median)",
-                _COLOURS[2],
+                COLOURS[2],
                 [done.validation_loss.values() for done in summary.rounds],
             ),
         ):
             medians = [_median(row) for row in values]
             if any(not math.isnan(value) for value in medians):
                 left.plot(numbers[1:], medians, marker=".", linestyle="--", color=colour, label=label)
-        _by_round(left, "loss (mean cross-entropy)")
+        by_round(left, "loss (mean cross-entropy)")
         if all(loss > 0 for loss in _gaps(losses) if not math.isnan(loss)):
             left.set_yscale("log")  # else the first round hides all later ones
             left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -101,24 +115,24 @@ def loss_and_accuracy(summary: Summary) -> Figure:
         else:
             left.set_ylim(bottom=0)
         left.legend()
-        right.plot(numbers, _gaps(accuracies), marker="o", color=_COLOURS[0])
-        _by_round(right, "accuracy of the global model")
+        right.plot(numbers, _gaps(accuracies), marker="o", color=COLOURS[0])
+        by_round(right, "accuracy of the global model")
         return figure
 
 
 def scores_and_tokens(summary: Summary) -> Figure:
-    """Each trainer's score by round, and the tokens it has been credited so far."""
-    with mpl.rc_context(_STYLE):
-        figure, (left, right) = _figure(2, height=3.6)
+    """Each trainer's score by round, and the tokens that it has so far: credited, and not forfeited by an ejection."""
+    with mpl.rc_context(STYLE):
+        figure, (left, right) = figure_of(2, height=3.6)
         names = [name for name, participant in summary.participants.items() if participant.role == "trainer"]
         numbers = [done.round for done in summary.rounds]
         scores = {name: [done.scores.get(name, math.nan) for done in summary.rounds] for name in names}
-        tokens = {name: _running(name, summary.rounds) for name in names}
+        tokens = {name: _running(name, summary) for name in names}
         _lines_or_band(left, numbers, scores)
-        left.axhline(0, color=_INK, linewidth=0.8)
-        _by_round(left, "score")
+        left.axhline(0, color=INK, linewidth=0.8)
+        by_round(left, "score")
         _lines_or_band(right, [0, *numbers], {name: [0.0, *values] for name, values in tokens.items()})
-        _by_round(right, "tokens credited so far")
+        by_round(right, "tokens so far")
         if names:
             handles, labels = right.get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside lower center", ncols=6)
@@ -127,17 +141,17 @@ def scores_and_tokens(summary: Summary) -> Figure:
 
 def gas_by_role(summary: Summary) -> Figure:
     """Gas of each role's transactions, stacked by round."""
-    with mpl.rc_context(_STYLE):
-        figure, (axes,) = _figure(1, height=3.0)
+    with mpl.rc_context(STYLE):
+        figure, (axes,) = figure_of(1, height=3.0)
         numbers = [done.round for done in summary.rounds]
         bottom = [0.0] * len(numbers)
         for position, role in enumerate(sorted({role for done in summary.rounds for role in done.gas})):
             used = [done.gas.get(role, 0) / 1e6 for done in summary.rounds]
             axes.bar(
-                numbers, used, bottom=bottom, width=0.6, color=_COLOURS[position % len(_COLOURS)], label=role
+                numbers, used, bottom=bottom, width=0.6, color=COLOURS[position % len(COLOURS)], label=role
             )
             bottom = [low + more for low, more in zip(bottom, used, strict=True)]
-        _by_round(axes, "gas (millions)")
+        by_round(axes, "gas (millions)")
         if any(bottom):
             axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
         return figure
@@ -153,14 +167,14 @@ def timeline(events: Iterable[Mapping[str, Any]]) -> Figure:
         name, block = record.get("event"), record.get("block")
         if record.get("source") == "chain" and isinstance(name, str) and isinstance(block, int):
             blocks.setdefault(name, []).append(block)
-    with mpl.rc_context(_STYLE):
-        figure, (axes,) = _figure(1, height=0.9 + 0.27 * max(len(blocks), 1))
+    with mpl.rc_context(STYLE):
+        figure, (axes,) = figure_of(1, height=0.9 + 0.27 * max(len(blocks), 1))
         names = sorted(blocks, key=lambda name: min(blocks[name]), reverse=True)
         for height, name in enumerate(names):
             # a block is drawn once: a thousand trainers must not make a huge page
             row = sorted(set(blocks[name]))
             marks = row[:: 1 + len(row) * len(names) // _MOST_MARKS]
-            colour = _COLOURS[(len(names) - 1 - height) % len(_COLOURS)]
+            colour = COLOURS[(len(names) - 1 - height) % len(COLOURS)]
             axes.plot(marks, [height] * len(marks), "|", color=colour, markersize=9, markeredgewidth=1.8)
         axes.set_yticks(range(len(names)), [f"{name} ({len(blocks[name]):,})" for name in names])
         axes.set_ylim(-0.7, max(len(names), 1) - 0.3)
@@ -169,13 +183,15 @@ def timeline(events: Iterable[Mapping[str, Any]]) -> Figure:
         return figure
 
 
-def _figure(columns: int, *, height: float) -> tuple[Figure, Sequence[Axes]]:
+def figure_of(columns: int, *, height: float) -> tuple[Figure, Sequence[Axes]]:
+    """An empty figure with panels side by side, ``height`` inches high."""
     # not pyplot: it keeps every figure alive and is bound to one thread
     figure = Figure(figsize=(9.5, height), layout="constrained")
     return figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
 
-def _by_round(axes: Axes, title: str) -> None:
+def by_round(axes: Axes, title: str) -> None:
+    """Panel of something by round."""
     axes.set_title(title)
     axes.set_xlabel("round")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -193,25 +209,29 @@ def _median(values: Iterable[float | None]) -> float:
     return known[middle] if len(known) % 2 else (known[middle - 1] + known[middle]) / 2
 
 
-def _running(name: str, rounds: Sequence[RoundSummary]) -> list[float]:
+def _running(name: str, summary: Summary) -> list[float]:
+    """Tokens after each round; an ejection leaves what had vested, which is all that is paid out in the end."""
+    who = summary.participants[name]
     total, values = 0, []
-    for done in rounds:
+    for done in summary.rounds:
         total += int(done.tokens.get(name, "0"))
+        if who.ejected_round is not None and done.round >= who.ejected_round:
+            total = int(who.tokens)
         values.append(total / BASE_UNITS)
     return values
 
 
 def _lines_or_band(axes: Axes, numbers: Sequence[int], rows: Mapping[str, Sequence[float]]) -> None:
-    if len(rows) <= _MOST_LINES:
+    if len(rows) <= MOST_LINES:
         for position, (name, values) in enumerate(rows.items()):
-            style = "-" if position < len(_COLOURS) else "--"
+            style = "-" if position < len(COLOURS) else "--"
             axes.plot(
                 numbers,
                 values,
                 style,
                 marker="o",
-                color=_COLOURS[position % len(_COLOURS)],
-                label=_plain(name),
+                color=COLOURS[position % len(COLOURS)],
+                label=plain(name),
             )
         return
     columns = [
@@ -220,11 +240,12 @@ def _lines_or_band(axes: Axes, numbers: Sequence[int], rows: Mapping[str, Sequen
     low = [min(column, default=math.nan) for column in columns]
     high = [max(column, default=math.nan) for column in columns]
     axes.fill_between(
-        numbers, low, high, color=_COLOURS[0], alpha=0.25, linewidth=0, label="minimum to maximum"
+        numbers, low, high, color=COLOURS[0], alpha=0.25, linewidth=0, label="minimum to maximum"
     )
-    axes.plot(numbers, [_median(column) for column in columns], marker="o", color=_COLOURS[0], label="median")
+    axes.plot(numbers, [_median(column) for column in columns], marker="o", color=COLOURS[0], label="median")
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name as matplotlib's labels need it."""
     # matplotlib reads dollars as mathematics and hides labels that begin with an underscore
     return name.replace("$", r"\$").lstrip("_")

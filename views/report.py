@@ -6,11 +6,14 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from bcfl.scenarios.results import Results, results_of
 from bcfl.scenarios.run_directory import RunDirectory
 from bcfl.scenarios.schema import Scenario
 from bcfl.scenarios.summary import Summary
 from bcfl.scenarios.tokens import format_tokens
-from bcfl.views import plots
+from bcfl.views import evidence, plots, trajectories
+from bcfl.views.tables import table
+from bcfl.views.verdicts import eventful, found_in_words, reason_words, verdict
 
 __all__ = ("in_words", "render", "write_report")
 
@@ -28,6 +31,8 @@ _PAGE = """<!doctype html>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }}
 h1 {{ margin: 0; font-size: 1.7rem; }}
 h2 {{ margin: 2.2rem 0 .6rem; font-size: 1.15rem; }}
+h3 {{ margin: 1.4rem 0 .2rem; font-size: 1rem; }}
+h3 + p {{ margin: 0 0 .5rem; }}
 .sub, figcaption {{ opacity: .75; }}
 .words {{ font-size: 1.08rem; max-width: 48rem; }}
 .cards {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .7rem; margin: 1.2rem 0; }}
@@ -50,6 +55,7 @@ code {{ overflow-wrap: anywhere; }}
 <p class="words">{words}</p>
 <div class="cards">{cards}</div>
 <p>Final model: <code>{cid}</code></p>
+{thrown_out}
 {figures}
 <h2>Rounds</h2>
 <div class="wide">{rounds}</div>
@@ -82,13 +88,32 @@ def write_report(directory: RunDirectory) -> Path:
         summary=summary,
         figures={title: plots.as_svg(figure) for title, figure in figures.items()},
         yaml=directory.scenario_file.read_text(encoding="utf-8"),
+        thrown_out=_thrown_out(summary, results_of(directory.events())) if eventful(summary) else "",
     )
     directory.report_file.write_text(page, encoding="utf-8")
     return directory.report_file
 
 
-def render(*, scenario: Scenario, summary: Summary, figures: dict[str, str], yaml: str) -> str:
-    """The page; ``figures`` are SVG elements by title, everything else is escaped."""
+def _thrown_out(summary: Summary, results: Results) -> str:
+    """The section about whoever misbehaved or was sent away."""
+    found = summary.detection
+    misbehaved = {name: results.misbehaving(name) for name in (found.first_misbehaviour if found else ())}
+    measured = {done.round: results.evidence(done.round) for done in summary.rounds}
+    told = evidence.section(summary, measured, misbehaved=misbehaved)
+    drawn = [
+        f"<figure>{plots.as_svg(figure)}</figure>"
+        for figure in (
+            trajectories.lanes(summary, misbehaved),
+            trajectories.score_trajectories(summary, misbehaved),
+        )
+    ]
+    return f"<h2>Who was thrown out, and why</h2>{drawn[0]}{told}{drawn[1]}"
+
+
+def render(
+    *, scenario: Scenario, summary: Summary, figures: dict[str, str], yaml: str, thrown_out: str = ""
+) -> str:
+    """The page; ``figures`` (SVG elements by title) and ``thrown_out`` are HTML, everything else is escaped."""
     return _PAGE.format(
         title=escape(f"{summary.scenario} · bcfl"),
         name=escape(summary.scenario),
@@ -99,6 +124,7 @@ def render(*, scenario: Scenario, summary: Summary, figures: dict[str, str], yam
             for what, value in _cards(summary)
         ),
         cid=escape(summary.final.cid),
+        thrown_out=thrown_out,
         figures="".join(f"<h2>{escape(title)}</h2><figure>{svg}</figure>" for title, svg in figures.items()),
         rounds=_rounds(summary),
         participants=_participants(summary),
@@ -130,20 +156,41 @@ def in_words(scenario: Scenario, summary: Summary) -> str:
         f"Of {format_tokens(summary.tokens.budget, places=2)} tokens in escrow {format_tokens(summary.tokens.paid, places=2)} were paid and "
         f"{format_tokens(summary.tokens.returned, places=2)} returned to the publisher{_most(summary)}."
     )
+    return " ".join([*sentences, *_sent_away(summary)])
+
+
+def _sent_away(summary: Summary) -> list[str]:
+    """Who was rejected, suspended and thrown out, and whether rightly."""
     rejected = sum(len(done.rejected) for done in summary.rounds)
-    ejected = [name for done in summary.rounds for name in done.ejected]
-    if rejected or ejected:
+    ejected = [(name, done) for done in summary.rounds for name in done.ejected]
+    suspended = {name for done in summary.rounds for name in done.suspended}
+    if not rejected and not ejected and not suspended:
+        sentences = ["No update was rejected and nobody was thrown out."]
+    else:
+        sentences = [f"{rejected} update{'s were' if rejected != 1 else ' was'} rejected."]
+    if ejected:
+        cases = "; ".join(
+            f"{name} in round {done.round}, because it {reason_words(done.reasons.get(name, 'was ejected'))}"
+            for name, done in ejected[:8]
+        )
+        more = f"; and {len(ejected) - 8:,} more" if len(ejected) > 8 else ""
+        sentences.append(f"Thrown out: {cases}{more}.")
+    elif suspended:
+        sentences.append(f"{len(suspended)} were suspended for a while and nobody was thrown out.")
+    removed = [name for name, who in summary.participants.items() if who.removed_round is not None]
+    if removed:
+        overturned = sum(done.overturned for done in summary.rounds)
         sentences.append(
-            f"{rejected} update{'s were' if rejected != 1 else ' was'} rejected"
+            f"Removed as evaluator{'s' if len(removed) > 1 else ''}: {', '.join(removed)}"
             + (
-                f" and {', '.join(ejected[:8])}{' and others' if len(ejected) > 8 else ''} ejected."
-                if ejected
+                f"; {overturned} evaluation{'s were' if overturned > 1 else ' was'} overturned by objections."
+                if overturned
                 else "."
             )
         )
-    else:
-        sentences.append("No update was rejected and nobody was ejected.")
-    return " ".join(sentences)
+    if eventful(summary) and summary.detection is not None:
+        sentences.append(found_in_words(summary.detection))
+    return sentences
 
 
 def _accuracy(summary: Summary) -> str:
@@ -168,12 +215,19 @@ def _cards(summary: Summary) -> list[tuple[str, str]]:
         ("gas a trainer and round", f"{summary.gas.per_trainer_round:,.0f}"),
         ("seconds in all", f"{summary.timings.total_s:.1f}"),
     ]
-    if summary.detection is not None:
+    found = summary.detection
+    if found is not None and eventful(summary):
         cards += [
-            ("precision of ejections", _percent(summary.detection.precision)),
-            ("recall of ejections", _percent(summary.detection.recall)),
-            ("reward share of the misbehaving", _percent(summary.detection.reward_share)),
+            ("adversaries thrown out", f"{found.ejected_adversaries} of {found.adversaries}"),
+            ("honest thrown out by mistake", f"{found.ejected_honest} of {found.honest}"),
+            ("adversaries' share of the pay", _percent(found.reward_share)),
+            (
+                "an adversary's pay; 1 is fair",
+                "–" if found.relative_pay is None else f"{found.relative_pay:.2f}",
+            ),
         ]
+    if summary.final.backdoor_success is not None:
+        cards.append(("of samples on which the backdoor works", _percent(summary.final.backdoor_success)))
     return cards
 
 
@@ -191,7 +245,7 @@ def _rounds(summary: Summary) -> str:
         ]
         for done in summary.rounds
     ]
-    return _table(["round", "loss", "accuracy", "scored", "rejected", "tokens", "gas"], rows, text=(4,))
+    return table(["round", "loss", "accuracy", "scored", "rejected", "tokens", "gas"], rows, text=(4,))
 
 
 def _participants(summary: Summary) -> str:
@@ -202,16 +256,16 @@ def _participants(summary: Summary) -> str:
             who.role,
             who.behaviour,
             format_tokens(who.tokens),
-            "–" if who.ejected_round is None else f"round {who.ejected_round}",
+            verdict(summary, name),
             who.address,
         ]
         for name, who in people[:_MOST_ROWS]
     ]
-    table = _table(
-        ["participant", "role", "behaviour", "tokens", "ejected", "address"], rows, text=(1, 2, 4, 5)
+    shown = table(
+        ["participant", "role", "behaviour", "tokens", "verdict", "address"], rows, text=(1, 2, 4, 5)
     )
     more = len(people) - _MOST_ROWS
-    return table + (f"<p>… and {more:,} more in summary.json</p>" if more > 0 else "")
+    return shown + (f"<p>… and {more:,} more in summary.json</p>" if more > 0 else "")
 
 
 def _timings(summary: Summary) -> str:
@@ -228,20 +282,7 @@ def _timings(summary: Summary) -> str:
     ]
     rows.append(["events delivered to agents", f"{summary.events.delivered:,}"])
     rows.append(["events taken back by reorganisations", f"{summary.events.retracted:,}"])
-    return _table(["work (kinds overlap)", "seconds"], rows)
-
-
-def _table(heads: list[str], rows: list[list[str]], *, text: tuple[int, ...] = ()) -> str:
-    def row(tag: str, cells: list[str]) -> str:
-        return "".join(
-            f'<{tag} class="text">{escape(cell)}</{tag}>'
-            if position in text
-            else f"<{tag}>{escape(cell)}</{tag}>"
-            for position, cell in enumerate(cells)
-        )
-
-    body = "".join(f"<tr>{row('td', cells)}</tr>" for cells in rows)
-    return f"<table><thead><tr>{row('th', heads)}</tr></thead><tbody>{body}</tbody></table>"
+    return table(["work (kinds overlap)", "seconds"], rows)
 
 
 def _number(value: float | None) -> str:

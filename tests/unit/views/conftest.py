@@ -5,6 +5,7 @@ import pytest
 
 from bcfl.scenarios.schema import Data, Evaluator, NamedEntry, Population, Scenario, Task, Trainers
 from bcfl.scenarios.summary import (
+    Detection,
     EventCounts,
     Final,
     GasTotals,
@@ -12,6 +13,7 @@ from bcfl.scenarios.summary import (
     Participant,
     RoundSummary,
     Summary,
+    Suspension,
     Timings,
     TokenTotals,
 )
@@ -64,4 +66,50 @@ def summary() -> Summary:
         timings=Timings(total_s=3.25, training_s=2.0, scoring_s=0.5, chain_s=0.4, storage_s=0.1),
         gas=GasTotals(total=500_000, per_trainer_round=125_000.0),
         events=EventCounts(delivered=42, retracted=0),
+    )
+
+
+@pytest.fixture
+def judged(summary: Summary) -> Summary:
+    """bob misbehaved in both rounds and was suspended, then thrown out; charlie was honest and stayed."""
+    people = dict(summary.participants)
+    people["bob"] = people["bob"].model_copy(
+        update={
+            "behaviour": "sign_flip",
+            "tokens": "0",
+            "suspensions": (Suspension(round=1, until_round=6, reason="harmful"),),
+            "ejected_round": 2,
+            "ejected_reason": "harmful",
+        }
+    )
+    first, second = summary.rounds
+    return summary.model_copy(
+        update={
+            "participants": people,
+            "rounds": (
+                first.model_copy(update={"suspended": ("bob",), "reasons": {"bob": "harmful"}}),
+                second.model_copy(
+                    update={
+                        "ejected": ("bob",),
+                        "reasons": {"bob": "harmful"},
+                        "scores": {"charlie": 0.1},
+                        "tokens": {"charlie": str(TOKEN)},
+                    }
+                ),
+            ),
+            "detection": Detection(
+                precision=1.0,
+                recall=1.0,
+                f1=1.0,
+                false_ejection_rate=0.0,
+                adversaries=1,
+                honest=1,
+                ejected_adversaries=1,
+                ejected_honest=0,
+                first_misbehaviour={"bob": 1},
+                rounds_to_eject={"bob": 2},
+                reward_share=0.125,
+                relative_pay=0.25,
+            ),
+        }
     )

@@ -60,6 +60,19 @@ def test_who_was_ejected_is_shown_as_that(started, summary):
     assert (board.rows["charlie"].activity, board.rows["bob"].activity) == ("ejected", "suspended")
 
 
+def test_why_and_since_when_somebody_is_out_is_kept(started, judged):
+    board = reduce(fold, [RoundDone(summary=done) for done in judged.rounds], started)
+    assert board.rows["bob"].verdict == "round 2: made the model worse"
+    assert board.rows["charlie"].verdict == ""
+
+
+def test_who_trains_again_is_no_longer_suspended(started, judged):
+    board = fold(started, RoundDone(summary=judged.rounds[0]))
+    assert board.rows["bob"].verdict == "round 1: made the model worse"
+    board = fold(board, AgentChanged(name="bob", role="trainer", activity="training"))
+    assert (board.rows["bob"].activity, board.rows["bob"].verdict) == ("training", "")
+
+
 def test_the_end_keeps_the_summary(started, summary):
     board = reduce(fold, [PhaseChanged(round=2, phase="Closing"), RunEnded(summary=summary)], started)
     assert board.summary == summary

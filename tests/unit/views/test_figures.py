@@ -13,14 +13,14 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 @pytest.fixture
 def directory(tmp_path, scenario, summary) -> RunDirectory:
     with RunDirectory.create(scenario, out=tmp_path / "out") as made:
-        made.append_event({"event": "TaskCreated", "source": "chain", "time": 100, "block": 1})
+        made.append_event({"event": "training", "source": "bob", "round": 1, "time": 100, "block": 1})
         made.write_summary(summary)
     return made
 
 
-def test_a_run_becomes_four_pictures_and_a_table(directory, tmp_path):
+def test_a_run_becomes_five_pictures_and_a_table(directory, tmp_path):
     *pictures, table = write_figures(directory, tmp_path / "new" / "figures")
-    assert len({picture.name for picture in pictures}) == 4
+    assert len({picture.name for picture in pictures}) == 5
     assert all(picture.read_bytes().startswith(_PNG) for picture in pictures)
     lines = table.read_text().splitlines()
     assert lines[0] == "small · seed 7 · completed"

@@ -62,6 +62,25 @@ def test_the_final_table_says_where_the_money_went(summary):
     assert shown.index("bob") < shown.index("charlie") < shown.index("alice")
 
 
+def test_the_screen_says_who_is_out_and_why(events, judged):
+    board = fold(Board(), events[0])
+    assert "why" not in text_of(screen(board))
+    for done in judged.rounds:
+        board = fold(board, RoundDone(summary=done))
+    bob = next(line for line in text_of(screen(board)).splitlines() if line.startswith("bob"))
+    assert "ejected" in bob
+    assert bob.rstrip().endswith("round 2: made the model worse")
+
+
+def test_the_final_table_has_verdicts_where_there_are_any(summary, judged):
+    shown = text_of(final_table(judged))
+    bob = next(line for line in shown.splitlines() if line.startswith("bob"))
+    assert "sign_flip  thrown out in round 2: made the model worse" in bob
+    assert bob.endswith("0.0000")
+    assert "1 of 1 trainer who misbehaved was thrown out, and 0 of 1 honest ones by mistake" in shown
+    assert "verdict" not in text_of(final_table(summary))
+
+
 def test_the_live_view_leaves_the_final_table(events):
     console = Console(file=io.StringIO(), width=120, force_terminal=True)
     with LiveView(console) as view:
@@ -93,3 +112,14 @@ def test_lines_are_short_and_json_is_whole(events, summary):
     assert len(parsed) == len(events)
     last = {key: value for key, value in parsed[-1].items() if key not in ("event", "timestamp")}
     assert last == json.loads(summary.model_dump_json())
+
+
+def test_lines_name_who_is_out_and_the_end_counts_them(judged):
+    text = io.StringIO()
+    with open_view(text) as lines:
+        for event in (*(RoundDone(summary=done) for done in judged.rounds), RunEnded(summary=judged)):
+            lines.on_event(event)
+    first, second, end = text.getvalue().splitlines()
+    assert 'suspended="bob (harmful)"' in first
+    assert 'ejected="bob (harmful)"' in second
+    assert "misbehaved=1 found=1 ejected_by_mistake=0 reward_share=0.125" in end

@@ -6,11 +6,14 @@ from html.parser import HTMLParser
 
 import pytest
 
+from bcfl.contracts import events as e
+from bcfl.contracts.event_codec import event_to_json
 from bcfl.scenarios.errors import ScenarioError
 from bcfl.scenarios.run_directory import RunDirectory
-from bcfl.scenarios.summary import Detection
 from bcfl.views.report import in_words, render, write_report
 
+NAMES = ("bob", "charlie")
+ROLES = {"publisher": "publisher", "alice": "evaluator"}
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 
@@ -60,6 +63,59 @@ def test_the_report_is_one_file_that_fetches_nothing(directory):
     assert parsed.tags.count("svg") == 4
 
 
+@pytest.fixture
+def judged_directory(tmp_path, scenario, judged, story) -> RunDirectory:
+    """Two rounds of the contract's events: bob is suspended in the first and thrown out in the second."""
+    told = story(rounds=2)
+    accounts = dict(zip(("bob", "charlie"), ("0x" + "0" * 39 + "1", "0x" + "0" * 39 + "2"), strict=True))
+    accounts |= {"publisher": told.created.publisher, "alice": told.created.evaluators[0]}
+    people = {name: {"role": ROLES.get(name, "trainer"), "address": at} for name, at in accounts.items()}
+    sanction = {"index": 0, "reason": 6, "evidence": b"r" * 32}
+    happened = [
+        told.created,
+        *(told.event(e.TrainerJoined, index=i, account=accounts[n], stake=0) for i, n in enumerate(NAMES)),
+    ]
+    for number in (1, 2):
+        model = told.created.config.genesis
+        posted = {"evaluator": 0, "report": model, "payout": 0}
+        happened += [
+            told.event(e.RoundStarted, round=number, model=model, deadline=9, cohort=(0, 1)),
+            *(
+                told.event(e.UpdateSubmitted, round=number, index=i, content=model, position=i)
+                for i in (0, 1)
+            ),
+            told.event(e.EvaluationSubmitted, round=number, scores=(0, 0), **posted),
+            told.event(e.TrainerSuspended, round=number, until_round=6, **sanction)
+            if number == 1
+            else told.event(e.TrainerEjected, round=number, forfeited=0, **sanction),
+            told.event(e.RoundFinalized, round=number, model=model, payout=0),
+        ]
+    with RunDirectory.create(scenario, out=tmp_path / "judged") as made:
+        made.append_event({"event": "run_started", "source": "runner", "participants": people})
+        for event in happened:
+            made.append_event({"source": "chain", "block": 1, **event_to_json(event)})
+        made.append_event({"event": "misbehaving", "source": "bob", "round": 1})
+        found = {"event": "scored", "source": "alice", "round": 1, "evidence": {"0": {"suspicion": 6.125}}}
+        made.append_event(found)
+        made.write_summary(judged)
+    return made
+
+
+def test_the_report_says_who_was_thrown_out_and_on_which_evidence(judged_directory):
+    page = write_report(judged_directory).read_text(encoding="utf-8")
+    parsed = Page(page)
+    assert parsed.open == []
+    assert parsed.tags.count("svg") == 6
+    assert "Who was thrown out, and why" in page
+    assert "It did misbehave (sign_flip), in round 1." in page
+    assert "<td>6.125</td>" in page
+    assert page.index("Who was thrown out") < page.index("Loss and accuracy")
+
+
+def test_where_nothing_happened_there_is_no_such_section(directory):
+    assert "thrown out, and why" not in write_report(directory).read_text(encoding="utf-8")
+
+
 def test_what_people_wrote_is_escaped(directory):
     page = write_report(directory).read_text(encoding="utf-8")
     assert "two &lt;b&gt;trainers&lt;/b&gt; &amp; an evaluator" in page
@@ -90,23 +146,43 @@ def test_in_words(scenario, summary):
     assert "loss went from 2.3000 to 0.2000, its accuracy from 10.00% to 95.00%" in words
     assert "2.10 were paid and 97.90 returned" in words
     assert "bob earned most, 1.40" in words
-    assert words.endswith("nobody was ejected.")
+    assert words.endswith("nobody was thrown out.")
 
 
 def test_in_words_says_what_went_wrong(scenario, summary):
     done = summary.rounds[0].model_copy(update={"rejected": {"bob": "not_finite"}, "ejected": ("bob",)})
     words = in_words(scenario, summary.model_copy(update={"status": "cancelled", "rounds": (done,)}))
     assert "cancelled" in words
-    assert "1 update was rejected and bob ejected." in words
+    assert "1 update was rejected. Thrown out: bob in round 1, because it was ejected." in words
 
 
-def test_detection_is_among_the_numbers_where_somebody_misbehaves(scenario, summary):
-    detection = Detection(precision=1.0, recall=0.5, f1=0.67, false_ejection_rate=0.0, reward_share=0.125)
-    page = render(
-        scenario=scenario, summary=summary.model_copy(update={"detection": detection}), figures={}, yaml=""
-    )
+def test_who_was_thrown_out_is_among_the_first_words_and_numbers(scenario, summary, judged):
+    words = in_words(scenario, judged)
+    assert "Thrown out: bob in round 2, because it made the model worse." in words
+    assert "those who misbehaved took 12.5% of the pay" in words
+    page = render(scenario=scenario, summary=judged, figures={}, yaml="")
+    assert "1 of 1" in page
     assert "12.50%" in page
     assert "12.50%" not in render(scenario=scenario, summary=summary, figures={}, yaml="")
+
+
+def test_a_backdoor_is_among_the_numbers_where_there_is_one(scenario, summary):
+    final = summary.final.model_copy(update={"backdoor_success": 0.0725})
+    with_one = summary.model_copy(update={"final": final})
+    assert "7.25%" in render(scenario=scenario, summary=with_one, figures={}, yaml="")
+
+
+def test_removed_evaluators_are_named(scenario, summary):
+    alice = summary.participants["alice"].model_copy(
+        update={"removed_round": 1, "removed_reason": "objections"}
+    )
+    done = summary.rounds[0].model_copy(update={"overturned": True})
+    changed = summary.model_copy(
+        update={"participants": {**summary.participants, "alice": alice}, "rounds": (done, summary.rounds[1])}
+    )
+    assert "Removed as evaluator: alice; 1 evaluation was overturned by objections." in in_words(
+        scenario, changed
+    )
 
 
 def test_a_run_that_did_not_end_is_refused_in_words(directory):
