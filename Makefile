@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FORGE := cd contracts && node_modules/.bin/forge
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage artifacts experiments bench figures clean
+.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage artifacts experiments robustness bench figures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -55,6 +55,9 @@ contracts-coverage: setup ## line and branch coverage of the contracts, at least
 
 experiments: setup ## the published settings over five seeds (about ten minutes)
 	$(BIN)/python -m benchmarks.experiments
+
+robustness: setup ## every attack against the default defence, and its targets (about two hours; goes on where it stopped)
+	$(BIN)/bcfl sweep scenarios/sweeps/full.yaml --out runs/robustness --check scenarios/sweeps/targets.yaml
 
 bench: setup ## speed and gas, as ratios measured side by side
 	$(BIN)/python -m benchmarks

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A task told event by event, without a chain."""
+"""A task told event by event, without a chain; and cells of a sweep, without a run."""
 
 from __future__ import annotations
 
@@ -13,6 +13,23 @@ from bcfl.contracts.delivery import BlockRef, EventOrigin
 from bcfl.contracts.ids import Address, ContentId
 from bcfl.contracts.phases import Kind
 from bcfl.contracts.state import TaskState, fold
+from bcfl.scenarios.cells import CellResult
+from bcfl.scenarios.grid import Cell, Labels
+from bcfl.scenarios.schema import Data, Evaluator, NamedEntry, Population, Scenario, Task, Trainers
+from bcfl.scenarios.summary import (
+    Detection,
+    EventCounts,
+    Final,
+    GasTotals,
+    Genesis,
+    Liveness,
+    Participant,
+    RoundSummary,
+    Summary,
+    Timings,
+    TokenTotals,
+)
+from bcfl.scenarios.sweep import Outcome
 
 FACTORY = Address("0x00000000000000000000000000000000000000F0")
 TASK = Address("0x00000000000000000000000000000000000000A5")
@@ -134,3 +151,104 @@ def content():
 def origin():
     """``origin(number, log_index, address)``: where an event stands."""
     return _origin
+
+
+# --- sweeps ---------------------------------------------------------------------------------------------------
+
+_TOKEN = 10**18
+
+
+def _labels(attack, defence="ours", fraction=0.3, heterogeneity="iid", seed=20):
+    return Labels(
+        attack=attack,
+        defence=defence,
+        fraction=fraction,
+        heterogeneity=heterogeneity,
+        trainers=10,
+        seed=seed,
+    )
+
+
+def _summary(*, honest, rounds_to_eject, accuracy, wronged=0, share=0.1, tokens=2):
+    bad = {f"bad-{place}": rounds for place, rounds in enumerate(rounds_to_eject)}
+    caught = sum(rounds is not None for rounds in rounds_to_eject)
+    good = [f"good-{place}" for place in range(honest)]
+    return Summary(
+        scenario="cell",
+        seed=20,
+        genesis=Genesis(loss=2.3, accuracy=0.1),
+        rounds=tuple(
+            RoundSummary(
+                round=number,
+                global_loss=1.0,
+                global_accuracy=accuracy,
+                scores=dict.fromkeys([*good, *bad], 0.1),
+                tokens=dict.fromkeys([*good, *bad], str(tokens * _TOKEN)),
+                ejected=tuple(name for name, rounds in bad.items() if rounds == number),
+                gas={"trainer": 5},
+            )
+            for number in (1, 2, 3)
+        ),
+        final=Final(loss=1.0, accuracy=accuracy, cid="bafkreiexample"),
+        participants={
+            name: Participant(
+                role="trainer",
+                behaviour="honest" if name in good else "zero",
+                address="0x" + "ab" * 20,
+                ejected_round=bad.get(name),
+            )
+            for name in [*good, *bad]
+        },
+        tokens=TokenTotals(budget="0", paid="0", returned="0"),
+        detection=Detection(
+            precision=caught / (caught + wronged) if caught + wronged else None,
+            recall=caught / len(bad) if bad else None,
+            f1=2 * caught / (len(bad) + caught + wronged) if bad else None,
+            false_ejection_rate=wronged / honest,
+            adversaries=len(bad),
+            honest=honest,
+            ejected_adversaries=caught,
+            ejected_honest=wronged,
+            first_misbehaviour=dict.fromkeys(bad, 1),
+            rounds_to_eject=bad,
+            reward_share=share,
+            relative_pay=share,
+            honest_return=str(3 * _TOKEN),
+            return_on_misbehaviour=dict.fromkeys(bad, str(-2 * _TOKEN)),
+            liveness=Liveness(rounds_planned=3, rounds_finalised=3),
+        ),
+        timings=Timings(total_s=1.0),
+        gas=GasTotals(total=1, per_trainer_round=1.0),
+        events=EventCounts(delivered=1, retracted=0),
+    )
+
+
+def _outcome(attack, *, failed=False, reference=None, seed=20, labels=None, **told):
+    own = _labels(attack, seed=seed, **(labels or {}))
+    scenario = Scenario(
+        name="cell",
+        seed=seed,
+        description=own.name,
+        task=Task(rounds=3, network=NamedEntry(name="mlp")),
+        data=Data(dataset=NamedEntry(name="synthetic")),
+        population=Population(
+            evaluators=(Evaluator(name="alice"),), trainers=(Trainers(name="good", count=3),)
+        ),
+    )
+    summary = None if failed else _summary(**{"honest": 7, "rounds_to_eject": (), "accuracy": 0.9, **told})
+    result = CellResult(
+        code="code",
+        cell=own.name,
+        wall_s=2.0,
+        summary=summary,
+        sentence="It broke." if failed else None,
+        misbehaved={} if summary is None else dict.fromkeys(summary.detection.first_misbehaviour, (1, 2)),
+    )
+    against = None if reference is None else _labels(reference, seed=seed, **(labels or {}))
+    return Outcome(cell=Cell(labels=own, scenario=scenario, reference=against), result=result)
+
+
+@pytest.fixture
+def swept():
+    """``swept(attack, rounds_to_eject=…, accuracy=…, …)``: a cell of a sweep with what it came to."""
+    return _outcome

@@ -174,7 +174,7 @@ def test_every_exit_status_is_documented():
         for kind in vars(bcfl.errors).values()
         if inspect.isclass(kind) and issubclass(kind, bcfl.errors.BcflError)
     }
-    assert told == of_errors | {0, 8, 70, 130, 143}
+    assert told == of_errors | {0, 8, 9, 70, 130, 143}
 
 
 def test_the_readme_shows_the_table_that_the_figures_come_with():

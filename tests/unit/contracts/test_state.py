@@ -77,7 +77,7 @@ def test_an_earlier_commitment_takes_a_digest_over_and_a_later_one_does_not(stor
 
 def test_last_round_s_digests_and_every_global_model_belong_to_somebody(story, content):
     tale = story().enrol(3).start().commit(0, 1).phase(Phase.REVEAL).submit(0, "old").submit(1, "next")
-    tale.finalise("next")
+    tale.evaluate([1, 0], 900).finalise("next")
     assert tale.state.owners[content("next").digest] == (1, 0, None), "the task takes its model over"
     tale.start(2).commit(0, 1, 2).phase(Phase.REVEAL)
     tale.submit(0, "old").submit(1, "next").submit(2, "genesis")
@@ -161,6 +161,42 @@ def test_without_an_evaluator_owners_share_equally(story, payout):
     tale.finalise(None, payout=payout)
     assert tale.state.current.credits == ({0: 450, 2: 450} if payout else {})
     assert tale.state.escrow == 10_450 - payout
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_upheld_objections_share_the_bond_and_bring_the_model_back(story, content, closing):
+    tale = story(evaluators=2).enrol(4)
+    tale.tell(
+        e.EvaluatorBonded, evaluator=1, account=Address("0x" + "0" * 40), bond=900, validation_commitment=b""
+    )
+    tale.start().commit(0, 1, 3).phase(Phase.REVEAL).submit(0, "a").submit(1, "b").submit(3, "c")
+    tale.phase(Phase.EVALUATION)
+    assert tale.state.objectionable is None
+    tale.evaluate([1, 0, 0], 900).finalise("bad")
+    if closing:
+        tale.phase(Phase.CLOSING)
+    else:
+        tale.start(2)
+    assert tale.state.objectionable == 1
+    for count, index in enumerate((3, 0, 1), 1):
+        tale.tell(e.Objected, round=1, index=index, count=count)
+    tale.tell(e.EvaluatorRemoved, round=1, evaluator=0, slashed=901)
+    state = tale.state
+    assert state.model == content("genesis")
+    assert state.rounds[1].model == content("bad")
+    assert state.rounds[1].reverted
+    assert state.rounds[1].objections == (3, 0, 1)
+    assert state.rounds[1].bond_shares == {0: 301, 1: 300, 3: 300}
+    assert [state.members[n].earned for n in range(4)] == [1201, 300, 0, 300]
+    assert (state.escrow, state.bonus, state.slashed) == (9_100, 0, 901)
+    assert state.evaluators[0].removed
+    assert state.active_evaluator == 1
+    assert state.objectionable is None
+    if not closing:
+        tale.finalise(None).start(3)
+        assert tale.state.current.start_model == content("genesis")
+        assert tale.state.objectionable is None, "a void round has no evaluation"
+        assert content("bad").digest in tale.state.owners, "the task owns what was its model once"
 
 
 def test_succession_follows_the_list_and_who_bonds_late_waits(story):

@@ -37,6 +37,12 @@ def test_a_join_and_a_farewell():
     assert left == _reference("bcfl TrainingTask", "Leave", [("index", "uint32")], {"index": 9})
 
 
+def test_an_objection():
+    digest = typed_data.object_digest(chain_id=5, task=CONTRACT, round_number=7, index=9)
+    fields = [("round", "uint32"), ("index", "uint32")]
+    assert digest == _reference("bcfl TrainingTask", "Object", fields, {"round": 7, "index": 9})
+
+
 def test_a_permit():
     digest = typed_data.permit_digest(
         chain_id=5,
