@@ -99,8 +99,7 @@ class RoundEvaluator:
         self._retrieval = retrieval
         self._samples_key = samples_key
         self._measured: dict[ContentId, Evaluation] = {}
-        self._task: tuple[Specification, int] | None = None
-        self._history = RoundHistory(self._remembered)
+        self._history = RoundHistory()
 
     async def evaluate(
         self,
@@ -121,22 +120,22 @@ class RoundEvaluator:
         Raises:
             StorageError: the own store failed, or the start model cannot be had.
         """
-        self._task = (specification, max_update_size)
+
+        async def leaves(record: RoundRecord, memory: Memory) -> Memory:
+            # An earlier round, without scoring and aggregating it again.
+            return (await self._judge(specification, max_update_size, record, memory)).verdict.memory
+
         record = rounds[round_number]
         memory = Memory()
         if specification.defence.name != _FORGETFUL:
-            memory = await self._history.before(rounds, round_number)
-        outcome, memory = await self._evaluate(record, memory)
-        self._history.remember(record, memory)
-        return outcome
+            memory = await self._history.before(rounds, round_number, leaves)
+        judged = await self._judge(specification, max_update_size, record, memory)
+        self._history.remember(record, judged.verdict.memory)
+        return await self._complete(specification, record, judged)
 
-    async def _remembered(self, record: RoundRecord, memory: Memory) -> Memory:
-        """What an earlier round leaves, without scoring and aggregating it again."""
-        return (await self._judged(record, memory)).verdict.memory
-
-    async def _judged(self, record: RoundRecord, memory: Memory) -> _Judged:
-        assert self._task is not None  # noqa: S101 - evaluate sets it
-        specification, max_update_size = self._task
+    async def _judge(
+        self, specification: Specification, max_update_size: int, record: RoundRecord, memory: Memory
+    ) -> _Judged:
         schema = schema_of(specification)
         begin = await self._retrieval.model(record.start_model, schema, max_bytes=max_update_size)
         network = registry.create("network", specification.network.name, specification.network.parameters)
@@ -192,13 +191,12 @@ class RoundEvaluator:
             index: word for index, word in said.items() if word in UNAVAILABLE and index in record.updates
         }
 
-    async def _evaluate(self, record: RoundRecord, memory: Memory) -> tuple[RoundEvaluation, Memory]:
-        assert self._task is not None  # noqa: S101 - evaluate sets it
-        specification, _ = self._task
+    async def _complete(
+        self, specification: Specification, record: RoundRecord, judged: _Judged
+    ) -> RoundEvaluation:
+        """Score and aggregate what the defence let pass."""
         updates = record.updates
-        judged = await self._judged(record, memory)
         network, begin, models, verdict = judged.network, judged.begin, judged.models, judged.verdict
-        rejected = judged.rejected
         members = [index for index in sorted(models) if index in verdict.models]
         chosen = [verdict.models[index] for index in members]
         counts = [judged.samples[index] for index in members]
@@ -234,21 +232,18 @@ class RoundEvaluator:
         )
         measured = {index: found.loss for index, found in zip(unmeasured, local, strict=True)}
         measured |= {TrainerIndex(index): loss for index, loss in verdict.losses.items()}
-        return (
-            RoundEvaluation(
-                scores=posted,
-                weights=dict(zip(members, aggregate.integers, strict=True)),
-                rejected=dict(sorted(rejected.items())),
-                validation_loss=dict(sorted(measured.items())),
-                evidence={TrainerIndex(i): found for i, found in sorted(verdict.evidence.items())},
-                sanctions=_sanctions(verdict),
-                model=model,
-                start_loss=before.loss,
-                start_accuracy=before.accuracy,
-                loss=after.loss,
-                accuracy=after.accuracy,
-            ),
-            verdict.memory,
+        return RoundEvaluation(
+            scores=posted,
+            weights=dict(zip(members, aggregate.integers, strict=True)),
+            rejected=dict(sorted(judged.rejected.items())),
+            validation_loss=dict(sorted(measured.items())),
+            evidence={TrainerIndex(i): found for i, found in sorted(verdict.evidence.items())},
+            sanctions=_sanctions(verdict),
+            model=model,
+            start_loss=before.loss,
+            start_accuracy=before.accuracy,
+            loss=after.loss,
+            accuracy=after.accuracy,
         )
 
     def _aggregation(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +14,8 @@ from bcfl.contracts.ids import Address, ContentId
 from bcfl.models.data.dataset import Samples
 from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.network import Network
-from bcfl.models.training.job import ClassEvaluation, SamplesRef, TrainingJob, TrainingResult
+from bcfl.models.scoring.game import ScoringEngine
+from bcfl.models.training.job import SamplesRef, TrainingJob, TrainingResult
 from bcfl.models.weights import Weights
 
 __all__ = ("BusyMark", "Clock", "ContentStore", "LearningEngine", "Node", "Observer")
@@ -36,7 +37,7 @@ class ContentStore(Protocol):
         ...
 
 
-class LearningEngine(Protocol):
+class LearningEngine(ScoringEngine, Protocol):
     """Where training and scoring run (``models.training.Engine``)."""
 
     def add_samples(self, key: str, samples: Samples) -> None:
@@ -59,42 +60,6 @@ class LearningEngine(Protocol):
         indices: npt.NDArray[np.int64] | None = None,
     ) -> Evaluation:
         """Loss and accuracy."""
-        ...
-
-    async def coalition_losses(
-        self,
-        network: Network,
-        start: Weights,
-        updates: Sequence[Weights],
-        weights: Sequence[float] | None,
-        coalitions: Sequence[int],
-        samples_key: str,
-    ) -> list[float]:
-        """Mean loss of the model of each coalition."""
-        ...
-
-    async def coalition_evaluations(
-        self,
-        network: Network,
-        start: Weights,
-        updates: Sequence[Weights],
-        weights: Sequence[float] | None,
-        coalitions: Sequence[int],
-        samples_key: str,
-    ) -> list[Evaluation]:
-        """Loss and accuracy of the model of each coalition."""
-        ...
-
-    async def class_losses(
-        self, network: Network, models: Sequence[Weights], samples_key: str, *, probe: int = 0
-    ) -> ClassEvaluation:
-        """Loss a class, and accuracy, of each model."""
-        ...
-
-    async def class_gradients(
-        self, network: Network, weights: Weights, samples_key: str
-    ) -> npt.NDArray[np.float32]:
-        """Gradient of each class's mean loss, (classes, d)."""
         ...
 
 

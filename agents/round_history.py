@@ -16,26 +16,29 @@ __all__ = ("RoundHistory",)
 
 _KEPT = 3
 
+Judge = Callable[[RoundRecord, Memory], Awaitable[Memory]]
+
 
 class RoundHistory:
-    """What is remembered after the newest rounds.
+    """What is remembered after the newest rounds."""
 
-    Args:
-        judge: a round, given what was remembered before it; gives what is remembered after it.
-    """
-
-    def __init__(self, judge: Callable[[RoundRecord, Memory], Awaitable[Memory]]) -> None:
-        self._judge = judge
+    def __init__(self) -> None:
         self._known: dict[int, tuple[object, Memory]] = {}
 
-    async def before(self, rounds: Mapping[int, RoundRecord], number: int) -> Memory:
-        """What is remembered when a round begins; rounds before it that are not at hand are judged anew."""
+    async def before(self, rounds: Mapping[int, RoundRecord], number: int, judge: Judge) -> Memory:
+        """What is remembered when a round begins; rounds before it that are not at hand are judged anew.
+
+        Args:
+            rounds: all before that one, at least.
+            number: of the round that begins.
+            judge: a round, given what was remembered before it; gives what is remembered after it.
+        """
         earlier = [n for n in sorted(rounds) if n < number and _counts(rounds[n])]
         at_hand = [self._at_hand(rounds[n]) for n in earlier]
         first = max((place + 1 for place, memory in enumerate(at_hand) if memory is not None), default=0)
         memory = at_hand[first - 1] or Memory() if first else Memory()
         for n in earlier[first:]:
-            memory = await self._judge(rounds[n], memory)
+            memory = await judge(rounds[n], memory)
             self.remember(rounds[n], memory)
         return memory
 

@@ -25,7 +25,7 @@ from bcfl.contracts.config import TaskConfig
 from bcfl.contracts.ids import Address
 from bcfl.models.training.job import SamplesRef
 from bcfl.scenarios.population import KEEPER, PUBLISHER, TRAIN_SAMPLES, VALIDATION_SAMPLES, Population, Task
-from bcfl.scenarios.schema import Scenario
+from bcfl.scenarios.schema import Scenario, Trainers
 from bcfl.seeds import Seeds
 
 __all__ = ("Crew", "circles_of", "recruit", "sight_of")
@@ -57,8 +57,9 @@ def recruit(crew: Crew, *, config: TaskConfig, plan: Task, factory: Address) -> 
     for name in population.evaluators:
         yield _evaluator(crew, name), signers[name]
     vetting = Vetting(crew.retrieval)
+    entries = {name: entry for entry in crew.scenario.population.trainers for name in entry.names}
     for place, name in enumerate(population.trainers):
-        yield _trainer(crew, name, place, vetting), signers[name]
+        yield _trainer(crew, name, place, vetting, entries[name]), signers[name]
     yield Keeper(name=KEEPER), signers[KEEPER]
 
 
@@ -102,7 +103,7 @@ def _evaluator(crew: Crew, name: str) -> Evaluator:
     )
 
 
-def _trainer(crew: Crew, name: str, place: int, vetting: Vetting) -> Trainer:
+def _trainer(crew: Crew, name: str, place: int, vetting: Vetting, entry: Trainers) -> Trainer:
     share = crew.population.shares[name]
     return Trainer(
         identity=TrainerIdentity(
@@ -121,7 +122,7 @@ def _trainer(crew: Crew, name: str, place: int, vetting: Vetting) -> Trainer:
         journal=crew.journal,
         permits=_permits(crew, name),
         observer=crew.observer,
-        conduct=_conduct(crew, name),
+        conduct=_conduct(crew, name, entry),
         vetting=vetting,
     )
 
@@ -159,8 +160,7 @@ def circles_of(scenario: Scenario, population: Population) -> dict[str, Circle]:
     return {name: circles[group] for name, group in member_of.items()} | of_judges
 
 
-def _conduct(crew: Crew, name: str) -> Conduct:
-    entry = next(entry for entry in crew.scenario.population.trainers if name in entry.names)
+def _conduct(crew: Crew, name: str, entry: Trainers) -> Conduct:
     return Conduct(
         behaviour=naming.behaviour(entry.behaviour.name, entry.behaviour.parameters),
         plan=Plan(**entry.plan.model_dump()),

@@ -164,12 +164,13 @@ async def _carry_out(rig: _Rig, seeds: Seeds, observer: Callable[[RunEvent], Non
                 ":memory:", chain_id=node.chain_id, genesis_hash=node.genesis_hash
             ) as journal:
                 process = await _compose(rig, chain, deployment, journal, seeds)
+                behaviours = rig.scenario.behaviours
                 rig.recorder.started(
                     {
                         name: {
                             "role": population.role(name),
                             "address": population.signers[name].address,
-                            "behaviour": rig.scenario.behaviour(name),
+                            "behaviour": behaviours.get(name, "honest"),
                         }
                         for name in population.agents
                     }

@@ -321,11 +321,12 @@ class Scenario(_Model):
         """Every trainer who has a part of the data, absent ones too, in the order of the file."""
         return tuple(name for entry in self.population.trainers for name in entry.names)
 
-    def behaviour(self, name: str) -> str:
-        """The name of a participant's behaviour."""
+    @property
+    def behaviours(self) -> dict[str, str]:
+        """The name of each trainer's and evaluator's behaviour, by participant."""
         trainers = {known: e.behaviour.name for e in self.population.trainers for known in e.names}
         evaluators = {e.name: e.behaviour.name for e in self.population.evaluators}
-        return (trainers | evaluators).get(name, "honest")
+        return trainers | evaluators
 
     @property
     def evaluator_names(self) -> tuple[str, ...]:

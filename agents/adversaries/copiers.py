@@ -3,21 +3,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bcfl.agents.actions import Action, Transact, View
 from bcfl.agents.adversaries.absences import only_joining
 from bcfl.agents.behaviour import Honest
 from bcfl.agents.circle import Circle
 from bcfl.contracts import calls
-from bcfl.contracts.ids import Address
+from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.phases import Phase
-from bcfl.contracts.state import TaskState
+from bcfl.contracts.state import CommittedEntry, TaskState, UpdateRecord
 from bcfl.registry import register
 from bcfl.storage.content_id import cid_text
 
 __all__ = ("CommitCopier", "FrontRunner")
+
+
+_Placed = TypeVar("_Placed", CommittedEntry, UpdateRecord)
+
+
+def _first_of_the_others(
+    state: TaskState, me: TrainerIndex, placed: Mapping[TrainerIndex, _Placed]
+) -> tuple[TrainerIndex, _Placed] | None:
+    """Whose was placed first this round, as long as the own is to come; None where there is nothing to copy."""
+    others = {index: entry for index, entry in placed.items() if index != me}
+    if state.phase is not Phase.TRAINING or me not in state.current.cohort or me in placed or not others:
+        return None
+    return min(others.items(), key=lambda item: item[1].position)
 
 
 @register("behaviour", "commit_copier", source="subtensor #389, #1957: copied commitments")
@@ -46,13 +60,10 @@ class CommitCopier(Honest):
         index = None if state is None else state.index_of.get(me)
         if state is None or index is None or state.round == 0:
             return only_joining(actions)
-        record = state.current
-        others = {n: entry for n, entry in record.commitments.items() if n != index}
-        if state.phase is not Phase.TRAINING or index not in record.cohort or index in record.commitments:
+        first = _first_of_the_others(state, index, state.current.commitments)
+        if first is None:
             return []
-        if not others:
-            return []
-        victim, entry = min(others.items(), key=lambda item: item[1].position)
+        victim, entry = first
         call = calls.commit(state.address, index=index, commitment=entry.commitment)
         evidence = {"commitment": entry.commitment.hex(), "victim": victim}
         return [Transact(round=state.round, name="commit", call=call, evidence=evidence)]
@@ -84,13 +95,10 @@ class FrontRunner(Honest):
         index = None if state is None else state.index_of.get(me)
         if state is None or index is None or state.round == 0:
             return only_joining(actions)
-        record = state.current
-        if state.phase is not Phase.TRAINING or index not in record.cohort or index in record.updates:
+        first = _first_of_the_others(state, index, state.current.updates)
+        if first is None:
             return []
-        others = {n: update for n, update in record.updates.items() if n != index}
-        if not others:
-            return []
-        victim, update = min(others.items(), key=lambda item: item[1].position)
+        victim, update = first
         call = calls.submit(state.address, index=index, content=update.content)
         evidence = {"cid": cid_text(update.content), "victim": victim}
         return [Transact(round=state.round, name="submit", call=call, evidence=evidence)]

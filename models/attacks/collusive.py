@@ -27,11 +27,6 @@ _MOST_HIDDEN = 0.999
 """The quantile that stands for "all of the honest", where colluders are a majority already."""
 
 
-def _in_company(outlook: Outlook, knowledge: Knowledge) -> bool:
-    """Whether there are others whose models it sees."""
-    return outlook.colluders > 1 or (knowledge == "omniscient" and outlook.cohort > 1)
-
-
 @register("attack", "ipm", source="Xie, Koyejo, Gupta 2019, arXiv 1903.03936")
 @dataclass(frozen=True, kw_only=True)
 class Ipm(Attack):
@@ -52,9 +47,21 @@ class Ipm(Attack):
         return -self.epsilon * _mean(scene.peers)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _InCompany(Attack):
+    """What attacks have in common that hide in the spread of several updates: alone there is none."""
+
+    work: Work = "own"
+    knowledge: Literal["colluders", "omniscient"] = "colluders"
+
+    def ready(self, outlook: Outlook) -> bool:
+        """Whether there are others whose models it sees."""
+        return outlook.colluders > 1 or (self.knowledge == "omniscient" and outlook.cohort > 1)
+
+
 @register("attack", "alie", source="Baruch et al. 2019, arXiv 1902.06156")
 @dataclass(frozen=True, kw_only=True)
-class Alie(Attack):
+class Alie(_InCompany):
     """A little is enough: every coordinate ``z`` standard deviations off the mean of the updates it sees.
 
     Without ``z`` it is the paper's, from n and f (``alie_z``). ``work`` "own": off the colluder's own update,
@@ -62,12 +69,6 @@ class Alie(Attack):
     """
 
     z: float | None = None
-    work: Work = "own"
-    knowledge: Literal["colluders", "omniscient"] = "colluders"
-
-    def ready(self, outlook: Outlook) -> bool:
-        """It takes two."""
-        return _in_company(outlook, self.knowledge)
 
     async def craft(self, scene: Scene) -> Vector | None:
         """Base − z · σ."""
@@ -91,7 +92,7 @@ def alie_z(cohort: int, colluders: int) -> float:
 
 @register("attack", "min_max", source="Shejwalkar & Houmansadr 2021, NDSS")
 @dataclass(frozen=True, kw_only=True)
-class MinMax(Attack):
+class MinMax(_InCompany):
     """As far off the mean as stays no further from any update it sees than the two furthest are from each other.
 
     ``perturbation`` is the direction: against the mean, its standard deviations, or its signs. ``work`` "own" starts
@@ -99,12 +100,6 @@ class MinMax(Attack):
     """
 
     perturbation: Direction = "unit"
-    work: Work = "own"
-    knowledge: Literal["colluders", "omniscient"] = "colluders"
-
-    def ready(self, outlook: Outlook) -> bool:
-        """It takes two."""
-        return _in_company(outlook, self.knowledge)
 
     async def craft(self, scene: Scene) -> Vector | None:
         """Base + γ · direction with the largest γ; the bound is quadratic in γ, so it is solved, not searched."""
@@ -119,19 +114,13 @@ class MinMax(Attack):
 
 @register("attack", "min_sum", source="Shejwalkar & Houmansadr 2021, NDSS")
 @dataclass(frozen=True, kw_only=True)
-class MinSum(Attack):
+class MinSum(_InCompany):
     """As far off the mean as keeps the sum of squared distances to all within the largest such sum among them.
 
     Knobs as ``min_max``. Alone it is honest.
     """
 
     perturbation: Direction = "unit"
-    work: Work = "own"
-    knowledge: Literal["colluders", "omniscient"] = "colluders"
-
-    def ready(self, outlook: Outlook) -> bool:
-        """It takes two."""
-        return _in_company(outlook, self.knowledge)
 
     async def craft(self, scene: Scene) -> Vector | None:
         """Base + γ · direction with the largest γ."""

@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from bcfl.models.defences.freshness import Freshness
 from bcfl.models.defences.history import Vectors
 
 __all__ = ("effort_factors",)
 
 
-def effort_factors(fresh: Freshness) -> Vectors:
+def effort_factors(*, signal: Vectors, ratio: Vectors) -> Vectors:
     """One number in 0 … 1 for each update, (n,): min(1, s/median s) · min(1, median F/F).
 
-    s is the length of the signal in what is new beside the history, F its freshness beside the history: neither depends
-    on who was quicker in the round.
+    Args:
+        signal: s, the length of the signal in what is new beside the history, (n,), n at least 1.
+        ratio: F beside the history, (n,). Neither depends on who was quicker in the round.
     """
-    if not len(fresh.alone):
-        return np.zeros(0)
-    signal, ratio = fresh.signal, fresh.alone
     usual, straight = float(np.median(signal)), float(np.median(ratio))
     enough = np.minimum(1.0, signal / usual) if usual else np.ones(len(signal))
     wandered = np.minimum(1.0, straight / np.where(ratio > 0, ratio, np.inf)) if straight else 1.0

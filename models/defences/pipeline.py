@@ -232,14 +232,8 @@ class Pipeline:
         places = [place for place, index in enumerate(study.indices) if index in kept]
         if not self.effort or not places:
             return {}
-        fresh = study.fresh
-        among = Freshness(
-            ratio=fresh.ratio[places],
-            alone=fresh.alone[places],
-            signal=fresh.signal[places],
-            residuals=fresh.residuals[places],
-        )
-        return {study.indices[p]: float(f) for p, f in zip(places, effort_factors(among), strict=True)}
+        factors = effort_factors(signal=study.fresh.signal[places], ratio=study.fresh.alone[places])
+        return {study.indices[place]: float(f) for place, f in zip(places, factors, strict=True)}
 
 
 def _no_features() -> Features:

@@ -49,9 +49,9 @@ def _sum(memory):
 @pytest.mark.asyncio
 async def test_who_was_there_judges_nothing_twice(rounds):
     judge = Judge()
-    history = RoundHistory(judge)
+    history = RoundHistory()
     for number in range(1, 7):
-        assert _sum(await history.before(rounds, number)) == sum(range(number))
+        assert _sum(await history.before(rounds, number, judge)) == sum(range(number))
         history.remember(rounds[number], _memory(sum(range(number + 1))))
     assert judge.asked == []
 
@@ -59,7 +59,7 @@ async def test_who_was_there_judges_nothing_twice(rounds):
 @pytest.mark.asyncio
 async def test_a_newcomer_judges_all_rounds_anew_and_comes_to_the_same(rounds):
     judge = Judge()
-    assert _sum(await RoundHistory(judge).before(rounds, 6)) == 15
+    assert _sum(await RoundHistory().before(rounds, 6, judge)) == 15
     assert judge.asked == [1, 2, 3, 4, 5]
 
 
@@ -67,11 +67,11 @@ async def test_a_newcomer_judges_all_rounds_anew_and_comes_to_the_same(rounds):
 async def test_it_can_go_back_further_than_it_remembers(rounds):
     """A reorganisation of several rounds."""
     judge = Judge()
-    history = RoundHistory(judge)
-    await history.before(rounds, 6)
+    history = RoundHistory()
+    await history.before(rounds, 6, judge)
     judge.asked.clear()
-    assert _sum(await history.before(rounds, 2)) == 1
-    assert _sum(await history.before(rounds, 6)) == 15
+    assert _sum(await history.before(rounds, 2, judge)) == 1
+    assert _sum(await history.before(rounds, 6, judge)) == 15
 
 
 @pytest.mark.parametrize(
@@ -94,10 +94,10 @@ async def test_it_can_go_back_further_than_it_remembers(rounds):
 @pytest.mark.asyncio
 async def test_another_round_of_the_same_number_is_judged_anew(rounds, content, changed):
     judge = Judge()
-    history = RoundHistory(judge)
-    await history.before(rounds, 3)
+    history = RoundHistory()
+    await history.before(rounds, 3, judge)
     other = dataclasses.replace(rounds[2], **changed(rounds[2], content))
-    await history.before(rounds | {2: other}, 3)
+    await history.before(rounds | {2: other}, 3, judge)
     assert judge.asked == [1, 2, 2]
 
 
@@ -105,7 +105,7 @@ async def test_another_round_of_the_same_number_is_judged_anew(rounds, content, 
 async def test_a_void_round_is_not_judged(rounds):
     judge = Judge()
     void = dataclasses.replace(rounds[2], updates={}, report=None)
-    await RoundHistory(judge).before(rounds | {2: void}, 4)
+    await RoundHistory().before(rounds | {2: void}, 4, judge)
     assert judge.asked == [1, 3]
 
 
@@ -113,5 +113,5 @@ async def test_a_void_round_is_not_judged(rounds):
 async def test_a_round_whose_model_was_reverted_is_no_past(rounds):
     judge = Judge()
     reverted = dataclasses.replace(rounds[2], reverted=True)
-    await RoundHistory(judge).before(rounds | {2: reverted}, 4)
+    await RoundHistory().before(rounds | {2: reverted}, 4, judge)
     assert judge.asked == [1, 3]
