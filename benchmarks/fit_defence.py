@@ -60,7 +60,7 @@ def read(run: Path) -> list[Round]:
         behaviour = entry.get("behaviour", "honest")
         name = behaviour if isinstance(behaviour, str) else behaviour["name"]
         attack = name if name != "honest" else attack
-    names, accounts, bad, scored = {}, {}, defaultdict(set), []
+    names, accounts, bad, scored = {}, {}, {}, []
     with (run / "events.jsonl").open() as lines:
         for record in map(json.loads, lines):
             match record["event"]:
@@ -69,7 +69,7 @@ def read(run: Path) -> list[Round]:
                 case "TrainerJoined":
                     names[str(record["index"])] = accounts[record["account"]]
                 case "misbehaving":
-                    bad[record["source"]].add(record["round"])
+                    bad.setdefault(record["source"], set()).add(record["round"])
                 case "scored":
                     scored.append(record)
     rounds = []
@@ -80,7 +80,14 @@ def read(run: Path) -> list[Round]:
         features = Features(**{name: np.array([found[name] for found in told.values()]) for name in FEATURES})
         rows = tuple(
             Row(
-                run.name, attack, split, record["round"], name, name in bad, record["round"] in bad[name], row
+                run.name,
+                attack,
+                split,
+                record["round"],
+                name,
+                name in bad,
+                record["round"] in bad.get(name, ()),
+                row,
             )
             for name, row in zip(told, regressors(features), strict=True)
         )

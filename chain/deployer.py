@@ -195,7 +195,16 @@ async def fund(setup: Setup, accounts: list[Address], *, wei: int, funder: Signe
             raise NoFunder(
                 f"The node at {node.url} manages no account: name a keystore that pays for the agents under chain.funder."
             )
-        for account in accounts:
-            request = {"from": managed[0], "to": account, "value": hex(wei), "gas": hex(21_000)}
+        # Nonces of our own: geth counts a transaction only a moment after it has answered for it, and would
+        # give the next one the same nonce ("replacement transaction underpriced").
+        nonce = await node.nonce(managed[0], "pending")
+        for place, account in enumerate(accounts):
+            request = {
+                "from": managed[0],
+                "to": account,
+                "value": hex(wei),
+                "gas": hex(21_000),
+                "nonce": hex(nonce + place),
+            }
             sent.append(TxHash(await node.transport.request("eth_sendTransaction", [request])))
     await setup.included(sent)
