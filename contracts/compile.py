@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-CONTRACTS = ("CrowdsourcingTask", "RewardToken", "TaskFactory")
+CONTRACTS = ("ConsortiumTask", "CrowdsourcingTask", "RewardToken", "TaskFactory")
 
 
 def source_hash() -> str:

@@ -17,7 +17,7 @@ abstract contract Escrow is ITrainingTask {
     using SafeERC20 for IERC20;
 
     uint256 private constant CLONE_PREFIX = 0x2d; // bytes of OpenZeppelin's clone before its arguments
-    uint256 private constant CONFIG_SIZE = 29 * 32; // `TaskConfig`, a word a field
+    uint256 private constant CONFIG_SIZE = 31 * 32; // `TaskConfig`, a word a field
 
     struct Ledger {
         uint64 escrow; // nobody's yet

@@ -98,7 +98,7 @@ abstract contract Intake is Membership {
     }
 
     /// @inheritdoc ITrainingTask
-    function commitBatch(bytes calldata entries) external {
+    function commitBatch(bytes calldata entries) external virtual {
         TaskConfig memory c = _config();
         if (!c.relayed) revert RelayNotAllowed();
         if (!c.commitReveal) revert CommitRevealMismatch();

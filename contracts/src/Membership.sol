@@ -84,7 +84,7 @@ abstract contract Membership is Escrow {
         }
     }
 
-    function _suspend(uint32 round, uint32 index, uint32 rounds, uint8 reason, bytes32 evidence) internal {
+    function _suspend(uint32 round, uint32 index, uint32 rounds, uint8 reason, bytes32 evidence) internal virtual {
         uint256 end = uint256(round) + 1 + rounds;
         uint32 until = end > type(uint32).max ? type(uint32).max : uint32(end);
         _suspended.add(index);
@@ -115,16 +115,24 @@ abstract contract Membership is Escrow {
             if (!suspended || _cohort.has(index)) revert SanctionNotAllowed(index);
             if (quarter == 0 || p.active <= c.minTrainers) continue;
             --quarter;
-            _active.remove(index);
             _suspended.remove(index);
-            --p.active;
             --p.suspended;
-            p.moved = true;
-            // After the last round nothing could be done with forfeits but return them to the publisher.
-            uint64 forfeited = last ? 0 : _forfeit(index, round, c.vestingRounds);
-            p.bonus += forfeited;
-            emit TrainerEjected(round, index, s.reason, s.evidence, forfeited);
+            _eject(round, index, s.reason, s.evidence, last, c);
         }
+    }
+
+    /// @dev Take an active member out against its will; what has not vested joins the next budget.
+    function _eject(uint32 round, uint32 index, uint8 reason, bytes32 evidence, bool last, TaskConfig memory c)
+        internal
+    {
+        Population storage p = _population;
+        _active.remove(index);
+        --p.active;
+        p.moved = true;
+        // After the last round nothing could be done with forfeits but return them to the publisher.
+        uint64 forfeited = last ? 0 : _forfeit(index, round, c.vestingRounds);
+        p.bonus += forfeited;
+        emit TrainerEjected(round, index, reason, evidence, forfeited);
     }
 
     /// @dev Take the evaluator's ranking as the coming cohort; who is not eligible when it is drawn drops out.
@@ -143,7 +151,11 @@ abstract contract Membership is Escrow {
     }
 
     /// @dev Parole those whose suspension ends and draw the cohort of `round`.
-    function _drawCohort(uint32 round, TaskConfig memory c) internal returns (uint256[] memory cohort, uint256 size) {
+    function _drawCohort(uint32 round, TaskConfig memory c)
+        internal
+        virtual
+        returns (uint256[] memory cohort, uint256 size)
+    {
         Population storage p = _population;
         uint256 words = Bitmaps.wordsFor(p.members);
         cohort = new uint256[](words);

@@ -7,7 +7,15 @@ import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC2
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ITaskFactory} from "./interfaces/ITaskFactory.sol";
 import {ITrainingTask} from "./interfaces/ITrainingTask.sol";
-import {MAX_COHORT, MAX_MEMBERS, Permit, Selection, TaskConfig} from "./interfaces/TaskTypes.sol";
+import {
+    MAX_COHORT,
+    MAX_CONSORTIUM,
+    MAX_CONSORTIUM_INDICES,
+    MAX_MEMBERS,
+    Permit,
+    Selection,
+    TaskConfig
+} from "./interfaces/TaskTypes.sol";
 import {TrainingTask} from "./TrainingTask.sol";
 
 /// @title Makes tasks: clones with immutable arguments, funded and initialised in one transaction
@@ -36,7 +44,8 @@ contract TaskFactory is ITaskFactory {
         if (implementation == address(0)) revert UnsupportedKind(kind);
         TaskConfig memory stored = config;
         stored.publisher = msg.sender;
-        _validate(stored, evaluators.length, budget);
+        if (kind == Kind.Consortium) _validateConsortium(stored, evaluators);
+        _validate(stored, kind, evaluators.length, budget);
         task = Clones.cloneWithImmutableArgs(implementation, abi.encode(stored));
         emit TaskCreated(task, msg.sender, stored.token, stored.specDigest, kind, stored, evaluators, budget);
         if (permit.deadline != 0) {
@@ -50,7 +59,8 @@ contract TaskFactory is ITaskFactory {
     }
 
     /// @dev Here, where there is room: a task's code is near the limit of what a contract may have.
-    function _validate(TaskConfig memory c, uint256 evaluators, uint64 budget) private pure {
+    function _validate(TaskConfig memory c, Kind kind, uint256 evaluators, uint64 budget) private pure {
+        bool crowd = kind == Kind.Crowdsourcing;
         uint256 perRound = c.roundBudget;
         if (
             evaluators == 0 || evaluators > 16 || c.rounds == 0 || c.minTrainers == 0 || c.capacity < c.minTrainers
@@ -58,10 +68,29 @@ contract TaskFactory is ITaskFactory {
                 || c.enrolmentDuration == 0 || c.trainingDuration == 0 || (c.commitReveal && c.revealDuration == 0)
                 || c.evaluationDuration == 0 || (c.aggregator != address(0) && c.aggregationDuration == 0)
                 || (c.selection == Selection.All ? c.capacity > MAX_COHORT : c.cohortSize == 0)
-                || c.cohortSize > MAX_COHORT || c.vestingRounds > 16 || perRound * c.rounds > budget
-                || c.bond < (perRound == 0 ? budget / c.rounds : perRound)
+                || c.cohortSize > MAX_COHORT || c.vestingRounds > 16
+                || (perRound + c.evaluationPool) * c.rounds > budget
+                || (crowd && c.bond < (perRound == 0 ? budget / c.rounds : perRound))
+                || (crowd && (c.evaluationPool != 0 || c.tolerance != 0))
                 // All that can ever come in fits a lane, so no sum below can overflow and stop the task.
-                || budget + uint256(c.stake) * MAX_MEMBERS + c.bond * evaluators > type(uint56).max
+                || budget + uint256(c.stake) * MAX_MEMBERS + c.bond * (crowd ? evaluators : MAX_CONSORTIUM_INDICES)
+                    > type(uint56).max
         ) revert ITrainingTask.InvalidConfig();
+    }
+
+    /// @dev What holds for a consortium on top: few members, all of whom judge; the founders can begin, and a
+    /// named aggregator is one of them.
+    function _validateConsortium(TaskConfig memory c, address[] calldata founders) private pure {
+        bool valid = founders.length >= 2 && c.minTrainers <= founders.length && c.capacity <= MAX_CONSORTIUM
+            && c.selection == Selection.All && !c.relayed && c.rate == 0 && c.revealDuration != 0
+            && c.aggregationDuration != 0 && c.tolerance != 0;
+        bool aggregates = c.aggregator == address(0);
+        for (uint256 i; i < founders.length; ++i) {
+            aggregates = aggregates || founders[i] == c.aggregator;
+            for (uint256 j; j < i; ++j) {
+                valid = valid && founders[i] != founders[j];
+            }
+        }
+        if (!valid || !aggregates) revert ITrainingTask.InvalidConfig();
     }
 }

@@ -61,9 +61,9 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         if (phase == Phase.Enrolment) _requirePhase(Phase.Enrolment);
         _authorize(account, keccak256(abi.encode(Commitments.JOIN_TYPEHASH, account)), signature);
         TaskConfig memory c = _config();
-        _addMember(account, c.stake, c.capacity);
+        uint32 index = _addMember(account, c.stake, c.capacity);
         _ledger.stakes += c.stake;
-        _pull(account, c.stake, permit);
+        _pull(account, c.stake + _takeBond(index, account, c), permit);
         _startWhenReady(c);
     }
 
@@ -76,11 +76,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         bool committed = _committed[r.number].has(index);
         if (committed && !_revealed[r.number].has(index)) revert CommittedThisRound(index);
         (address account, uint64 stake) = _removeMember(index);
-        if (r.phase == Phase.Training && !committed && _cohort.has(index)) {
-            _cohort.remove(index);
-            --r.cohort;
-            if (r.committed != 0 && r.committed == r.cohort) _everyoneCommitted(_config());
-        }
+        _dropFromCohort(index, committed);
         if (stake != 0) {
             _ledger.stakes -= stake;
             emit StakeReturned(index, stake);
@@ -183,6 +179,18 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     function _evaluationExpired(TaskConfig memory c) internal virtual;
     /// @dev Check a model proposed in the Aggregation phase and, once agreed, finalise the round with it.
     function _acceptModel(Content memory proposed, TaskConfig memory c) internal virtual;
+
+    /// @dev Refuse who may not join; what a new member binds itself with on top of its stake.
+    function _takeBond(uint32, address, TaskConfig memory) internal virtual returns (uint64) {}
+
+    /// @dev Nobody waits for a member who goes before it has committed.
+    function _dropFromCohort(uint32 index, bool committed) internal {
+        Round storage r = _round;
+        if (r.phase != Phase.Training || committed || !_cohort.has(index)) return;
+        _cohort.remove(index);
+        --r.cohort;
+        if (r.committed != 0 && r.committed == r.cohort) _everyoneCommitted(_config());
+    }
 
     /// @dev Enrolment ends early when the task is full and somebody will evaluate.
     function _startWhenReady(TaskConfig memory c) internal {

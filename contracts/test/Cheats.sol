@@ -41,11 +41,14 @@ interface Vm {
     function assertEq(bytes32 left, bytes32 right) external pure;
     function assertEq(address left, address right) external pure;
     function assertEq(bool left, bool right) external pure;
+    function assertEq(bytes calldata left, bytes calldata right) external pure;
     function assertTrue(bool condition) external pure;
     function assertTrue(bool condition, string calldata message) external pure;
     function assertFalse(bool condition) external pure;
     function assertFalse(bool condition, string calldata message) external pure;
+    function assertGe(uint256 left, uint256 right) external pure;
     function assertGe(uint256 left, uint256 right, string calldata message) external pure;
+    function assertLe(uint256 left, uint256 right) external pure;
     function assertLe(uint256 left, uint256 right, string calldata message) external pure;
 }
 

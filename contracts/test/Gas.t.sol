@@ -2,15 +2,13 @@
 pragma solidity ^0.8.28;
 
 import {Content, Phase, Sanction, TaskConfig} from "../src/interfaces/TaskTypes.sol";
-import {Vm} from "./Cheats.sol";
+import {GasMeter} from "./GasMeter.sol";
 import {TaskFixture} from "./TaskFixture.sol";
 
 /// @title Gas per trainer and round in steady state, whole transactions, beside the prototype's
-/// @notice Writes `gas/rounds.json`. A transaction costs what it executes, 21,000 and its calldata at 16 gas a
-/// byte (4 a zero byte), but no less than 21,000 and 40 (10) gas a byte: EIP-7623. Every call runs as a transaction
-/// of its own (`isolate`), so that slots are cold and refunds counted.
+/// @notice Writes `gas/rounds.json`.
 /// forge-config: default.isolate = true
-contract GasTest is TaskFixture {
+contract GasTest is TaskFixture, GasMeter {
     struct Cost {
         uint256 commit;
         uint256 reveal;
@@ -46,7 +44,7 @@ contract GasTest is TaskFixture {
         }
         _assertPhase(Phase.Reveal);
         vm.warp(task.round().deadline);
-        vm.assertLe(_transact(stranger, abi.encodeCall(task.advance, ())), 16_777_216, "EIP-7825");
+        vm.assertLe(_transact(address(task), stranger, abi.encodeCall(task.advance, ())), 16_777_216, "EIP-7825");
         vm.assertEq(task.ledger().stakes, 0);
     }
 
@@ -92,7 +90,7 @@ contract GasTest is TaskFixture {
         uint32 number = _number();
         for (uint32 i; i < members; ++i) {
             bytes32 commitment = _commitment(i, _digest(number, i), SIZE);
-            uint256 spent = _transact(_account(i), abi.encodeCall(task.commit, (i, commitment)));
+            uint256 spent = _transact(address(task), _account(i), abi.encodeCall(task.commit, (i, commitment)));
             cost.commit += spent;
             if (spent > cost.largest) cost.largest = spent;
         }
@@ -100,7 +98,7 @@ contract GasTest is TaskFixture {
         for (uint32 i; i < members; ++i) {
             bytes32 digest = _digest(number, i);
             bytes memory call = abi.encodeCall(task.reveal, (i, _opening(i, digest, SIZE)));
-            cost.reveal += _transact(_account(i), call);
+            cost.reveal += _transact(address(task), _account(i), call);
         }
         _score(members, cost);
     }
@@ -114,7 +112,7 @@ contract GasTest is TaskFixture {
             for (uint32 i; i < count; ++i) {
                 _write(signed, i * 101, _signed(b * 256 + i));
             }
-            uint256 spent = _transact(stranger, abi.encodeCall(task.commitBatch, (signed)));
+            uint256 spent = _transact(address(task), stranger, abi.encodeCall(task.commitBatch, (signed)));
             cost.commit += spent;
             if (spent > cost.largest) cost.largest = spent;
         }
@@ -126,7 +124,7 @@ contract GasTest is TaskFixture {
                 uint32 index = b * 256 + i;
                 _write(entries, i * 57, _opening(index, _digest(number, index), SIZE));
             }
-            cost.reveal += _transact(stranger, abi.encodeCall(task.reveal, (b, entries)));
+            cost.reveal += _transact(address(task), stranger, abi.encodeCall(task.reveal, (b, entries)));
         }
         _score(members, cost);
     }
@@ -156,22 +154,8 @@ contract GasTest is TaskFixture {
                 new uint256[](0)
             )
         );
-        cost.score = _transact(evaluator, call);
+        cost.score = _transact(address(task), evaluator, call);
         if (cost.score > cost.largest) cost.largest = cost.score;
         vm.assertEq(_number(), number + 1);
-    }
-
-    function _transact(address sender, bytes memory call) private returns (uint256 spent) {
-        vm.prank(sender);
-        (bool done,) = address(task).call(call);
-        vm.assertTrue(done);
-        Vm.Gas memory used = vm.lastCallGas();
-        uint256 tokens;
-        for (uint256 i; i < call.length; ++i) {
-            tokens += call[i] == 0 ? 1 : 4;
-        }
-        spent = used.gasTotalUsed;
-        uint256 floor = 21_000 + 10 * tokens;
-        if (spent < floor) spent = floor;
     }
 }

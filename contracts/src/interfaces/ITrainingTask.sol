@@ -90,7 +90,8 @@ interface ITrainingTask {
     event UpdatesSubmitted(uint32 indexed round, bytes updates);
     /// @notice `payout` is what the round credited in all; a void round keeps the model and pays nothing.
     event RoundFinalized(uint32 indexed round, bytes32 modelDigest, uint32 modelSize, uint64 payout);
-    /// @notice The named aggregator's. Where the evaluator names the model itself, `RoundFinalized` says it.
+    /// @notice The named aggregator's, or in a consortium a member's vote. Where the evaluator names the model itself,
+    /// `RoundFinalized` says it.
     event ModelSubmitted(uint32 indexed round, address indexed account, bytes32 digest, uint32 size);
     event CancelRequested();
     event TaskCompleted();
@@ -125,7 +126,7 @@ interface ITrainingTask {
     /// @notice Submit in the open, where the task does without commit and reveal.
     function submit(uint32 index, bytes32 digest, uint32 size) external;
 
-    /// @notice The named aggregator's next model.
+    /// @notice The named aggregator's next model; in a consortium a member's vote for one.
     function submitModel(uint32 round, bytes32 digest, uint32 size) external;
 
     /// @notice Move on when the deadline has passed; anyone may.

@@ -3,6 +3,8 @@ pragma solidity ^0.8.28;
 
 uint256 constant MAX_MEMBERS = 65_536; // of a task, past ones included
 uint256 constant MAX_COHORT = 2_048; // of a round
+uint256 constant MAX_CONSORTIUM = 16; // active members of a consortium
+uint256 constant MAX_CONSORTIUM_INDICES = 256; // members of a consortium, past ones included: one word of bitmaps
 
 /// @notice Where a task stands. A round goes Training → Reveal → Evaluation (→ ScoreReveal) (→ Aggregation).
 enum Phase {
@@ -29,7 +31,9 @@ enum Selection {
 struct TaskConfig {
     address token;
     address publisher;
-    address aggregator; // names the next model; zero: the evaluator, in the transaction that scores
+    // Names the next model, in a consortium before its members vote for it; zero: in a crowd the evaluator, in the
+    // transaction that scores, in a consortium whoever votes first.
+    address aggregator;
     bytes32 specDigest; // content digest of the specification that members have read
     uint32 specSize;
     bytes32 genesisDigest;
@@ -47,9 +51,11 @@ struct TaskConfig {
     uint8 vestingRounds; // credits of the last rounds that an ejection forfeits
     uint32 faultSuspension; // rounds, for committed and not opened in a relayed task
     uint64 stake; // a member's
-    uint64 bond; // an evaluator's; at least one round's budget
+    uint64 bond; // an evaluator's, at least one round's budget; in a consortium every member's
     uint64 rate; // paid per score unit (10⁻⁹ token per 1.0); used when roundBudget is zero
     uint64 roundBudget; // a fixed budget per round; zero: by rate
+    uint64 evaluationPool; // of a consortium: paid per round to its judges together, on top of roundBudget
+    uint64 tolerance; // of a consortium: from this distance (10⁻⁹) to the settled scores on, a judge is not paid
     uint32 enrolmentDuration;
     uint32 trainingDuration;
     uint32 revealDuration;

@@ -69,4 +69,13 @@ library Commitments {
             hash := keccak256(p, 0xe0)
         }
     }
+
+    /// @dev A judge's, bound in the same way.
+    function scoreCommitment(uint32 round, uint32 index, bytes32 probeDigest, bytes32 scoresHash, bytes16 salt)
+        internal
+        view
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(block.chainid, address(this), round, index, probeDigest, scoresHash, salt));
+    }
 }

@@ -10,4 +10,17 @@ library Unchecked {
             value := calldataload(add(data.offset, start))
         }
     }
+
+    /// @dev The word of `list` at `place`.
+    function get(uint256[] memory list, uint256 place) internal pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            value := mload(add(add(list, 0x20), shl(5, place)))
+        }
+    }
+
+    function put(uint256[] memory list, uint256 place, uint256 value) internal pure {
+        assembly ("memory-safe") {
+            mstore(add(add(list, 0x20), shl(5, place)), value)
+        }
+    }
 }
