@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from bcfl.contracts import events as e
 from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level, Retracted
+from bcfl.contracts.fold import fold
 from bcfl.contracts.ids import Address
-from bcfl.contracts.state import TaskState, fold
+from bcfl.contracts.state import TaskState
 
 __all__ = ("Chronicle", "TaskFilter")
 

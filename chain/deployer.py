@@ -18,7 +18,7 @@ from bcfl.chain.node import Node, checksummed
 from bcfl.contracts import calls
 from bcfl.contracts.abi import encode_constructor
 from bcfl.contracts.config import UNIT
-from bcfl.contracts.ids import ZERO_ADDRESS, Address, TxHash
+from bcfl.contracts.ids import Address, TxHash
 
 __all__ = ("Deployment", "Setup", "deploy", "distribute", "fund", "opened_setup")
 
@@ -31,6 +31,7 @@ class Deployment:
 
     token: Address
     crowdsourcing: Address
+    consortium: Address
     factory: Address
     block: int
 
@@ -117,7 +118,7 @@ async def opened_setup(node: Node, *, driven: bool, confirmations: int) -> Async
 async def deploy(
     setup: Setup, signer: Signer, *, name: str, symbol: str, supply: int, holder: Address
 ) -> Deployment:
-    """Deploy the crowdsourcing implementation, its factory and a reward token.
+    """Deploy the implementations of both kinds of task, their factory and a reward token.
 
     Args:
         setup: of the chain.
@@ -134,15 +135,19 @@ async def deploy(
     token = await setup.send(
         signer, None, encode_constructor("RewardToken", name, symbol, supply * UNIT, holder), nonce=nonce
     )
-    task = await setup.send(signer, None, encode_constructor("CrowdsourcingTask"), nonce=nonce + 1)
-    created = await setup.included([token, task])
-    token_address, task_address = (checksummed(receipt["contractAddress"]) for receipt in created)
-    creation = encode_constructor("TaskFactory", task_address, ZERO_ADDRESS)
-    factory = await setup.send(signer, None, creation, nonce=nonce + 2)
+    crowdsourcing = await setup.send(signer, None, encode_constructor("CrowdsourcingTask"), nonce=nonce + 1)
+    consortium = await setup.send(signer, None, encode_constructor("ConsortiumTask"), nonce=nonce + 2)
+    created = await setup.included([token, crowdsourcing, consortium])
+    token_at, crowdsourcing_at, consortium_at = (
+        checksummed(receipt["contractAddress"]) for receipt in created
+    )
+    creation = encode_constructor("TaskFactory", crowdsourcing_at, consortium_at)
+    factory = await setup.send(signer, None, creation, nonce=nonce + 3)
     receipt = (await setup.included([factory]))[0]
     return Deployment(
-        token=token_address,
-        crowdsourcing=task_address,
+        token=token_at,
+        crowdsourcing=crowdsourcing_at,
+        consortium=consortium_at,
         factory=checksummed(receipt["contractAddress"]),
         block=int(receipt["blockNumber"], 16),
     )

@@ -34,6 +34,7 @@ class Intent:
         value: wei sent along.
         gas: limit, from a measured constant where there is one; None asks the node, which also tells before
             the nonce is taken whether the contract would refuse.
+        spare_gas: added to the node's estimate, where what others do first can make the call do more.
     """
 
     key: ActionKey
@@ -41,12 +42,13 @@ class Intent:
     data: bytes
     value: int = 0
     gas: int | None = None
+    spare_gas: int = 0
 
     def __post_init__(self) -> None:
         # What cannot be signed is refused here, where the agent made it, and not in the owner's task.
         if not is_checksum_address(self.to):
             raise ValueError(f"An intent goes to an EIP-55 checksummed address, not to {self.to!r}.")
-        if self.value < 0 or (self.gas is not None and self.gas <= 0):
+        if min(self.value, self.spare_gas) < 0 or (self.gas is not None and self.gas <= 0):
             raise ValueError(f"An intent's value and gas are not negative: {self.value} wei, {self.gas} gas.")
 
 

@@ -200,7 +200,7 @@ class TransactionOwner:
             "value": intent.value,
             "data": intent.data,
         }
-        if not await self._price(intent.key, call, gas=intent.gas):
+        if not await self._price(intent.key, call, gas=intent.gas, spare=intent.spare_gas):
             return None
         if self._next_nonce is None and not await self._learn_nonce(intent.key):
             return None
@@ -218,13 +218,13 @@ class TransactionOwner:
         stored = await self._journal.transaction(intent.key)
         return stored.hash if stored is not None and stored.status is not OutboxStatus.FAILED else None
 
-    async def _price(self, key: ActionKey, call: dict[str, Any], *, gas: int | None) -> bool:
+    async def _price(self, key: ActionKey, call: dict[str, Any], *, gas: int | None, spare: int = 0) -> bool:
         """Add gas and fees to the call; False, with the outcome reported, where that is refused."""
         request = {"from": self.address, "to": call["to"], "value": call["value"], "data": call["data"]}
         try:
             if gas is None:
                 estimate = await self._ask(lambda: self._node.estimate_gas(request))
-                gas = estimate + estimate * self._policy.gas_margin_percent // 100
+                gas = estimate + estimate * self._policy.gas_margin_percent // 100 + spare
             offer = fees.initial(await self._ask(self._watch.base_fee), self._policy.tip, self._policy.cap)
         except ChainError as error:
             reverted = not isinstance(error, FeeCapReached) and classify(error) is Verdict.REVERTED

@@ -19,7 +19,7 @@ from bcfl.contracts.delivery import EventOrigin
 from bcfl.contracts.errors import MalformedLog
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
 from bcfl.contracts.phases import CancelReason, Kind, Phase
-from bcfl.contracts.scores import from_bitmap, unpack_scores
+from bcfl.contracts.scores import from_bitmap, unpack_amounts, unpack_scores
 
 __all__ = ("decode_log", "decode_result", "encode_call", "encode_constructor", "error_name")
 
@@ -129,7 +129,7 @@ _Field = tuple[str, str, dict[str, Any]]
 @functools.cache
 def _events() -> dict[bytes, tuple[str, list[_Field], list[_Field]]]:
     known = {}
-    for contract in ("TaskFactory", "CrowdsourcingTask"):
+    for contract in ("TaskFactory", "CrowdsourcingTask", "ConsortiumTask"):
         for entry in artifacts.load(contract).abi:
             if entry["type"] == "event" and entry["name"] in _BUILDERS:
                 fields = [(item["name"], _type(item), item) for item in entry["inputs"]]
@@ -143,7 +143,7 @@ def _events() -> dict[bytes, tuple[str, list[_Field], list[_Field]]]:
 def _errors() -> dict[bytes, tuple[str, list[str]]]:
     return {
         _signature(entry)[:4]: (entry["name"], [_type(item) for item in entry["inputs"]])
-        for contract in ("CrowdsourcingTask", "RewardToken", "TaskFactory")
+        for contract in ("CrowdsourcingTask", "ConsortiumTask", "RewardToken", "TaskFactory")
         for entry in artifacts.load(contract).abi
         if entry["type"] == "error"
     }
@@ -232,6 +232,29 @@ def _evaluation_submitted(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
     )
 
 
+@_builds("ScoresRevealed")
+def _scores_revealed(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.ScoresRevealed(
+        origin=origin,
+        round=v["round"],
+        index=v["index"],
+        probe=v["probeDigest"],
+        scores=unpack_scores(v["scores"]),
+    )
+
+
+@_builds("ScoresSettled")
+def _scores_settled(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    yield e.ScoresSettled(
+        origin=origin,
+        round=v["round"],
+        payout=v["payout"],
+        evaluation_payout=v["evaluationPayout"],
+        scores=unpack_scores(v["scores"]),
+        pays=unpack_amounts(v["pays"]),
+    )
+
+
 @_builds("ModelSubmitted")
 def _model_submitted(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
     yield e.ModelSubmitted(
@@ -268,12 +291,16 @@ _BUILDERS |= {
     kind.__name__: _same_fields(kind)
     for kind in (
         e.BondReturned,
+        e.BondSlashed,
         e.CancelRequested,
         e.EscrowReturned,
         e.EvaluatorBonded,
         e.EvaluatorRemoved,
+        e.MemberProposed,
+        e.MemberVoted,
         e.Objected,
         e.RewardWithdrawn,
+        e.ScoresCommitted,
         e.StakeReturned,
         e.StakeSlashed,
         e.TaskCompleted,

@@ -23,21 +23,26 @@ __all__ = (
     "bond",
     "cancel",
     "commit",
+    "commit_scores",
     "create_task",
     "join",
     "object_to",
     "open_validation",
+    "propose",
     "refund",
     "reveal",
+    "reveal_scores",
     "submit",
     "submit_evaluation",
     "submit_model",
     "transfer",
+    "vote",
     "withdraw",
     "withdraw_bond",
 )
 
-_TASK = "CrowdsourcingTask"
+_TASK = "CrowdsourcingTask"  # what every task has in common is the same calldata for a consortium
+_CONSORTIUM = "ConsortiumTask"
 _ENTRY = 36  # index (4) ‖ commitment (32)
 
 
@@ -184,7 +189,7 @@ def submit_evaluation(
 
 
 def submit_model(task: Address, *, round_number: int, model: ContentId) -> Call:
-    """The named aggregator's next model."""
+    """The named aggregator's next model, or in a consortium a member's vote for it."""
     return Call(task, encode_call(_TASK, "submitModel", round_number, model.digest, model.size))
 
 
@@ -219,5 +224,25 @@ def open_validation(task: Address, *, evaluator: int, digest: bytes, salt: bytes
 
 
 def withdraw_bond(task: Address, *, evaluator: int) -> Call:
-    """Return an evaluator's bond."""
+    """Return an evaluator's bond; in a consortium ``evaluator`` is the member's index."""
     return Call(task, encode_call(_TASK, "withdrawBond", evaluator))
+
+
+def commit_scores(task: Address, *, index: int, commitment: bytes) -> Call:
+    """Commit to this round's scores of the other members of a consortium."""
+    return Call(task, encode_call(_CONSORTIUM, "commitScores", index, commitment))
+
+
+def reveal_scores(task: Address, *, index: int, probe: bytes, scores: Sequence[int], salt: bytes) -> Call:
+    """Open a member's scores: one for each target but itself, in index order (10⁻⁹)."""
+    return Call(task, encode_call(_CONSORTIUM, "revealScores", index, probe, pack_scores(scores), salt))
+
+
+def propose(task: Address, *, account: Address, admit: bool) -> Call:
+    """Ask the members of a consortium to admit an account, or to expel it; counts as the caller's vote."""
+    return Call(task, encode_call(_CONSORTIUM, "propose", account, admit))
+
+
+def vote(task: Address, *, proposal: int) -> Call:
+    """Agree to a proposal."""
+    return Call(task, encode_call(_CONSORTIUM, "vote", proposal))

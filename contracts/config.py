@@ -54,6 +54,8 @@ class TaskConfig:
     bond: int = 0
     rate: int = 0
     round_budget: int = 0
+    evaluation_pool: int = 0
+    tolerance: int = 0
 
     def to_abi(self) -> tuple[Any, ...]:
         """The struct's values in the contract's order."""
@@ -82,6 +84,8 @@ class TaskConfig:
             self.bond,
             self.rate,
             self.round_budget,
+            self.evaluation_pool,
+            self.tolerance,
             *dataclasses.astuple(schedule),
         )
 
@@ -110,6 +114,8 @@ class TaskConfig:
             bond=values["bond"],
             rate=values["rate"],
             round_budget=values["roundBudget"],
+            evaluation_pool=values["evaluationPool"],
+            tolerance=values["tolerance"],
             schedule=Schedule(
                 enrolment=values["enrolmentDuration"],
                 training=values["trainingDuration"],

@@ -16,18 +16,24 @@ from bcfl.contracts.phases import CancelReason, Kind, Phase
 
 __all__ = (
     "BondReturned",
+    "BondSlashed",
     "CancelRequested",
     "EscrowReturned",
     "EvaluationSubmitted",
     "EvaluatorBonded",
     "EvaluatorRemoved",
     "Event",
+    "MemberProposed",
+    "MemberVoted",
     "ModelSubmitted",
     "Objected",
     "PhaseStarted",
     "RewardWithdrawn",
     "RoundFinalized",
     "RoundStarted",
+    "ScoresCommitted",
+    "ScoresRevealed",
+    "ScoresSettled",
     "StakeReturned",
     "StakeSlashed",
     "TaskCancelled",
@@ -179,8 +185,74 @@ class EvaluationSubmitted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScoresCommitted(Event):
+    """A member of a consortium has judged the others and will say how."""
+
+    round: int
+    index: TrainerIndex
+    commitment: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoresRevealed(Event):
+    """A member's scores, one for each target but itself in index order; ``probe`` shows that it ran the models."""
+
+    round: int
+    index: TrainerIndex
+    probe: bytes
+    scores: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoresSettled(Event):
+    """What members judged became credits.
+
+    ``scores`` of the revealed members in index order, ``pays`` of the judges who opened in theirs; both are empty
+    where too few judged and the round's pay was split equally. ``payout`` is what was credited for training,
+    ``evaluation_payout`` what was for judging.
+    """
+
+    round: int
+    payout: int
+    evaluation_payout: int
+    scores: tuple[int, ...]
+    pays: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BondSlashed(Event):
+    """A member of a consortium committed its scores and did not open them."""
+
+    round: int
+    index: TrainerIndex
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberProposed(Event):
+    """A member of a consortium asks the others to admit an account, or to expel it."""
+
+    proposal: int
+    account: Address
+    admit: bool
+    proposer: TrainerIndex
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberVoted(Event):
+    """A member agreed to a proposal, its proposer too; ``passed`` with this vote."""
+
+    proposal: int
+    index: TrainerIndex
+    passed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSubmitted(Event):
-    """The named aggregator's next model; where the evaluator names it itself, ``RoundFinalized`` says it."""
+    """The next model of a crowd's named aggregator, or one vote for it in a consortium.
+
+    Where the evaluator names it itself, ``RoundFinalized`` says it.
+    """
 
     round: int
     account: Address
@@ -239,7 +311,7 @@ class ValidationOpened(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class BondReturned(Event):
-    """An evaluator got its bond back."""
+    """An evaluator got its bond back; in a consortium ``evaluator`` is the member's index."""
 
     evaluator: int
     amount: int

@@ -52,6 +52,7 @@ class Reason(enum.IntEnum):
     NO_NEW_WORK = 4
     COPIED = 5
     HARMFUL = 6
+    VOTED = 7
 
 
 class CancelReason(enum.IntEnum):

@@ -9,7 +9,16 @@ from decimal import Decimal
 
 from bcfl.contracts.ids import TrainerIndex
 
-__all__ = ("SCORE_UNIT", "from_bitmap", "pack_scores", "quantise", "to_bitmap", "to_gwei", "unpack_scores")
+__all__ = (
+    "SCORE_UNIT",
+    "from_bitmap",
+    "pack_scores",
+    "quantise",
+    "to_bitmap",
+    "to_gwei",
+    "unpack_amounts",
+    "unpack_scores",
+)
 
 SCORE_UNIT = 10**9
 _LIMIT = 2**63 - 1
@@ -33,6 +42,11 @@ def pack_scores(scores: Sequence[int]) -> bytes:
 def unpack_scores(data: bytes) -> tuple[int, ...]:
     """The inverse of ``pack_scores``."""
     return tuple(int.from_bytes(data[i : i + 8], "big", signed=True) for i in range(0, len(data), 8))
+
+
+def unpack_amounts(data: bytes) -> tuple[int, ...]:
+    """uint64 big-endian, 8 bytes an amount of 10⁻⁹ token."""
+    return tuple(int.from_bytes(data[i : i + 8], "big") for i in range(0, len(data), 8))
 
 
 def to_bitmap(indices: Iterable[int], members: int) -> tuple[int, ...]:

@@ -22,9 +22,10 @@ from bcfl.contracts.calls import Opening
 from bcfl.contracts.config import UNIT, Schedule, TaskConfig
 from bcfl.contracts.delivery import EventOrigin
 from bcfl.contracts.event_codec import event_from_json, event_to_json
+from bcfl.contracts.fold import fold
 from bcfl.contracts.ids import ContentId
 from bcfl.contracts.phases import Kind, Phase
-from bcfl.contracts.state import TaskState, fold
+from bcfl.contracts.state import TaskState
 
 __all__ = ("CONTRACT", "GENESIS", "Stage", "content")
 
@@ -71,8 +72,8 @@ class Stage:
     def task(self):
         return self.state.address
 
-    async def create(self, *, evaluators=1, budget=10**9, **options):
-        """A task whose evaluators are people 1, 2, …"""
+    async def create(self, *, evaluators=1, budget=10**9, kind=Kind.CROWDSOURCING, **options):
+        """A task whose evaluators, or founders, are people 1, 2, …"""
         settings = {
             "rounds": 3,
             "capacity": 3,
@@ -95,12 +96,13 @@ class Stage:
         permit = await self.permit(0, budget, spender=factory)
         call = calls.create_task(
             factory,
-            kind=Kind.CROWDSOURCING,
+            kind=kind,
             config=config,
             evaluators=[self.people[n + 1].address for n in range(evaluators)],
             budget=budget,
             permit=permit,
         )
+        self.state = None
         await self.play((0, call))
         assert self.state is not None, "the factory refused the task"
         assert self.state.config == config
@@ -192,6 +194,10 @@ class Stage:
         result = decode_result(contract, name, data)
         return result[0] if len(result) == 1 else result
 
+    def bonds(self):
+        """What is held of each evaluator's bond."""
+        return [0 if one.bond is None or one.returned else one.bond for one in self.state.evaluators]
+
     async def compare(self):
         """Every view says what the state says."""
         state = self.state
@@ -223,7 +229,7 @@ class Stage:
             assert state.active_evaluator in {evaluator, None}
         owed = [one.earned - one.withdrawn for one in state.members.values()]
         stakes = [one.stake for one in state.members.values()]
-        bonds = [0 if one.bond is None or one.returned else one.bond for one in state.evaluators]
+        bonds = self.bonds()
         held = (state.escrow, sum(owed), sum(stakes), sum(bonds))
         assert await self.view("ledger") == held
         balance = await self.view("balanceOf", self.task, contract="RewardToken", to=self.deployment.token)

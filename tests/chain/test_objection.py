@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 import bcfl.scenarios
-from bcfl.agents.behaviour import HonestJudge, Judgement
+from bcfl.agents.behaviour import HonestJudge
 from bcfl.contracts import events as e
 from bcfl.contracts.event_codec import event_from_json
+from bcfl.contracts.fold import fold
 from bcfl.contracts.phases import Phase
-from bcfl.contracts.state import TaskState, fold
+from bcfl.contracts.state import TaskState
 from bcfl.registry import register
 from bcfl.scenarios.auditing import audit
 from bcfl.scenarios.loading import from_mapping
@@ -30,14 +31,14 @@ class AbsentMinded(HonestJudge):
     model: str = "nothing"
     misbehaves = True
 
-    def judge(self, judgement: Judgement, **_: Any) -> Judgement:
-        length = int.from_bytes(judgement.model[:8], "little") + 8
+    def name_model(self, model: bytes, **_: Any) -> bytes:
+        length = int.from_bytes(model[:8], "little") + 8
         other = {
-            "nothing": judgement.model,
+            "nothing": model,
             "garbage": b"garbage",
-            "zeros": judgement.model[:length] + bytes(len(judgement.model) - length),
+            "zeros": model[:length] + bytes(len(model) - length),
         }
-        return dataclasses.replace(judgement, model=other[self.model])
+        return other[self.model]
 
     async def publish(self, model: bytes, store: Any) -> Any:
         content = await store.put(model)

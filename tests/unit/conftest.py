@@ -10,9 +10,10 @@ import pytest
 from bcfl.contracts import events as e
 from bcfl.contracts.config import Schedule, TaskConfig
 from bcfl.contracts.delivery import BlockRef, EventOrigin
+from bcfl.contracts.fold import fold
 from bcfl.contracts.ids import Address, ContentId
 from bcfl.contracts.phases import Kind
-from bcfl.contracts.state import TaskState, fold
+from bcfl.contracts.state import TaskState
 from bcfl.scenarios.cells import CellResult
 from bcfl.scenarios.grid import Cell, Labels
 from bcfl.scenarios.schema import Data, Evaluator, NamedEntry, Population, Scenario, Task, Trainers
@@ -49,7 +50,7 @@ def _origin(number=1, log_index=0, address=TASK):
 class Story:
     """A task's state as it grows: ``tell(kind, **fields)`` folds one event."""
 
-    def __init__(self, *, evaluators=1, **options):
+    def __init__(self, *, evaluators=1, kind=Kind.CROWDSOURCING, **options):
         config = {
             "token": TOKEN,
             "publisher": PUBLISHER,
@@ -67,9 +68,13 @@ class Story:
             task=TASK,
             publisher=PUBLISHER,
             token=TOKEN,
-            kind=Kind.CROWDSOURCING,
+            kind=kind,
             config=TaskConfig(**{**config, **options}),
-            evaluators=tuple(Address(f"0x{n + 0xE0:040x}") for n in range(evaluators)),
+            # A consortium's founders are those who enrol here.
+            evaluators=tuple(
+                Address(f"0x{n + (0xE0 if kind is Kind.CROWDSOURCING else 1):040x}")
+                for n in range(evaluators)
+            ),
             budget=10_000,
         )
         self.state = TaskState.created(self.created)
@@ -84,9 +89,10 @@ class Story:
         return self
 
     def enrol(self, members, *, stake=0):
-        self.tell(
-            e.EvaluatorBonded, evaluator=0, account=PUBLISHER, bond=900, validation_commitment=b"v" * 32
-        )
+        if self.state.kind is Kind.CROWDSOURCING:
+            self.tell(
+                e.EvaluatorBonded, evaluator=0, account=PUBLISHER, bond=900, validation_commitment=b"v" * 32
+            )
         for index in range(members):
             self.tell(e.TrainerJoined, index=index, account=Address(f"0x{index + 1:040x}"), stake=stake)
         return self
@@ -128,6 +134,32 @@ class Story:
             report=_content("report"),
             payout=payout,
             scores=tuple(scores),
+        )
+
+    def opine(self, index, hidden=b"h" * 32):
+        return self.tell(e.ScoresCommitted, round=self.state.round, index=index, commitment=hidden)
+
+    def open_scores(self, index, scores, probe=b"p" * 32):
+        return self.tell(
+            e.ScoresRevealed, round=self.state.round, index=index, probe=probe, scores=tuple(scores)
+        )
+
+    def settle(self, scores, payout, pays=()):
+        return self.tell(
+            e.ScoresSettled,
+            round=self.state.round,
+            payout=payout,
+            evaluation_payout=sum(pays),
+            scores=tuple(scores),
+            pays=tuple(pays),
+        )
+
+    def vote_model(self, index, name):
+        return self.tell(
+            e.ModelSubmitted,
+            round=self.state.round,
+            account=self.state.members[index].account,
+            model=_content(name),
         )
 
     def finalise(self, name, payout=0):

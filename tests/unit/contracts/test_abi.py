@@ -90,9 +90,58 @@ def test_a_batch_of_updates_becomes_an_event_each(origin):
 def test_every_event_of_the_contracts_is_understood():
     known = set(e.__all__) | {"UpdatesSubmitted"}
     inherited = {"Approval", "Transfer", "EIP712DomainChanged", "Initialized"}
-    for contract in ("TaskFactory", "CrowdsourcingTask"):
+    for contract in ("TaskFactory", "CrowdsourcingTask", "ConsortiumTask"):
         names = {entry["name"] for entry in artifacts.load(contract).abi if entry["type"] == "event"}
         assert names - inherited <= known
+
+
+def test_scores_and_pays_are_unpacked(origin):
+    where = origin()
+    scores = (7).to_bytes(8, "big") + b"\xff" * 8
+    pays = (2**64 - 1).to_bytes(8, "big")
+    assert decode_log(
+        origin=where,
+        topics=_log("ScoresSettled(uint32,uint64,uint64,bytes,bytes)", _word(2)),
+        data=eth_abi.encode(["uint64", "uint64", "bytes", "bytes"], [5, 6, scores, pays]),
+    ) == (
+        e.ScoresSettled(
+            origin=where, round=2, payout=5, evaluation_payout=6, scores=(7, -1), pays=(2**64 - 1,)
+        ),
+    )
+    assert decode_log(
+        origin=where,
+        topics=_log("ScoresRevealed(uint32,uint32,bytes32,bytes)", _word(2), _word(3)),
+        data=eth_abi.encode(["bytes32", "bytes"], [b"p" * 32, scores]),
+    ) == (e.ScoresRevealed(origin=where, round=2, index=3, probe=b"p" * 32, scores=(7, -1)),)
+
+
+def _interface(contract, kind):
+    """By name: types of what goes in and comes out; of an event also the fields' names and which are indexed."""
+
+    def shape(item):
+        inner = tuple(shape(part) for part in item.get("components", ()))
+        named = (item["name"], item["indexed"]) if kind == "event" else ()
+        return (item["type"], *named, inner)
+
+    return {
+        entry["name"]: [[shape(item) for item in entry.get(side, ())] for side in ("inputs", "outputs")]
+        for entry in artifacts.load(contract).abi
+        if entry["type"] == kind
+    }
+
+
+@pytest.mark.parametrize(("kind", "least"), [("function", 20), ("event", 15), ("error", 20)])
+def test_what_both_kinds_of_task_have_in_common_is_the_same(kind, least):
+    """``calls`` writes a consortium's calls with the crowd's interface, and a log does not say which of them spoke."""
+    crowd, consortium = _interface("CrowdsourcingTask", kind), _interface("ConsortiumTask", kind)
+    common = crowd.keys() & consortium.keys()
+    assert len(common) >= least
+    assert {name: crowd[name] for name in common} == {name: consortium[name] for name in common}
+
+
+def test_a_consortium_understands_the_calls_that_are_written_with_the_crowd_s_interface():
+    shared = {"advance", "cancel", "commit", "join", "leave", "refund", "reveal", "submit", "submitModel"}
+    assert shared | {"withdraw", "withdrawBond"} <= _interface("ConsortiumTask", "function").keys()
 
 
 @pytest.mark.parametrize("topics", [(), (b"\x01" * 32,), _log("Transfer(address,address,uint256)")])

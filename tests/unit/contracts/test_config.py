@@ -30,7 +30,9 @@ CONFIG = TaskConfig(
     bond=211,
     rate=212,
     round_budget=213,
-    schedule=Schedule(enrolment=214, training=215, reveal=216, evaluation=217, aggregation=218, closing=219),
+    evaluation_pool=214,
+    tolerance=215,
+    schedule=Schedule(enrolment=216, training=217, reveal=218, evaluation=219, aggregation=220, closing=221),
 )
 
 
@@ -47,4 +49,4 @@ def test_every_field_stands_where_the_contract_s_struct_has_it():
 
 def test_no_two_fields_could_be_mistaken_for_each_other():
     numbers = [value for value in CONFIG.to_abi() if isinstance(value, int) and value > 200]
-    assert len(numbers) == len(set(numbers)) == 19
+    assert len(numbers) == len(set(numbers)) == 21

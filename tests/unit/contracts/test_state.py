@@ -7,9 +7,9 @@ import pytest
 
 from bcfl.contracts import events as e
 from bcfl.contracts.errors import ForeignTask
+from bcfl.contracts.fold import fold
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import CancelReason, Phase
-from bcfl.contracts.state import fold
 
 
 def test_a_created_task_has_its_escrow_and_owns_its_genesis(story, content):

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task's state while events are being folded into it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from bcfl.contracts.ids import TrainerIndex
+from bcfl.contracts.state import RoundRecord, TaskState
+
+__all__ = ("Draft", "Handler")
+
+_MAPPINGS = (
+    "commitments",
+    "batches",
+    "updates",
+    "scores",
+    "credits",
+    "bond_shares",
+    "score_commitments",
+    "vectors",
+    "probes",
+    "evaluation_pay",
+    "model_votes",
+)
+
+
+class Draft:
+    """A state being changed: copies each mapping once a fold, however many events there are."""
+
+    def __init__(self, state: TaskState) -> None:
+        self.base = state
+        self.changes: dict[str, Any] = {}
+        self.members = dict(state.members)
+        self.rounds = dict(state.rounds)
+        self.owners = dict(state.owners)
+        self.index_of = dict(state.index_of)
+        self.proposals = dict(state.proposals)
+        self.evaluators = list(state.evaluators)
+        self.open_round: dict[str, Any] | None = None
+
+    def get(self, name: str) -> Any:  # noqa: ANN401 - any field of the state
+        """A field as it stands now; of those without an attribute here."""
+        return self.changes.get(name, getattr(self.base, name))
+
+    def finish(self) -> TaskState:
+        """The state after the changes."""
+        self._close_round()
+        return dataclasses.replace(
+            self.base,
+            members=MappingProxyType(self.members),
+            rounds=MappingProxyType(self.rounds),
+            owners=MappingProxyType(self.owners),
+            index_of=MappingProxyType(self.index_of),
+            proposals=MappingProxyType(self.proposals),
+            evaluators=tuple(self.evaluators),
+            **self.changes,
+        )
+
+    def member(self, index: TrainerIndex, **changes: Any) -> None:  # noqa: ANN401 - fields of MemberState
+        """Change a member."""
+        self.members[index] = dataclasses.replace(self.members[index], **changes)
+
+    def evaluator(self, place: int, **changes: Any) -> None:  # noqa: ANN401 - fields of EvaluatorState
+        """Change an evaluator of the list."""
+        self.evaluators[place] = dataclasses.replace(self.evaluators[place], **changes)
+
+    def record(self, number: int) -> dict[str, Any]:
+        """The round's fields with mutable mappings, until another round is asked for."""
+        if self.open_round is None or self.open_round["number"] != number:
+            self._close_round()
+            record = self.rounds[number]
+            self.open_round = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+            for name in _MAPPINGS:
+                self.open_round[name] = dict(self.open_round[name])
+        return self.open_round
+
+    def _close_round(self) -> None:
+        if self.open_round is not None:
+            self.rounds[self.open_round["number"]] = RoundRecord(**self.open_round)
+            self.open_round = None
+
+    def activate_evaluator(self) -> None:
+        """Whoever bonds later waits for the next removal, also one who stands before it in the list."""
+        bonded = (n for n, one in enumerate(self.evaluators) if one.bond is not None and not one.removed)
+        self.changes["active_evaluator"] = next(bonded, None)
+
+    def book(self, shares: Mapping[TrainerIndex, int], total: int) -> None:
+        """Move ``total`` from escrow to members."""
+        self.earn(shares)
+        self.changes["escrow"] = self.get("escrow") - total
+        if total:
+            self.changes["bonus"] = 0
+
+    def earn(self, shares: Mapping[TrainerIndex, int]) -> None:
+        """Members are credited."""
+        for index, share in shares.items():
+            if share:
+                self.member(index, earned=self.members[index].earned + share)
+
+    def slash(self, amount: int) -> None:
+        """A stake or a bond joins the escrow."""
+        self.changes["slashed"] = self.get("slashed") + amount
+        self.to_next_budget(amount)
+
+    def to_next_budget(self, amount: int) -> None:
+        """Slashed and forfeited amounts join the next round's budget."""
+        self.changes["escrow"] = self.get("escrow") + amount
+        self.changes["bonus"] = self.get("bonus") + amount
+
+
+Handler = Callable[[Draft, Any], None]
+"""Folds one event of a kind."""

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pure fold of events into a task's state: used by agents, audit, replay and views alike.
+
+Here is what every task has in common; who scores and how scores settle is in ``crowd_fold`` and ``consortium_fold``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from bcfl.contracts import consortium_fold, crowd_fold
+from bcfl.contracts import events as e
+from bcfl.contracts.draft import Draft, Handler
+from bcfl.contracts.errors import ForeignTask
+from bcfl.contracts.ids import TrainerIndex
+from bcfl.contracts.phases import Kind, Phase
+from bcfl.contracts.state import CommittedEntry, MemberState, RoundRecord, TaskState, UpdateRecord
+
+__all__ = ("fold",)
+
+
+def fold(state: TaskState, events: Iterable[e.Event]) -> TaskState:
+    """The state after these events of the task, in their order.
+
+    Raises:
+        ForeignTask: an event comes from another contract.
+    """
+    draft = Draft(state)
+    handlers = _HANDLERS[state.kind]
+    for event in events:
+        if event.origin.address != state.address:
+            raise ForeignTask(
+                f"An event of {event.origin.address} cannot be folded into task {state.address}."
+            )
+        handler = handlers.get(type(event))
+        if handler is not None:
+            handler(draft, event)
+    return draft.finish()
+
+
+def _joined(draft: Draft, event: e.TrainerJoined) -> None:
+    bond = draft.base.config.bond if draft.base.kind is Kind.CONSORTIUM else 0
+    draft.members[event.index] = MemberState(account=event.account, stake=event.stake, bond=bond)
+    draft.index_of[event.account] = event.index
+
+
+def _left(draft: Draft, event: e.TrainerLeft) -> None:
+    draft.member(event.index, active=False, suspended_until=None, stake=0)
+    _leave_cohort(draft, event.index)
+
+
+def _leave_cohort(draft: Draft, index: TrainerIndex) -> None:
+    """Who goes while others train is not waited for, unless it has committed."""
+    if draft.get("phase") is Phase.TRAINING:
+        record = draft.record(draft.get("round"))
+        if index not in record["commitments"] and index not in record["updates"]:
+            record["cohort"] = tuple(one for one in record["cohort"] if one != index)
+
+
+def _suspended(draft: Draft, event: e.TrainerSuspended) -> None:
+    draft.member(event.index, suspended_until=event.until_round)
+    record = draft.record(event.round)
+    record["suspended"] = (*record["suspended"], event.index)
+
+
+def _reinstated(draft: Draft, event: e.TrainerReinstated) -> None:
+    draft.member(event.index, suspended_until=None)
+
+
+def _ejected(draft: Draft, event: e.TrainerEjected) -> None:
+    earned = draft.members[event.index].earned - event.forfeited
+    draft.member(event.index, active=False, suspended_until=None, ejected_round=event.round, earned=earned)
+    draft.to_next_budget(event.forfeited)
+    record = draft.record(event.round)
+    record["ejected"] = (*record["ejected"], event.index)
+    _leave_cohort(draft, event.index)  # a consortium's members may be expelled at any time
+
+
+def _slashed(draft: Draft, event: e.StakeSlashed) -> None:
+    draft.member(event.index, stake=0)
+    draft.slash(event.amount)
+
+
+def _stake_returned(draft: Draft, event: e.StakeReturned) -> None:
+    draft.member(event.index, stake=0)
+
+
+def _withdrawn(draft: Draft, event: e.RewardWithdrawn) -> None:
+    draft.member(event.index, withdrawn=draft.members[event.index].withdrawn + event.amount)
+
+
+def _round_started(draft: Draft, event: e.RoundStarted) -> None:
+    draft.changes |= {"round": event.round, "phase": Phase.TRAINING, "deadline": event.deadline}
+    draft.rounds[event.round] = RoundRecord(
+        number=event.round,
+        start_model=event.model,
+        cohort=event.cohort,
+        suspended_before=tuple(
+            index for index, member in draft.members.items() if member.suspended_until is not None
+        ),
+    )
+    if event.round == 1:
+        draft.activate_evaluator()
+
+
+def _phase_started(draft: Draft, event: e.PhaseStarted) -> None:
+    draft.changes |= {"phase": event.phase, "deadline": event.deadline}
+
+
+def _committed(draft: Draft, event: e.UpdatesCommitted) -> None:
+    record = draft.record(event.round)
+    record["batches"][event.batch] = event.raw
+    for place, (index, commitment) in enumerate(event.entries):
+        record["commitments"][index] = CommittedEntry(
+            commitment=commitment, position=event.first_position + place, batch=event.batch, place=place
+        )
+
+
+def _submitted(draft: Draft, event: e.UpdateSubmitted) -> None:
+    record = draft.record(event.round)
+    owned = True
+    digest = event.content.digest
+    if draft.base.config.unique_digests:
+        owner = draft.owners.get(digest)
+        if owner is not None:
+            owner_round, owner_position, owner_index = owner
+            if owner_index is None or owner_round < event.round or owner_position < event.position:
+                owned = False
+            else:
+                former = record["updates"][owner_index]
+                record["updates"][owner_index] = dataclasses.replace(former, owned=False)
+        if owned:
+            draft.owners[digest] = (event.round, event.position, event.index)
+    record["updates"][event.index] = UpdateRecord(content=event.content, position=event.position, owned=owned)
+
+
+def _cancel_requested(draft: Draft, _event: e.CancelRequested) -> None:
+    draft.changes["cancel_requested"] = True
+
+
+def _completed(draft: Draft, _event: e.TaskCompleted) -> None:
+    draft.changes["phase"] = Phase.COMPLETED
+
+
+def _cancelled(draft: Draft, event: e.TaskCancelled) -> None:
+    draft.changes |= {"phase": Phase.CANCELLED, "cancel_reason": event.reason}
+
+
+def _escrow_returned(draft: Draft, event: e.EscrowReturned) -> None:
+    draft.changes |= {
+        "returned": (draft.get("returned") or 0) + event.amount,
+        "escrow": draft.get("escrow") - event.amount,
+    }
+
+
+_COMMON: dict[type[e.Event], Handler] = {
+    e.CancelRequested: _cancel_requested,
+    e.EscrowReturned: _escrow_returned,
+    e.PhaseStarted: _phase_started,
+    e.RewardWithdrawn: _withdrawn,
+    e.RoundStarted: _round_started,
+    e.StakeReturned: _stake_returned,
+    e.StakeSlashed: _slashed,
+    e.TaskCancelled: _cancelled,
+    e.TaskCompleted: _completed,
+    e.TrainerEjected: _ejected,
+    e.TrainerJoined: _joined,
+    e.TrainerLeft: _left,
+    e.TrainerReinstated: _reinstated,
+    e.TrainerSuspended: _suspended,
+    e.UpdateSubmitted: _submitted,
+    e.UpdatesCommitted: _committed,
+}
+_HANDLERS = {
+    Kind.CROWDSOURCING: _COMMON | crowd_fold.HANDLERS,
+    Kind.CONSORTIUM: _COMMON | consortium_fold.HANDLERS,
+}
