@@ -21,6 +21,7 @@ import bcfl.models.attacks.copying
 import bcfl.models.attacks.data
 import bcfl.models.attacks.free_riding
 import bcfl.models.attacks.poisoning
+import bcfl.models.data.heart_disease
 import bcfl.models.data.mnist
 import bcfl.models.data.partition
 import bcfl.models.data.synthetic
@@ -30,6 +31,7 @@ import bcfl.models.defences.pipeline
 import bcfl.models.defences.published
 import bcfl.models.networks.cnn
 import bcfl.models.networks.mlp
+import bcfl.models.networks.tabular
 import bcfl.models.scoring.first_order
 import bcfl.models.scoring.fitted
 import bcfl.models.scoring.marginal

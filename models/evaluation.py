@@ -22,11 +22,17 @@ _CHUNK = 250
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Mean cross-entropy a sample in nats, and the share of samples whose largest logit is the true class."""
+    """Mean cross-entropy a sample in nats, and the share of samples whose largest logit is the true class.
+
+    ``probability``: the mean probability that the model gives to the true class, 0 to 1; ``balanced_probability``: the
+    same with every class that is there counting alike.
+    """
 
     loss: float
     accuracy: float
     samples: int
+    probability: float = 0.0
+    balanced_probability: float = 0.0
 
 
 def evaluate(
@@ -51,6 +57,8 @@ def evaluate(
 
     module.eval()
     loss = torch.zeros((), dtype=torch.float64, device=samples.device)
+    chances: list[torch.Tensor] = []
+    classes: list[torch.Tensor] = []
     correct = torch.zeros((), dtype=torch.int64, device=samples.device)
     with torch.inference_mode():
         for chunk in torch.split(indices, _CHUNK):
@@ -58,9 +66,20 @@ def evaluate(
                 raise JobCancelled
             inputs, targets = samples.batch(chunk)
             logits = module(inputs)
-            loss += torch.nn.functional.cross_entropy(logits, targets, reduction="none").sum(
-                dtype=torch.float64
-            )
+            each = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+            loss += each.sum(dtype=torch.float64)
+            chances.append(each.double().neg().exp())
+            classes.append(targets)
             correct += (logits.argmax(dim=1) == targets).sum()
     count = len(indices)
-    return Evaluation(loss=loss.item() / count, accuracy=int(correct.item()) / count, samples=count)
+    chance = torch.cat(chances)
+    # bincount adds in the order of the samples, whatever the number of threads
+    by_class = torch.bincount(torch.cat(classes), weights=chance)
+    there = torch.bincount(torch.cat(classes))
+    return Evaluation(
+        loss=loss.item() / count,
+        accuracy=int(correct.item()) / count,
+        samples=count,
+        probability=chance.sum().item() / count,
+        balanced_probability=(by_class / there)[there > 0].mean().item(),
+    )

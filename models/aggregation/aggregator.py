@@ -53,7 +53,11 @@ class Aggregate:
 
 
 class Aggregator(Protocol):
-    """An entry of kind ``aggregator``: a frozen dataclass whose fields are its parameters."""
+    """An entry of kind ``aggregator``: a frozen dataclass whose fields are its parameters.
+
+    One that asks for ``loss`` or ``root`` says so by a class variable ``private = True``: members of a consortium, who have
+    no samples in common, cannot agree on its model.
+    """
 
     def game_weights(self, samples: Sequence[int]) -> tuple[int, ...]:
         """Integer weights of the updates before any score is known, for the game that makes the scores.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import anyio.to_thread
 import numpy as np
@@ -30,6 +31,8 @@ class FLTrust(RobustRule):
 
     The evaluator trains from the round's start on its own samples. Where nobody points its way the model is kept.
     """
+
+    private: ClassVar[bool] = True
 
     async def combine(self, models: tuple[Weights, ...], made: AggregationRound) -> Aggregate:
         """Integers are in proportion to the cosines."""

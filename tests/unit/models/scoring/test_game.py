@@ -34,6 +34,9 @@ async def test_scores_by_accuracy_are_those_of_the_game_of_accuracies(name, make
         return 0.1 + 0.2 * coalition.bit_count() ** 0.5
 
     by_accuracy = await create("score", name, {"value": "accuracy"}).scores(make_round(4), make_engine(value))
+    for other in ("probability", "balanced_probability"):
+        found = await create("score", name, {"value": other}).scores(make_round(4), make_engine(value))
+        assert found == by_accuracy
     by_loss = await create("score", name).scores(make_round(4), make_engine(value))
     # the made-up losses are 10 − accuracy
     assert by_accuracy == pytest.approx(by_loss)

@@ -56,7 +56,7 @@ async def test_members_who_do_not_interact_get_what_they_bring(score, make_engin
 
 
 @pytest.mark.parametrize("score", _SAMPLED, ids=lambda score: type(score).__name__)
-@pytest.mark.parametrize("value", ["loss", "accuracy"])
+@pytest.mark.parametrize("value", ["loss", "accuracy", "probability"])
 @pytest.mark.asyncio
 async def test_values_are_near_exact_ones_and_sum_to_everybodys(score, value, make_engine, make_round):
     exact = await Shapley().scores(make_round(8), make_engine(_uneven))
