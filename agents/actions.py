@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bcfl.contracts.calls import Call
+from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
 
 __all__ = ("Action", "Transact", "View", "WakeAt", "Work")
@@ -28,6 +29,11 @@ class View:
     now: int
     """Timestamp of the newest block, or a later one that the agent slept for; in seconds."""
 
+    def is_final(self, round_number: int, phase: Phase) -> bool:
+        """Whether the task is in this phase of this round, and no reorganisation can change that any more."""
+        final = self.final
+        return final is not None and final.round == round_number and final.phase is phase
+
 
 @dataclass(frozen=True, kw_only=True)
 class Transact:
@@ -38,6 +44,8 @@ class Transact:
     call: Call
     evidence: Mapping[str, Any] = field(default_factory=dict)
     """What the event log shows of the decision."""
+    spare_gas: int = 0
+    """Beyond the node's estimate: whose call comes last in a phase also pays for what follows."""
 
 
 @dataclass(frozen=True, kw_only=True)

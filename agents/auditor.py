@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bcfl.agents.comparison import Comparison, Finding
 from bcfl.agents.evaluation import REPORT_BYTES, RoundEvaluator
+from bcfl.agents.final_account import account_findings, accounts_checked
 from bcfl.agents.retrieval import Retrieval
 from bcfl.agents.selection import rank
 from bcfl.contracts import events as e
@@ -19,10 +20,11 @@ from bcfl.contracts import settlement
 from bcfl.contracts.commitments import validation_commitment
 from bcfl.contracts.errors import MalformedReport, MalformedSpecification
 from bcfl.contracts.evaluation_report import EvaluationReport
+from bcfl.contracts.fold import fold
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
 from bcfl.contracts.phases import Selection
 from bcfl.contracts.specification import Specification
-from bcfl.contracts.state import RoundRecord, TaskState, fold
+from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.errors import ContractError, ModelError, RegistryError
 from bcfl.storage.content_id import cid_text
 from bcfl.storage.errors import FetchError
@@ -126,21 +128,8 @@ class Auditor:
         """Once the task has ended: everybody got what they earned, and what came in went out."""
         if not state.ended:
             return
-        for member in state.members.values():
-            self._checked += 1
-            if member.withdrawn != member.earned:
-                name = self._names.get(member.account, member.account)
-                self._find(
-                    0, f"tokens of {name}", f"{member.withdrawn} was paid, {member.earned} earned (10⁻⁹)"
-                )
-        paid = sum(member.withdrawn for member in state.members.values())
-        self._checked += 1
-        if paid + (state.returned or 0) != state.budget + state.slashed:
-            self._find(
-                0,
-                "tokens",
-                f"paid {paid} + returned {state.returned} is not budget {state.budget} + slashed {state.slashed} (10⁻⁹)",
-            )
+        self._checked += accounts_checked(state)
+        self._findings += account_findings(state, self._names)
         for place, evaluator in enumerate(state.evaluators):
             if state.config.public_audit and evaluator.served and not evaluator.opened:
                 self._find(

@@ -187,12 +187,13 @@ class Conduct:
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What an evaluator is about to post: scores (10⁻⁹) of every revealed member, sanctions, and the model's bytes."""
+    """What an evaluator is about to post: scores (10⁻⁹) of every revealed member, sanctions, a consortium's probe."""
 
     scores: Mapping[TrainerIndex, int]
-    sanctions: tuple[tuple[TrainerIndex, int, int], ...]
+    sanctions: tuple[tuple[TrainerIndex, int, int], ...] = ()
     """Index, rounds (0 ejects) and reason code of each."""
-    model: bytes
+    probe: bytes = b""
+    """32 bytes that show that every update was run; in a consortium alone."""
 
 
 class HonestJudge:
@@ -215,6 +216,10 @@ class HonestJudge:
         """What to post in place of an honest evaluation of the state's round. ``friends``: its circle's members."""
         return judgement
 
+    def name_model(self, model: bytes, *, rng: np.random.Generator) -> bytes:  # noqa: ARG002 - for descendants
+        """The aggregation stage: the model that it names, given the one that the scores and updates lead to."""
+        return model
+
     async def publish(self, model: bytes, store: ContentStore) -> ContentId:
         """Make the model available."""
         return await store.put(model)
@@ -230,3 +235,7 @@ class JudgeConduct:
     judge: HonestJudge = HONEST_JUDGE
     seeds: Seeds = field(default_factory=lambda: Seeds(0))
     circle: Circle | None = None
+
+    def friends(self, state: TaskState) -> frozenset[TrainerIndex]:
+        """The indices of its circle's members."""
+        return frozenset(self.circle.indices(state).values()) if self.circle is not None else frozenset()

@@ -5,19 +5,29 @@
 
     AgentError
     ├── AgentBroken          an agent failed too often and is not restarted any more
-    └── UpdateLost           a commitment stands on chain and the journal does not have its update
+    ├── ModelDisagreement    a consortium agreed on another model than this member computed
+    ├── UpdateLost           a commitment stands on chain and the journal does not have its update
+    └── UpdateUnavailable    an update that counts in the next model cannot be had
 """
 
 from __future__ import annotations
 
 from bcfl.errors import AgentError
 
-__all__ = ("AgentBroken", "UpdateLost")
+__all__ = ("AgentBroken", "ModelDisagreement", "UpdateLost", "UpdateUnavailable")
 
 
 class AgentBroken(AgentError):
     """An agent failed too often; its log says why."""
 
 
+class ModelDisagreement(AgentError):
+    """A consortium agreed on another model than this member computed from the same updates: it must not train on."""
+
+
 class UpdateLost(AgentError):
     """A commitment of this agent stands on chain, but its journal does not have the update."""
+
+
+class UpdateUnavailable(AgentError):
+    """An update that counts in a consortium's next model cannot be had here, so the model cannot be computed."""

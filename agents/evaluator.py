@@ -220,14 +220,14 @@ class Evaluator:
             round_number=work.round,
             max_update_size=work.max_update_size,
         )
-        judgement = self._judged(work, outcome)
+        judgement, named = self._judged(work, outcome)
         for index, record in work.updates:
             if index in outcome.validation_loss:
                 # Whoever repeats the round must find what was examined, a cheat's update above all; a member who took it
                 # away since is no reason to fail.
                 with contextlib.suppress(FetchError):
                     await self._store.pin(record.content)
-        model = await self._conduct.judge.publish(judgement.model, self._store)
+        model = await self._conduct.judge.publish(named, self._store)
         if self._conduct.judge is HONEST_JUDGE:
             await self._store.pin(model)
         report = EvaluationReport(
@@ -261,17 +261,16 @@ class Evaluator:
         )
         return Evaluation(scores=judgement.scores, model=model, report=stored, sanctions=judgement.sanctions)
 
-    def _judged(self, work: Evaluate, outcome: RoundEvaluation) -> Judgement:
-        """What is posted: what was found, unless the evaluator misbehaves."""
-        circle = self._conduct.circle
-        friends = circle.indices(work.state).values() if circle is not None else ()
-        seed = self._conduct.seeds.integer("judge", self.name, work.round)
-        return self._conduct.judge.judge(
-            Judgement(scores=outcome.scores, sanctions=outcome.sanctions, model=outcome.model),
+    def _judged(self, work: Evaluate, outcome: RoundEvaluation) -> tuple[Judgement, bytes]:
+        """What is posted, and the model's bytes: what was found, unless the evaluator misbehaves."""
+        rng = np.random.default_rng(self._conduct.seeds.integer("judge", self.name, work.round))
+        judgement = self._conduct.judge.judge(
+            Judgement(scores=outcome.scores, sanctions=outcome.sanctions),
             state=work.state,
-            friends=frozenset(friends),
-            rng=np.random.default_rng(seed),
+            friends=self._conduct.friends(work.state),
+            rng=rng,
         )
+        return judgement, self._conduct.judge.name_model(outcome.model, rng=rng)
 
     def _tell(self, name: str, round_number: int, **evidence: Any) -> None:  # noqa: ANN401 - event log values
         self._observer.decided(

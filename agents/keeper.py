@@ -41,6 +41,10 @@ def _settle(state: TaskState) -> list[Action]:
         call = calls.withdraw(state.address, members)
         # Named after its members: another chunk is another action.
         actions.append(Transact(round=state.round, name=f"withdraw:{members[0]}", call=call))
+    for index, member in sorted(state.members.items()):
+        if member.bond:  # a consortium's member may be gone for good
+            call = calls.withdraw_bond(state.address, evaluator=index)
+            actions.append(Transact(round=state.round, name=f"withdraw_bond:{index}", call=call))
     if state.returned is None:
         actions.append(Transact(round=state.round, name="refund", call=calls.refund(state.address)))
     return actions

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -50,6 +50,12 @@ class LearningEngine(ScoringEngine, Protocol):
 
     async def train(self, job: TrainingJob) -> TrainingResult:
         """Train a model."""
+        ...
+
+    async def outputs(
+        self, network: Network, models: Sequence[Weights], samples: Samples
+    ) -> npt.NDArray[np.float32]:
+        """Logits (models, n, classes) on samples that are sent along."""
         ...
 
     async def evaluate(

@@ -22,9 +22,13 @@ __all__ = ("Prepare", "Publication", "Publisher", "decide")
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
-    """A task as its publisher wants it; ``budget`` in 10⁻⁹ token."""
+    """A task as its publisher wants it; ``budget`` in 10⁻⁹ token.
+
+    ``evaluators``: in a consortium its founding members, who alone may join until they vote on others.
+    """
 
     factory: Address
+    kind: Kind = Kind.CROWDSOURCING
     config: TaskConfig
     evaluators: tuple[Address, ...]
     budget: int
@@ -44,7 +48,7 @@ def decide(view: View, publication: Publication, results: Mapping[Work, Any]) ->
         return [prepare]
     call = calls.create_task(
         publication.factory,
-        kind=Kind.CROWDSOURCING,
+        kind=publication.kind,
         config=publication.config,
         evaluators=publication.evaluators,
         budget=publication.budget,

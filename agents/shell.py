@@ -155,14 +155,18 @@ class Shell:
             round_number=action.round,
             evidence=action.evidence,
         )
-        await self._owner.submit(Intent(key=key, to=action.call.to, data=action.call.data))
+        await self._owner.submit(
+            Intent(key=key, to=action.call.to, data=action.call.data, spare_gas=action.spare_gas)
+        )
 
     def outcome(self, outcome: Outcome) -> None:
         """What became of a transaction; a refused one may be wanted again after the next block."""
         reason = error_name(outcome.reason) if isinstance(outcome.reason, bytes) else outcome.reason
         if outcome.status is not OutcomeStatus.INCLUDED:
             self._submitted.discard(outcome.key)
-            _log.warning(
+            # That others were quicker is no fault: a vote after the deciding one, a call of a phase that has ended.
+            overtaken = outcome.status is OutcomeStatus.REVERTED
+            (_log.info if overtaken else _log.warning)(
                 "transaction_refused", agent=self.role.name, action=outcome.key.action, reason=reason
             )
         self._observer.transacted(

@@ -10,7 +10,7 @@ import anyio
 import structlog
 
 from bcfl.agents.activity import Activity
-from bcfl.agents.errors import AgentBroken
+from bcfl.agents.errors import AgentBroken, ModelDisagreement
 from bcfl.chain.errors import CallTimeout, ConnectionLost, NodeUnreachable, RpcError
 from bcfl.errors import ChainError
 
@@ -41,6 +41,7 @@ async def supervise(
 
     Raises:
         AgentBroken: it failed too often; the last failure is the cause.
+        ModelDisagreement: its model is not the one that was agreed on.
         ChainError: the node, the pump or the journal failed, which no restart of one agent mends.
     """
     failures = 0
@@ -55,6 +56,9 @@ async def supervise(
                 continue
             if cause is not None:
                 raise cause from error
+            disagreement = next((p for p in _leaves(error) if isinstance(p, ModelDisagreement)), None)
+            if disagreement is not None:
+                raise disagreement from error  # computed again, it would be the same
             if anyio.current_time() - started > policy.forgiven_after_s:
                 failures = 0
             failures += 1

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from bcfl.contracts import calls
 from bcfl.contracts.calls import Permit
 from bcfl.contracts.commitments import commitment, salt_for
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
-from bcfl.contracts.phases import Phase
+from bcfl.contracts.phases import Kind, Phase
 from bcfl.contracts.state import TaskState
 from bcfl.errors import ContractError, RegistryError
 from bcfl.models.errors import InvalidHyperparameters, MalformedUpdate, SchemaMismatch
@@ -32,7 +32,18 @@ from bcfl.seeds import Seeds
 from bcfl.storage.content_id import cid_text, content_id
 from bcfl.storage.errors import FetchError
 
-__all__ = ("AllowStake", "Publish", "Train", "Trainer", "TrainerIdentity", "Update", "decide")
+__all__ = (
+    "AllowStake",
+    "Core",
+    "Publish",
+    "Train",
+    "Trainer",
+    "TrainerIdentity",
+    "Update",
+    "decide",
+    "join",
+    "take_part",
+)
 
 _UNUSABLE = (
     FetchError,
@@ -59,7 +70,7 @@ class TrainerIdentity:
 
 @dataclass(frozen=True, kw_only=True)
 class AllowStake(Work):
-    """Sign a permit for the stake."""
+    """Sign a permit for what joining takes: the stake, and in a consortium the bond."""
 
     task: Address
     token: Address
@@ -102,13 +113,38 @@ def decide(view: View, me: TrainerIdentity, results: Mapping[Work, Any]) -> list
         return []
     index = state.index_of.get(me.address)
     if index is None:
-        # A call that arrives before its task, after a reorganisation, would succeed and do nothing.
-        return _join(state, me, results) if view.final is not None else []
+        return join(view, state, me, results)
     if state.round == 0 or state.phase not in {Phase.TRAINING, Phase.REVEAL, Phase.CLOSING}:
         return []
     vetting, usable = decide_objection(view, state, index, results)
-    if state.phase is Phase.CLOSING or not usable:
-        return vetting
+    return [*vetting, *take_part(view, state, index, me, results)] if usable else vetting
+
+
+def join(view: View, state: TaskState, me: TrainerIdentity, results: Mapping[Work, Any]) -> list[Action]:
+    """What somebody wants who is no member yet."""
+    if view.final is None:
+        return []  # a call that arrives before its task, after a reorganisation, would succeed and do nothing
+    if state.phase >= Phase.CLOSING or len(state.active_members) >= state.config.capacity:
+        return []
+    if me.turn is not None and len(state.members) < me.turn:
+        return []
+    # Who judges in a consortium is bound as an evaluator is.
+    deposit = state.config.stake + (state.config.bond if state.kind is Kind.CONSORTIUM else 0)
+    permit = calls.NO_PERMIT
+    if deposit:
+        allow = AllowStake(round=0, task=state.address, token=state.token, amount=deposit)
+        if allow not in results:
+            return [allow]
+        permit = results[allow]
+    return [Transact(round=0, name="join", call=calls.join(state.address, me.address, permit=permit))]
+
+
+def take_part(
+    view: View, state: TaskState, index: TrainerIndex, me: TrainerIdentity, results: Mapping[Work, Any]
+) -> list[Action]:
+    """What a member wants of a round's training: train and commit, then publish and open."""
+    if state.phase not in {Phase.TRAINING, Phase.REVEAL}:
+        return []
     train = Train(
         round=state.round,
         task=state.address,
@@ -118,23 +154,8 @@ def decide(view: View, me: TrainerIdentity, results: Mapping[Work, Any]) -> list
         state=state,
     )
     if state.phase is Phase.TRAINING:
-        return [*vetting, *_contribute(state, index, me, train, results)]
+        return _contribute(state, index, me, train, results)
     return _open(view, state, index, me, train, results)
-
-
-def _join(state: TaskState, me: TrainerIdentity, results: Mapping[Work, Any]) -> list[Action]:
-    if state.phase >= Phase.CLOSING or len(state.active_members) >= state.config.capacity:
-        return []
-    if me.turn is not None and len(state.members) < me.turn:
-        return []
-    stake = state.config.stake
-    permit = calls.NO_PERMIT
-    if stake:
-        allow = AllowStake(round=0, task=state.address, token=state.token, amount=stake)
-        if allow not in results:
-            return [allow]
-        permit = results[allow]
-    return [Transact(round=0, name="join", call=calls.join(state.address, me.address, permit=permit))]
 
 
 def _contribute(
@@ -216,6 +237,9 @@ def _open(
     return [train, publish, Transact(round=state.round, name="reveal", call=call, evidence=evidence)]
 
 
+Core = Callable[[View, TrainerIdentity, Mapping[Work, Any]], list[Action]]
+
+
 class Trainer:
     """A trainer's hands; each step is a method of its own, so that a behaviour can take its place.
 
@@ -226,9 +250,9 @@ class Trainer:
         seeds: its randomness.
         conduct: its behaviour, honest by default.
         vetting: checks evaluations; agents of one process share it.
+        core: decides; a consortium's member has another one.
+        role: what it is called in the event log.
     """
-
-    role = "trainer"
 
     def __init__(
         self,
@@ -246,8 +270,12 @@ class Trainer:
         observer: Observer,
         conduct: Conduct | None = None,
         vetting: Vetting | None = None,
+        core: Core = decide,
+        role: str = "trainer",
     ) -> None:
         self.name = identity.name
+        self.role = role
+        self._core = core
         self.identity = identity
         self._conduct = conduct or Conduct()
         self._told: set[int] = set()
@@ -266,7 +294,7 @@ class Trainer:
 
     def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:
         """All that it wants now."""
-        actions = decide(view, self.identity, results)
+        actions = self._core(view, self.identity, results)
         state = view.seen
         if state is None:
             return actions

@@ -26,7 +26,20 @@ from bcfl.contracts.state import TaskState
 from bcfl.registry import register
 from bcfl.storage.content_id import content_id
 
-__all__ = ("Bias", "Ejector", "Equivocator", "Inverter", "RandomScores", "SelfDealer", "Withholder")
+__all__ = (
+    "Bias",
+    "Copycat",
+    "Ejector",
+    "Equivocator",
+    "Inverter",
+    "RandomScores",
+    "SelfDealer",
+    "Uniform",
+    "Withholder",
+)
+
+
+_NO_PROBE = bytes(32)
 
 
 def _rescored(judgement: Judgement, scores: dict[TrainerIndex, int], state: TaskState) -> Judgement:
@@ -34,6 +47,10 @@ def _rescored(judgement: Judgement, scores: dict[TrainerIndex, int], state: Task
     updates = state.current.updates
     allowed = {index: score if updates[index].owned else 0 for index, score in sorted(scores.items())}
     return dataclasses.replace(judgement, scores=allowed)
+
+
+def _probed(judgement: Judgement, probe: bool) -> Judgement:
+    return judgement if probe else dataclasses.replace(judgement, probe=_NO_PROBE)
 
 
 @register("judge", "bias", source="2CP: one evaluator, signed scores without bounds (E6)")
@@ -127,7 +144,56 @@ class RandomScores(HonestJudge):
     ) -> Judgement:
         """Dice."""
         scores = {index: int(rng.uniform(0, self.highest) * SCORE_UNIT) for index in sorted(judgement.scores)}
-        return _rescored(judgement, scores, state)
+        return _rescored(dataclasses.replace(judgement, probe=_NO_PROBE), scores, state)
+
+
+@register(
+    "judge", "uniform", source="adversarial catalogue, evaluators: flat scores (VBFL, Chen et al., 2021)"
+)
+@dataclass(frozen=True, kw_only=True)
+class Uniform(HonestJudge):
+    """Posts the same score for everybody, without a look; ``probe``: it runs a consortium's probe nevertheless."""
+
+    score: float = 0.1
+    probe: bool = False
+
+    misbehaves = True
+
+    def judge(
+        self,
+        judgement: Judgement,
+        *,
+        state: TaskState,
+        friends: frozenset[TrainerIndex],  # noqa: ARG002 - it has none
+        rng: np.random.Generator,  # noqa: ARG002 - nothing random
+    ) -> Judgement:
+        """All alike."""
+        scores = dict.fromkeys(judgement.scores, round(self.score * SCORE_UNIT))
+        return _rescored(_probed(judgement, self.probe), scores, state)
+
+
+@register("judge", "copycat", source="weight copying in bittensor (adversarial catalogue, evaluators)")
+@dataclass(frozen=True, kw_only=True)
+class Copycat(HonestJudge):
+    """Posts the scores of the round before, without a look; ``probe``: it runs a consortium's probe nevertheless."""
+
+    probe: bool = False
+
+    misbehaves = True
+
+    def judge(
+        self,
+        judgement: Judgement,
+        *,
+        state: TaskState,
+        friends: frozenset[TrainerIndex],  # noqa: ARG002 - it has none
+        rng: np.random.Generator,  # noqa: ARG002 - nothing random
+    ) -> Judgement:
+        """What was agreed last; the same score for everybody where nothing was."""
+        past = (record.scores for number, record in sorted(state.rounds.items()) if number < state.round)
+        last = next((scores for scores in reversed(list(past)) if scores), {})
+        scores = {index: last.get(index, 0) if last else SCORE_UNIT for index in judgement.scores}
+        return _rescored(_probed(judgement, self.probe), scores, state)
 
 
 @register(
@@ -135,7 +201,10 @@ class RandomScores(HonestJudge):
 )
 @dataclass(frozen=True, kw_only=True)
 class Withholder(HonestJudge):
-    """Bonds and never evaluates: the evaluation phase lasts until its deadline, half its bond and its place are lost."""
+    """Bonds and never evaluates: the evaluation phase lasts until its deadline, half its bond and its place are lost.
+
+    In a consortium it commits to its scores and never opens them, which costs the bond and its reward of the round.
+    """
 
     misbehaves = True
 
@@ -145,7 +214,8 @@ class Withholder(HonestJudge):
             action
             for action in actions
             if not (
-                isinstance(action, Evaluate) or (isinstance(action, Transact) and action.name == "evaluate")
+                isinstance(action, Evaluate)
+                or (isinstance(action, Transact) and action.name in {"evaluate", "reveal_scores"})
             )
         ]
 
@@ -165,21 +235,14 @@ class Equivocator(HonestJudge):
 
     misbehaves = True
 
-    def judge(
-        self,
-        judgement: Judgement,
-        *,
-        state: TaskState,  # noqa: ARG002 - whatever the round
-        friends: frozenset[TrainerIndex],  # noqa: ARG002
-        rng: np.random.Generator,
-    ) -> Judgement:
+    def name_model(self, model: bytes, *, rng: np.random.Generator) -> bytes:
         """The same file with other numbers in it."""
-        (length,) = struct.unpack_from("<Q", judgement.model)
-        head = judgement.model[: 8 + length]
-        values = np.frombuffer(judgement.model, dtype="<f4", offset=8 + length).astype(np.float64)
+        (length,) = struct.unpack_from("<Q", model)
+        head = model[: 8 + length]
+        values = np.frombuffer(model, dtype="<f4", offset=8 + length).astype(np.float64)
         spread = self.noise * np.sqrt(np.square(values).mean())
         other = (values + spread * rng.standard_normal(values.size)).astype("<f4")
-        return dataclasses.replace(judgement, model=head + other.tobytes())
+        return head + bytes(other.tobytes())
 
     async def publish(self, model: bytes, store: ContentStore) -> ContentId:
         """Name it, and keep it where ``what`` says so."""

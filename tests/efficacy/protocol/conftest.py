@@ -147,6 +147,46 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Played]:
     return launch
 
 
+@pytest.fixture(scope="session")
+def confer(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Played]:
+    """``confer(members, rounds=, samples=, **task)``: a consortium to the end; judges look at 30 % of their data."""
+
+    def launch(
+        members: list[dict[str, Any]], *, rounds: int = 2, samples: int = 1500, seed: int = 1, **task: Any
+    ) -> Played:
+        scenario = from_mapping(
+            {
+                "name": "consortium",
+                "seed": seed,
+                "task": {
+                    "kind": "consortium",
+                    "rounds": rounds,
+                    "network": {"name": "mlp", "hidden": 16},
+                    "training": {"batch_size": 20, "learning_rate": 0.02},
+                    "score": {"name": "shapley", "value": "balanced_probability"},
+                    "reward": {"mode": "round_budget", "per_round": "10", "budget": str(12 * rounds)},
+                    **task,
+                },
+                "data": {
+                    "dataset": {"name": "synthetic", "samples": samples, "test_samples": 200},
+                    "validation": {"share": 0.3},
+                },
+                "population": {"trainers": members},
+                "storage": {"kind": "directory"},
+                "compute": {"executor": "threads", "workers": 1},
+            }
+        )
+        out = tmp_path_factory.mktemp("consortium") / "run"
+
+        async def play_out() -> None:
+            await run(scenario, out=out)
+
+        anyio.run(play_out)
+        return Played(out)
+
+    return launch
+
+
 SEEDS = range(1, 6)
 _STUDENT_95 = 2.776  # four degrees of freedom, two-sided
 

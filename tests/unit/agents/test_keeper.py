@@ -11,7 +11,7 @@ from bcfl.agents.actions import View, WakeAt
 from bcfl.agents.keeper import Keeper, decide
 from bcfl.contracts import calls
 from bcfl.contracts import events as e
-from bcfl.contracts.phases import CancelReason, Phase
+from bcfl.contracts.phases import CancelReason, Kind, Phase
 
 
 def _wants(seen, *, now=0, final=None):
@@ -95,3 +95,12 @@ async def test_a_keeper_has_no_hands():
     assert keeper.decide(View(seen=None, final=None, now=0), {}) == []
     with pytest.raises(TypeError):
         await keeper.perform(None)
+
+
+def test_at_the_end_it_has_a_consortiums_bonds_returned(story):
+    tale = story(kind=Kind.CONSORTIUM, evaluators=3, bond=50, tolerance=10**9).enrol(3).start()
+    tale.tell(e.TaskCompleted).tell(e.BondReturned, evaluator=1, amount=50)
+    wanted = _wants(tale.state, now=1000, final=tale.state)
+    assert [action.call for action in wanted if action.name.startswith("withdraw_bond")] == [
+        calls.withdraw_bond(tale.state.address, evaluator=index) for index in (0, 2)
+    ]

@@ -42,7 +42,7 @@ def round_of(story):
 
 
 def _judged(judge, state, scores=(5 * UNIT, 3 * UNIT, 0), friends=(1,)):
-    judgement = Judgement(scores=dict(enumerate(scores)), sanctions=(), model=encode(MODEL, {"round": "1"}))
+    judgement = Judgement(scores=dict(enumerate(scores)), sanctions=())
     return judge.judge(judgement, state=state, friends=frozenset(friends), rng=np.random.default_rng(0))
 
 
@@ -94,9 +94,10 @@ def test_a_withholder_bonds_and_leaves_but_never_evaluates(round_of, content):
 
 
 def test_an_equivocator_names_another_sound_model(round_of):
-    judged = _judged(Equivocator(noise=0.5), round_of.state)
-    assert judged.scores == {0: 5 * UNIT, 1: 3 * UNIT, 2: 0}
-    other, metadata = decode(judged.model, SCHEMA)
+    judge = Equivocator(noise=0.5)
+    assert _judged(judge, round_of.state).scores == {0: 5 * UNIT, 1: 3 * UNIT, 2: 0}
+    named = judge.name_model(encode(MODEL, {"round": "1"}), rng=np.random.default_rng(0))
+    other, metadata = decode(named, SCHEMA)
     assert metadata == {"round": "1"}
     assert not np.allclose(other.vector, MODEL.vector)
 

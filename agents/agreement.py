@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a consortium's members agree on a model: each computes it, most must name the same, and nobody trains on another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bcfl.agents.actions import Action, Transact, View, Work
+from bcfl.agents.errors import ModelDisagreement
+from bcfl.contracts import calls
+from bcfl.contracts.ids import ZERO_ADDRESS, ContentId, TrainerIndex
+from bcfl.contracts.phases import Phase
+from bcfl.contracts.state import RoundRecord, TaskState, UpdateRecord
+from bcfl.storage.content_id import cid_text
+
+__all__ = ("AgreeModel", "Agreed", "decide_agreement", "verify")
+
+_ROUND_GAS = 300_000
+"""Whose vote decides ends the round and starts the next. What is not used is not paid."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgreeModel(Work):
+    """Compute the next model from exactly these updates and settled scores."""
+
+    updates: tuple[tuple[TrainerIndex, UpdateRecord], ...]
+    scores: tuple[tuple[TrainerIndex, int], ...]
+    start: ContentId
+    record: RoundRecord = field(compare=False)
+    state: TaskState = field(compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreed:
+    """The model as this member computed it, and the one that it names: another one only if it misbehaves."""
+
+    model: ContentId
+    named: ContentId
+
+
+def _agreeing(state: TaskState, record: RoundRecord) -> AgreeModel:
+    return AgreeModel(
+        round=record.number,
+        updates=tuple((target, record.updates[target]) for target in record.targets),
+        scores=tuple(sorted(record.scores.items())),
+        start=record.start_model,
+        record=record,
+        state=state,
+    )
+
+
+def decide_agreement(
+    view: View, state: TaskState, index: TrainerIndex, results: Mapping[Work, Any]
+) -> list[Action]:
+    """What a member of the cohort wants in Aggregation; with a named aggregator it confirms what that one proposed."""
+    record = state.current
+    work = _agreeing(state, record)
+    agreed: Agreed | None = results.get(work)
+    if index in record.model_votes or agreed is None or not view.is_final(state.round, Phase.AGGREGATION):
+        return [work]
+    leader = state.config.aggregator
+    if leader not in {ZERO_ADDRESS, state.members[index].account}:
+        proposed = record.model_votes.get(state.index_of.get(leader, TrainerIndex(-1)))
+        if proposed != agreed.named:
+            return [work]  # nothing is proposed yet, or nothing that it could confirm
+    call = calls.submit_model(state.address, round_number=state.round, model=agreed.named)
+    evidence = {"cid": cid_text(agreed.named)}
+    return [
+        work,
+        Transact(round=state.round, name="submit_model", call=call, evidence=evidence, spare_gas=_ROUND_GAS),
+    ]
+
+
+def verify(view: View, results: Mapping[Work, Any]) -> Iterator[Work]:
+    """Compute the last agreed model too, if that has not been done, and compare.
+
+    Raises:
+        ModelDisagreement: it is another one.
+    """
+    final = view.final
+    if final is None:
+        return
+    record = next(
+        (
+            final.rounds[number]
+            for number in (final.round, final.round - 1)
+            if number in final.rounds and final.rounds[number].finalized
+        ),
+        None,
+    )
+    if record is None or record.model is None or record.model not in record.model_votes.values():
+        return  # nobody voted, so the model was kept
+    work = _agreeing(final, record)
+    agreed: Agreed | None = results.get(work)
+    if agreed is not None and agreed.model != record.model:
+        raise ModelDisagreement(
+            f"In round {record.number} the consortium agreed on the model {cid_text(record.model)}, but this member computed "
+            f"{cid_text(agreed.model)} from the same updates: compare versions of bcfl, numpy and the processor before "
+            f"it takes part again."
+        )
+    yield work

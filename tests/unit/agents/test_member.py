@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a consortium's member wants in every phase."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from bcfl.agents.actions import Transact, View
+from bcfl.agents.agreement import Agreed, AgreeModel
+from bcfl.agents.ballots import Ballot
+from bcfl.agents.errors import ModelDisagreement
+from bcfl.agents.judging import JudgeRound
+from bcfl.agents.member import decide, decide_training
+from bcfl.agents.opinion import Opinion, decode_opinion, encode_opinion
+from bcfl.agents.trainer import Train, TrainerIdentity
+from bcfl.contracts import calls
+from bcfl.contracts import events as e
+from bcfl.contracts.commitments import score_commitment
+from bcfl.contracts.ids import Address
+from bcfl.contracts.phases import Kind, Phase
+
+CHAIN = 31337
+ME = TrainerIdentity(name="ann", address=Address(f"0x{1:040x}"), chain_id=CHAIN)
+STRANGER = dataclasses.replace(ME, address=Address(f"0x{77:040x}"))
+OPINION = Opinion(targets=(0, 1, 2), scores=(5, 7), probe=b"p" * 32, salt=b"s" * 16)
+
+
+def _consortium(story, **options):
+    return story(kind=Kind.CONSORTIUM, evaluators=3, rate=0, evaluation_pool=90, tolerance=10**9, **options)
+
+
+def _wants(seen, results=(), *, final=None, me=ME, ballots=()):
+    return decide(View(seen=seen, final=final, now=0), me, dict(results), ballots)
+
+
+def _judging(state):
+    record = state.current
+    updates = tuple((index, record.updates[index]) for index in record.targets)
+    return JudgeRound(round=state.round, index=state.index_of[ME.address], updates=updates, state=state)
+
+
+def _agreeing(state, number=None):
+    record = state.rounds[number or state.round]
+    return AgreeModel(
+        round=record.number,
+        updates=tuple((index, record.updates[index]) for index in record.targets),
+        scores=tuple(sorted(record.scores.items())),
+        start=record.start_model,
+        record=record,
+        state=state,
+    )
+
+
+def _hidden(state, opinion=OPINION):
+    return score_commitment(
+        chain_id=CHAIN,
+        task=state.address,
+        round_number=state.round,
+        index=0,
+        probe=opinion.probe,
+        scores=opinion.scores,
+        salt=opinion.salt,
+    )
+
+
+@pytest.fixture
+def evaluating(story):
+    """Three members have opened their updates."""
+    tale = _consortium(story).enrol(3).start().commit(0, 1, 2).phase(Phase.REVEAL)
+    return tale.submit(0, "a").submit(1, "b").submit(2, "c").phase(Phase.EVALUATION)
+
+
+@pytest.fixture
+def settled(evaluating):
+    """All have scored; the next model is to be agreed on."""
+    for index in range(3):
+        evaluating.opine(index)
+    evaluating.phase(Phase.SCORE_REVEAL)
+    for index in range(3):
+        evaluating.open_scores(index, (1, 1))
+    return evaluating.settle((400, 300, 300), 900, (0, 0, 0)).phase(Phase.AGGREGATION)
+
+
+def _agreed(content, name="model", named=None):
+    return Agreed(model=content(name), named=content(named or name))
+
+
+def test_only_who_is_allowed_joins(story):
+    state = _consortium(story).state
+    view = View(seen=state, final=state, now=0)
+    (join,) = decide_training(view, ME, {})
+    assert isinstance(join, Transact)
+    assert join.name == "join"
+    assert decide_training(view, STRANGER, {}) == []
+
+
+def test_a_member_trains_from_the_agreed_model_without_vetting_it(story):
+    state = _consortium(story).enrol(3).start().state
+    (train,) = decide_training(View(seen=state, final=state, now=0), ME, {})
+    assert isinstance(train, Train)
+    assert _wants(state, final=state) == []
+
+
+def test_scores_are_committed_once_the_updates_are_final(evaluating):
+    state = evaluating.state
+    work = _judging(state)
+    assert _wants(state, final=state) == [work]
+    assert _wants(state, {work: OPINION}) == [work]  # another set of updates could still come
+    _, commit = _wants(state, {work: OPINION}, final=state)
+    assert commit.call == calls.commit_scores(state.address, index=0, commitment=_hidden(state))
+    assert _wants(evaluating.opine(0, _hidden(state)).state, {work: OPINION}, final=state) == []
+
+
+def test_scores_are_opened_only_when_nobody_can_commit_any_more(evaluating):
+    work = _judging(evaluating.state)
+    evaluating.opine(0, _hidden(evaluating.state)).opine(1)
+    before = evaluating.state
+    revealing = evaluating.phase(Phase.SCORE_REVEAL).state
+    assert _wants(revealing, {work: OPINION}, final=before) == []
+    (opening,) = _wants(revealing, {work: OPINION}, final=revealing)
+    assert opening.call == calls.reveal_scores(
+        revealing.address, index=0, probe=OPINION.probe, scores=OPINION.scores, salt=OPINION.salt
+    )
+    assert _wants(evaluating.open_scores(0, (5, 7)).state, {work: OPINION}, final=revealing) == []
+
+
+def test_after_a_restart_the_opinion_comes_back_from_the_journal(evaluating):
+    evaluating.opine(0, _hidden(evaluating.state))
+    revealing = evaluating.phase(Phase.SCORE_REVEAL).state
+    assert _wants(revealing, final=revealing) == [_judging(revealing)]
+    assert decode_opinion(encode_opinion(OPINION), salt=OPINION.salt) == OPINION
+
+
+def test_who_has_not_committed_has_nothing_to_open(evaluating):
+    work = _judging(evaluating.state)
+    revealing = evaluating.opine(1).phase(Phase.SCORE_REVEAL).state
+    assert _wants(revealing, {work: OPINION}, final=revealing) == []
+
+
+def test_each_names_the_model_that_it_computed(settled, content):
+    state = settled.state
+    work = _agreeing(state)
+    assert _wants(state, final=state) == [work]
+    assert _wants(state, {work: _agreed(content)}) == [work]
+    _, vote = _wants(state, {work: _agreed(content)}, final=state)
+    assert vote.call == calls.submit_model(state.address, round_number=1, model=content("model"))
+    assert _wants(state, {work: None}, final=state) == [work]  # an update cannot be had: the others decide
+    assert _wants(settled.vote_model(0, "model").state, {work: _agreed(content)}, final=state) == [work]
+
+
+def test_with_an_aggregator_the_others_confirm_what_they_computed_too(story, content):
+    leader = Address(f"0x{2:040x}")
+    tale = _consortium(story, aggregator=leader).enrol(3).start().commit(0, 1, 2).phase(Phase.REVEAL)
+    tale.submit(0, "a").submit(1, "b").submit(2, "c").phase(Phase.EVALUATION).phase(Phase.AGGREGATION)
+    work = _agreeing(tale.state)
+    known = {work: _agreed(content)}
+    assert _wants(tale.state, known, final=tale.state) == [work]
+    _, proposal = _wants(tale.state, known, final=tale.state, me=dataclasses.replace(ME, address=leader))
+    assert proposal.name == "submit_model"
+    tale.vote_model(1, "model")
+    assert [action.round for action in _wants(tale.state, known, final=tale.state)] == [1, 1]
+    other = {work: _agreed(content, "another")}
+    assert _wants(tale.state, other, final=tale.state) == [work]
+
+
+def test_who_computed_another_model_stops_for_good(settled, content):
+    work = _agreeing(settled.state)
+    settled.vote_model(1, "model").vote_model(2, "model").finalise("model", 900).start(2)
+    state = settled.state
+    with pytest.raises(ModelDisagreement, match=r"In round 1 .* agreed on the model baf.* computed baf"):
+        _wants(state, {work: _agreed(content, "another")}, final=state)
+    assert _wants(
+        state, {work: _agreed(content, "model", "named against better knowledge")}, final=state
+    ) == [work]
+    assert _wants(state, final=state) == [work]  # it was away: computed now, before it is built upon
+
+
+def test_who_was_away_at_the_end_still_computes_the_final_model(settled, content):
+    work = _agreeing(settled.state)
+    settled.vote_model(1, "model").vote_model(2, "model").finalise("model", 900)
+    state = settled.phase(Phase.CLOSING).tell(e.TaskCompleted).state
+    assert _wants(state) == []  # not before its end is final
+    assert _wants(state, final=state) == [work]
+    assert _wants(state, {work: _agreed(content)}, final=state) == [work]
+    with pytest.raises(ModelDisagreement):
+        _wants(state, {work: _agreed(content, "another")}, final=state)
+
+
+def test_a_model_that_was_kept_is_nobodys(settled, content):
+    work = _agreeing(settled.state)
+    settled.vote_model(1, "model").finalise(None, 900).start(2)
+    assert _wants(settled.state, {work: _agreed(content)}, final=settled.state) == []
+
+
+def test_ballots_are_proposed_by_one_and_voted_by_the_others(story):
+    state = _consortium(story).enrol(3).start().state
+    fred = Address(f"0x{9:040x}")
+    mine = Ballot(account=fred, admit=True, since=1)
+    assert _wants(state, ballots=[mine]) == []
+    (proposal,) = _wants(state, ballots=[dataclasses.replace(mine, proposes=True)])
+    assert proposal.call == calls.propose(state.address, account=fred, admit=True)
+    assert _wants(state, ballots=[dataclasses.replace(mine, since=2, proposes=True)]) == []
+
+
+def test_an_open_proposal_gets_each_vote_once(story):
+    tale = _consortium(story).enrol(3).start()
+    fred = Address(f"0x{9:040x}")
+    ballot = Ballot(account=fred, admit=True)
+    tale.tell(e.MemberProposed, proposal=0, account=fred, admit=True, proposer=1)
+    tale.tell(e.MemberVoted, proposal=0, index=1, passed=False)
+    (vote,) = _wants(tale.state, ballots=[ballot])
+    assert vote.call == calls.vote(tale.state.address, proposal=0)
+    tale.tell(e.MemberVoted, proposal=0, index=0, passed=True)
+    assert fred in tale.state.allowed
+    assert _wants(tale.state, ballots=[ballot]) == []
