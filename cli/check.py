@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bcfl.cli.scenario_options import scenario_options
+from bcfl.contracts.phases import Kind
 from bcfl.scenarios.loading import load, resolved
 
 __all__ = ("check",)
@@ -23,7 +24,8 @@ def check(file: Path, overrides: tuple[str, ...], seed: int | None, show: bool) 
         click.echo(resolved(scenario), nl=False)
         return
     task = scenario.task
+    who = "members" if scenario.kind is Kind.CONSORTIUM else "trainers"
     click.echo(
         f"{file} is right: '{scenario.name}' trains '{task.network.name}' on '{scenario.data.dataset.name}' for "
-        f"{task.rounds} rounds with {len(scenario.trainer_names)} trainers (seed {scenario.seed})."
+        f"{task.rounds} rounds with {len(scenario.trainer_names)} {who} (seed {scenario.seed})."
     )

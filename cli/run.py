@@ -28,6 +28,11 @@ __all__ = ("run",)
 @click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Where your own data, or copies of public data, are."
 )
+@click.option(
+    "--only",
+    metavar="NAME,NAME",
+    help="Host only these participants, 'publisher' and 'keeper' for example; 'bcfl agent' runs the others.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON lines instead of the live view.")
 def run(
     file: Path,
@@ -35,6 +40,7 @@ def run(
     seed: int | None,
     out: Path | None,
     data_dir: Path | None,
+    only: str | None,
     as_json: bool,
 ) -> None:
     """Run the scenario in FILE and write its run directory, with a report."""
@@ -44,10 +50,13 @@ def run(
     from bcfl.scenarios.runner import run as run_scenario
     from bcfl.views.report import write_report
 
+    hosted = None if only is None else tuple(dict.fromkeys(only.split(",")))
     with open_view(sys.stdout, as_json=as_json) as view:
 
         async def work() -> RunResult:
-            return await run_scenario(scenario, out=out, data_dir=data_dir, observer=view.on_event)
+            return await run_scenario(
+                scenario, out=out, data_dir=data_dir, only=hosted, observer=view.on_event
+            )
 
         result = run_until_stopped(work)
     report = write_report(RunDirectory.open(result.directory))

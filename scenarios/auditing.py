@@ -11,12 +11,16 @@ from typing import Any
 import anyio.to_thread
 
 from bcfl.agents.auditor import Auditor, AuditResult, Finding
+from bcfl.agents.consortium_auditor import ConsortiumAuditor
 from bcfl.agents.evaluation import RoundEvaluator
+from bcfl.agents.member_round import MemberRounds
 from bcfl.agents.retrieval import Retrieval
 from bcfl.contracts.evaluation_report import EvaluationReport
+from bcfl.contracts.ids import Address
+from bcfl.contracts.phases import Kind
 from bcfl.errors import ContractError
 from bcfl.models.training.engine import Engine
-from bcfl.scenarios.population import VALIDATION_SAMPLES, populate
+from bcfl.scenarios.population import VALIDATION_SAMPLES, Population, held_out_key, populate
 from bcfl.scenarios.results import NOT_REVEALED, Results, results_of
 from bcfl.scenarios.run_directory import RunDirectory
 from bcfl.scenarios.summary import Timings
@@ -48,20 +52,38 @@ async def audit(path: Path, *, data_dir: Path | None = None) -> AuditResult:
             executor="threads", workers=scenario.compute.workers or 2, device=scenario.compute.device
         ) as engine,
     ):
-        engine.add_samples(VALIDATION_SAMPLES, population.validation)
         retrieval = Retrieval(store)
-        auditor = Auditor(
-            retrieval=retrieval,
-            rounds=RoundEvaluator(engine=engine, retrieval=retrieval, samples_key=VALIDATION_SAMPLES),
-            validation_digest=bytes.fromhex(population.validation.digest()),
-            names=results.names,
-        )
+        auditor: Auditor | ConsortiumAuditor
+        if population.kind is Kind.CONSORTIUM:
+            auditor = ConsortiumAuditor(
+                retrieval=retrieval, judges=_judges(population, engine, retrieval), names=results.names
+            )
+        else:
+            engine.add_samples(VALIDATION_SAMPLES, population.validation)
+            auditor = Auditor(
+                retrieval=retrieval,
+                rounds=RoundEvaluator(engine=engine, retrieval=retrieval, samples_key=VALIDATION_SAMPLES),
+                validation_digest=bytes.fromhex(population.validation.digest()),
+                names=results.names,
+            )
         found = await auditor.audit(events)
+    reports = auditor.reports if isinstance(auditor, Auditor) else {}
     try:
-        told = [*_record_differences(results, auditor.reports), *_summary_differences(directory, results)]
+        told = [*_record_differences(results, reports), *_summary_differences(directory, results)]
     except ContractError:
         told = []  # the log contradicts itself, and the auditor has said where
-    return AuditResult(findings=(*found.findings, *told), checked=found.checked + 1 + len(auditor.reports))
+    return AuditResult(findings=(*found.findings, *told), checked=found.checked + 1 + len(reports))
+
+
+def _judges(population: Population, engine: Engine, retrieval: Retrieval) -> dict[Address, MemberRounds]:
+    """Every member's judging: who has the scenario has the data that each judged on."""
+    judges = {}
+    for name, held in population.held_out.items():
+        engine.add_samples(held_out_key(name), population.train.select(held))
+        judges[population.signers[name].address] = MemberRounds(
+            engine=engine, retrieval=retrieval, held_out=held_out_key(name)
+        )
+    return judges
 
 
 def _record_differences(results: Results, reports: Mapping[int, EvaluationReport]) -> list[Finding]:

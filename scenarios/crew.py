@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from bcfl.agents.adversaries import naming
+from bcfl.agents.ballots import Ballot
 from bcfl.agents.behaviour import Conduct, JudgeConduct, Plan
 from bcfl.agents.circle import Circle
 from bcfl.agents.evaluation import RoundEvaluator
 from bcfl.agents.evaluator import Evaluator, EvaluatorIdentity
 from bcfl.agents.keeper import Keeper
+from bcfl.agents.member import Member
 from bcfl.agents.objection import Vetting
 from bcfl.agents.permits import PermitSource
 from bcfl.agents.ports import ContentStore, LearningEngine, Node, Observer
@@ -24,11 +26,20 @@ from bcfl.chain.keys import Signer
 from bcfl.contracts.config import TaskConfig
 from bcfl.contracts.ids import Address
 from bcfl.models.training.job import SamplesRef
-from bcfl.scenarios.population import KEEPER, PUBLISHER, TRAIN_SAMPLES, VALIDATION_SAMPLES, Population, Task
-from bcfl.scenarios.schema import Scenario, Trainers
+from bcfl.scenarios.population import (
+    KEEPER,
+    PUBLISHER,
+    TRAIN_SAMPLES,
+    VALIDATION_SAMPLES,
+    Population,
+    Task,
+    held_out_key,
+)
+from bcfl.scenarios.schema import Evaluator as EvaluatorEntry
+from bcfl.scenarios.schema import NamedEntry, Scenario, Trainers, Vote
 from bcfl.seeds import Seeds
 
-__all__ = ("Crew", "circles_of", "recruit", "sight_of")
+__all__ = ("Crew", "circles_of", "knows_all", "recruit", "sight_of")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +60,31 @@ class Crew:
     sight: Circle | None
 
 
-def recruit(crew: Crew, *, config: TaskConfig, plan: Task, factory: Address) -> Iterator[tuple[Role, Signer]]:
-    """Every agent with its key, in the order of a gathered release."""
+def recruit(
+    crew: Crew, *, config: TaskConfig, plan: Task, factory: Address, names: Collection[str] | None = None
+) -> Iterator[tuple[Role, Signer]]:
+    """The agents of those names, or of all, with their keys, in the order of a gathered release."""
     population = crew.population
     signers = population.signers
-    yield _publisher(crew, config, plan, factory), signers[PUBLISHER]
-    for name in population.evaluators:
-        yield _evaluator(crew, name), signers[name]
     vetting = Vetting(crew.retrieval)
     entries = {name: entry for entry in crew.scenario.population.trainers for name in entry.names}
-    for place, name in enumerate(population.trainers):
-        yield _trainer(crew, name, place, vetting, entries[name]), signers[name]
-    yield Keeper(name=KEEPER), signers[KEEPER]
+    places = {name: place for place, name in enumerate(population.trainers)}
+    for name in population.agents:
+        if names is not None and name not in names:
+            continue
+        role: Role
+        match population.role(name):
+            case "publisher":
+                role = _publisher(crew, config, plan, factory)
+            case "evaluator":
+                role = _evaluator(crew, name)
+            case "member":
+                role = _member(crew, name, places[name], entries[name])
+            case "trainer":
+                role = _trainer(crew, name, places[name], vetting, entries[name])
+            case _:
+                role = Keeper(name=KEEPER)
+        yield role, signers[name]
 
 
 def _permits(crew: Crew, name: str) -> PermitSource:
@@ -73,8 +97,9 @@ def _publisher(crew: Crew, config: TaskConfig, plan: Task, factory: Address) -> 
         name=PUBLISHER,
         publication=Publication(
             factory=factory,
+            kind=crew.population.kind,
             config=config,
-            evaluators=tuple(signers[name].address for name in crew.population.evaluators),
+            evaluators=tuple(signers[name].address for name in crew.population.founders),
             budget=plan.budget,
         ),
         contents=(plan.specification, plan.genesis),
@@ -99,19 +124,23 @@ def _evaluator(crew: Crew, name: str) -> Evaluator:
         retrieval=crew.retrieval,
         permits=_permits(crew, name),
         observer=crew.observer,
-        conduct=_judge(crew, name),
+        conduct=_judge(crew, name, _entry_of(crew, name).behaviour),
+    )
+
+
+def _identity(crew: Crew, name: str, place: int) -> TrainerIdentity:
+    return TrainerIdentity(
+        name=name,
+        address=crew.population.signers[name].address,
+        chain_id=crew.node.chain_id,
+        turn=place if crew.in_turn else None,
     )
 
 
 def _trainer(crew: Crew, name: str, place: int, vetting: Vetting, entry: Trainers) -> Trainer:
     share = crew.population.shares[name]
     return Trainer(
-        identity=TrainerIdentity(
-            name=name,
-            address=crew.population.signers[name].address,
-            chain_id=crew.node.chain_id,
-            turn=place if crew.in_turn else None,
-        ),
+        identity=_identity(crew, name, place),
         secret=crew.seeds.derive("secret", name),
         samples=SamplesRef(TRAIN_SAMPLES, share),
         sample_count=len(share),
@@ -127,17 +156,49 @@ def _trainer(crew: Crew, name: str, place: int, vetting: Vetting, entry: Trainer
     )
 
 
+def _member(crew: Crew, name: str, place: int, entry: Trainers) -> Member:
+    share = crew.population.shares[name]
+    return Member(
+        identity=_identity(crew, name, place),
+        secret=crew.seeds.derive("secret", name),
+        samples=SamplesRef(TRAIN_SAMPLES, share),
+        sample_count=len(share),
+        held_out=held_out_key(name),
+        held_out_samples=len(crew.population.held_out[name]),
+        seeds=crew.seeds,
+        engine=crew.engine,
+        store=crew.store,
+        retrieval=crew.retrieval,
+        journal=crew.journal,
+        permits=_permits(crew, name),
+        observer=crew.observer,
+        conduct=_conduct(crew, name, entry),
+        judging=_judge(crew, name, entry.judge),
+        ballots=[_ballot(crew, vote) for vote in entry.votes],
+    )
+
+
+def _ballot(crew: Crew, vote: Vote) -> Ballot:
+    about = vote.admit or vote.expel or ""
+    return Ballot(
+        account=crew.population.signers[about].address,
+        admit=vote.admit is not None,
+        since=vote.since,
+        proposes=vote.proposes,
+    )
+
+
 def sight_of(scenario: Scenario, population: Population) -> Circle | None:
     """Everybody's circle, where an attack is said to know all models: the honest have to hand theirs over."""
-    if not any(_omniscient(entry.behaviour.parameters) for entry in scenario.population.present):
+    if not any(knows_all(entry.behaviour.parameters) for entry in scenario.population.present):
         return None
     return Circle({name: population.signers[name].address for name in population.trainers})
 
 
-def _omniscient(parameters: object) -> bool:
-    """Whether the parameters, also those of an attack inside an attack, ask for it."""
+def knows_all(parameters: object) -> bool:
+    """Whether a behaviour's parameters, also those of an attack inside it, ask for everybody's models."""
     if isinstance(parameters, Mapping):
-        return parameters.get("knowledge") == "omniscient" or any(map(_omniscient, parameters.values()))
+        return parameters.get("knowledge") == "omniscient" or any(map(knows_all, parameters.values()))
     return False
 
 
@@ -170,10 +231,13 @@ def _conduct(crew: Crew, name: str, entry: Trainers) -> Conduct:
     )
 
 
-def _judge(crew: Crew, name: str) -> JudgeConduct:
-    entry = next(entry for entry in crew.scenario.population.evaluators if entry.name == name)
+def _entry_of(crew: Crew, evaluator: str) -> EvaluatorEntry:
+    return next(entry for entry in crew.scenario.population.evaluators if entry.name == evaluator)
+
+
+def _judge(crew: Crew, name: str, behaviour: NamedEntry) -> JudgeConduct:
     return JudgeConduct(
-        judge=naming.judge(entry.behaviour.name, entry.behaviour.parameters),
+        judge=naming.judge(behaviour.name, behaviour.parameters),
         seeds=crew.seeds,
         circle=crew.circles.get(name),
     )

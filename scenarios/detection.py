@@ -151,13 +151,15 @@ def liveness(state: TaskState, events: Iterable[e.Event]) -> Liveness:
 
 
 def _net(state: TaskState, events: Iterable[e.Event]) -> dict[TrainerIndex, int]:
-    """What each member has in the end over what it began with, in credits: earned + stake returned − stake."""
+    """What each member has in the end over what it began with, in credits: earned − stake and bond that it lost."""
     net = {index: member.earned for index, member in state.members.items()}
     for event in events:
         if isinstance(event, e.TrainerJoined):
             net[event.index] -= event.stake
         elif isinstance(event, e.StakeReturned):
             net[event.index] += event.amount
+        elif isinstance(event, e.BondSlashed):
+            net[event.index] -= event.amount
     return net
 
 

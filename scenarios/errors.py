@@ -11,6 +11,8 @@
     ├── ScenarioExists           a new scenario would overwrite a file
     ├── RunDirectoryOccupied     a run would write into somebody's files
     ├── RunDirectoryUnreadable   a file of a run directory is missing or damaged
+    ├── UnknownParticipant       nobody in the scenario has that name
+    ├── NotApart                 these participants cannot act in a process of their own
     ├── ScenarioStuck            nobody acts and nobody waits, but the task has not ended
     ├── SweepInvalid             a sweep file cannot be read, or does not give a grid of scenarios
     ├── TargetsInvalid           a file of targets cannot be read, or asks for what is not measured
@@ -22,6 +24,7 @@ from __future__ import annotations
 from bcfl.errors import ScenarioError
 
 __all__ = (
+    "NotApart",
     "OverrideInvalid",
     "RunDirectoryOccupied",
     "RunDirectoryUnreadable",
@@ -33,6 +36,7 @@ __all__ = (
     "SummaryUnreadable",
     "SweepInvalid",
     "TargetsInvalid",
+    "UnknownParticipant",
 )
 
 
@@ -84,6 +88,14 @@ class TargetsInvalid(ScenarioError):
 
 class SummaryUnreadable(ScenarioError):
     """The summary cannot be read by this version of bcfl; run the scenario again."""
+
+
+class UnknownParticipant(ScenarioError):
+    """Nobody in the scenario has that name; its file lists them, and there are 'publisher' and 'keeper'."""
+
+
+class NotApart(ScenarioError):
+    """These participants cannot act in a process of their own; docs/run-directory.md says which can."""
 
 
 class ScenarioStuck(ScenarioError):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pydantic
 
 from bcfl.scenarios.errors import OverrideInvalid, ScenarioInvalid, ScenarioSyntax, ScenarioUnreadable
-from bcfl.scenarios.refusals import clause, dotted
-from bcfl.scenarios.rules import RuleBroken, check
+from bcfl.scenarios.refusals import RuleBroken, clause, dotted
+from bcfl.scenarios.rules import check
 from bcfl.scenarios.schema import ENTRY_KINDS, Data, NamedEntry, Scenario, Task
 from bcfl.scenarios.yaml_text import Problem, dump, parse_document, parse_value
 

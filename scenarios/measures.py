@@ -115,7 +115,7 @@ def _measured(outcome: Outcome, reference: Summary | None) -> Measured:
         return known
     rounds = tuple(math.inf if number is None else float(number) for number in found.rounds_to_eject.values())
     values |= _of_detection(found, rounds)
-    trainers = [name for name, who in summary.participants.items() if who.role == "trainer"]
+    trainers = [name for name, who in summary.participants.items() if who.role in {"trainer", "member"}]
     return replace(
         known,
         rounds_to_eject=rounds,

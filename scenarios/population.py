@@ -4,19 +4,20 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from bcfl.agents.evaluation import encode_model
 from bcfl.chain.keys import Signer, derive_key
 from bcfl.contracts.config import Schedule, TaskConfig
-from bcfl.contracts.ids import Address
-from bcfl.contracts.phases import Selection
+from bcfl.contracts.ids import ZERO_ADDRESS, Address
+from bcfl.contracts.phases import Kind, Selection
 from bcfl.contracts.specification import EntryReference, Specification
 from bcfl.models.data.dataset import Dataset, Samples
 from bcfl.models.networks.network import initial_weights
+from bcfl.scenarios.member_data import Indices, flipped, hold_out
 from bcfl.scenarios.schema import NamedEntry, Scenario
 from bcfl.scenarios.tokens import CREDIT_UNIT, parse_tokens
 from bcfl.seeds import Seeds
@@ -30,6 +31,7 @@ __all__ = (
     "VALIDATION_SAMPLES",
     "Population",
     "Task",
+    "held_out_key",
     "plan_task",
     "populate",
     "task_config",
@@ -40,6 +42,10 @@ KEEPER = "keeper"
 DEPLOYER = "deployer"
 TRAIN_SAMPLES = "train"
 VALIDATION_SAMPLES = "validation"
+"""Names in the engine what models are measured on: the evaluator's set, or the test split that no member sees."""
+
+_RECORDS = "records"
+"""The audit of a consortium: what is public, for its members' samples stay with them."""
 
 _SELECTIONS = {
     "all": Selection.ALL,
@@ -49,21 +55,43 @@ _SELECTIONS = {
 }
 
 
+def held_out_key(name: str) -> str:
+    """Names in the engine the samples that a member judges on."""
+    return f"held-out:{name}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Population:
-    """Names with their keys and, for trainers, the indices of their samples."""
+    """Names with their keys and, for trainers, the indices of their samples.
+
+    Attributes:
+        signers: everybody's key.
+        evaluators: of a crowd; in a consortium nobody.
+        trainers: or a consortium's members.
+        kind: of the task.
+        founders: whom the task is created with: a crowd's evaluators, or the members who are let in from the start.
+        train: the training split, with the wrong labels that the scenario wants.
+        shares: what each trainer trains on, indices into ``train``.
+        held_out: what each member of a consortium judges on, indices into ``train`` too.
+        validation: what models are measured on: the evaluator's samples, or those that no member sees.
+    """
 
     signers: dict[str, Signer]
     evaluators: tuple[str, ...]
     trainers: tuple[str, ...]
-    shares: dict[str, npt.NDArray[np.int64]]
+    kind: Kind
+    founders: tuple[str, ...]
+    train: Samples
+    shares: dict[str, Indices]
+    held_out: dict[str, Indices] = field(default_factory=dict)
     validation: Samples
 
     def role(self, name: str) -> str:
         """A participant's role."""
         if name in self.evaluators:
             return "evaluator"
-        return "trainer" if name in self.shares else name
+        trains = "member" if self.kind is Kind.CONSORTIUM else "trainer"
+        return trains if name in self.shares else name
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -93,18 +121,35 @@ def populate(scenario: Scenario, dataset: Dataset, seeds: Seeds) -> Population:
     parts = dict(
         zip(owners, partition.split(dataset.train, len(owners), seeds.integer("partition")), strict=True)
     )
-    wanted = scenario.data.validation.samples
-    validation = (
-        dataset.test if wanted is None else dataset.test.select(np.arange(min(wanted, len(dataset.test))))
-    )
+    train = flipped(scenario, dataset.train, parts, seeds)
+    parts = {name: parts[name] for name in trainers}
     names = (PUBLISHER, KEEPER, DEPLOYER, *scenario.evaluator_names, *trainers)
-    return Population(
+    population = Population(
         signers={name: derive_key(seeds.derive("key", name)) for name in names},
         evaluators=scenario.evaluator_names,
+        founders=scenario.founder_names if scenario.kind is Kind.CONSORTIUM else scenario.evaluator_names,
         trainers=trainers,
-        shares={name: parts[name] for name in trainers},
-        validation=validation,
+        kind=scenario.kind,
+        train=train,
+        shares=parts,
+        validation=_validation(scenario, dataset),
     )
+    if scenario.kind is Kind.CROWDSOURCING:
+        return population
+    halves = {
+        name: hold_out(part, train.targets, scenario.held_out, seeds.integer("held-out", name))
+        for name, part in parts.items()
+    }
+    return dataclasses.replace(
+        population,
+        shares={name: kept for name, (kept, _) in halves.items()},
+        held_out={name: held for name, (_, held) in halves.items()},
+    )
+
+
+def _validation(scenario: Scenario, dataset: Dataset) -> Samples:
+    wanted = scenario.data.validation.samples
+    return dataset.test if wanted is None else dataset.test.select(np.arange(min(wanted, len(dataset.test))))
 
 
 def plan_task(scenario: Scenario, population: Population, seeds: Seeds) -> Task:
@@ -123,7 +168,7 @@ def plan_task(scenario: Scenario, population: Population, seeds: Seeds) -> Task:
         aggregator=_reference(task.aggregator),
         defence=_written_out(task.defence, "defence"),
         tensors=tuple((tensor.name, tensor.shape) for tensor in genesis.schema.tensors),
-        audit=task.audit,
+        audit=_RECORDS if population.kind is Kind.CONSORTIUM else task.audit,
         sample_limit=max(len(share) for share in population.shares.values()),
     )
     return Task(
@@ -135,14 +180,18 @@ def plan_task(scenario: Scenario, population: Population, seeds: Seeds) -> Task:
     )
 
 
-def task_config(scenario: Scenario, plan: Task, *, token: Address, publisher: Address) -> TaskConfig:
-    """The contract's configuration of a scenario's task."""
+def task_config(
+    scenario: Scenario, plan: Task, *, token: Address, signers: Mapping[str, Signer]
+) -> TaskConfig:
+    """The contract's configuration of a scenario's task; ``signers`` are the population's."""
     task = scenario.task
     schedule = task.schedule
     by_rate = task.reward.mode == "rate"
+    crowd = scenario.kind is Kind.CROWDSOURCING
     return TaskConfig(
         token=token,
-        publisher=publisher,
+        publisher=signers[PUBLISHER].address,
+        aggregator=ZERO_ADDRESS if task.aggregator_role is None else signers[task.aggregator_role].address,
         specification=content_id(plan.specification),
         genesis=content_id(plan.genesis),
         rounds=task.rounds,
@@ -154,12 +203,14 @@ def task_config(scenario: Scenario, plan: Task, *, token: Address, publisher: Ad
         relayed=task.intake.relayed,
         commit_reveal=task.intake.commit_reveal,
         unique_digests=task.intake.unique_digests,
-        public_audit=task.audit == "public",
+        public_audit=crowd and task.audit == "public",
         vesting_rounds=task.reward.vesting_rounds,
         stake=plan.stake,
         bond=plan.bond,
         rate=_credits(task.reward.rate) if by_rate else 0,
         round_budget=0 if by_rate else _credits(task.reward.per_round or "0"),
+        evaluation_pool=scenario.evaluation_pool // CREDIT_UNIT,
+        tolerance=scenario.tolerance,
         schedule=Schedule(
             enrolment=schedule.enrolment_s,
             training=schedule.training_s,

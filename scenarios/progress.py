@@ -19,7 +19,7 @@ __all__ = (
     "RunStarted",
 )
 
-AFTER_TRAINING = frozenset({"trained", "committed", "revealed", "scored"})
+AFTER_TRAINING = frozenset({"trained", "committed", "revealed", "scoring", "scored", "aggregated"})
 """What a trainer is at once it has trained in the round."""
 
 
@@ -46,7 +46,7 @@ class AgentChanged:
     """An agent does something else now; ``loss`` is its local model's, where it has just trained.
 
     ``activity`` is one word for people: ``waiting``, ``training``, ``trained``, ``committed``, ``revealed``, ``scoring``,
-    ``scored``, ``left``; views count the trainers that are past their training by ``AFTER_TRAINING``.
+    ``scored``, ``aggregated``, ``left``; views count those that are past their training by ``AFTER_TRAINING``.
     """
 
     name: str

@@ -6,7 +6,7 @@ What agents did between two blocks is written sorted, so that the log does not d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bcfl.contracts import events as e
@@ -14,10 +14,12 @@ from bcfl.contracts.delivery import BlockRef, Delivery, Level, Retracted
 from bcfl.contracts.event_codec import event_to_json
 from bcfl.contracts.phases import Phase
 from bcfl.scenarios.progress import AgentChanged, GasUsed, PhaseChanged, RoundDone, RunEvent
-from bcfl.scenarios.results import GOALS_MEASURED, Results
-from bcfl.scenarios.run_directory import RunDirectory
+from bcfl.scenarios.results import Results
 
-__all__ = ("Recorder",)
+__all__ = ("Append", "Recorder")
+
+Append = Callable[[Mapping[str, Any]], None]
+"""Takes a record of the event log."""
 
 _ACTIVITIES = {
     "training": "training",
@@ -27,6 +29,9 @@ _ACTIVITIES = {
     "reveal": "revealed",
     "scoring": "scoring",
     "scored": "scored",
+    "judging": "scoring",
+    "judged": "scored",
+    "aggregated": "aggregated",
 }
 
 
@@ -34,22 +39,29 @@ class Recorder:
     """An observer of a process of agents.
 
     Args:
-        directory: where the log goes.
+        append: where the log goes.
         results: folds what is written.
         watch: told of progress.
+        at_once: what agents do is written as it comes, for a process that may be killed.
     """
 
     def __init__(
-        self, *, directory: RunDirectory, results: Results, watch: Callable[[RunEvent], None]
+        self,
+        *,
+        append: Append,
+        results: Results,
+        watch: Callable[[RunEvent], None],
+        at_once: bool = False,
     ) -> None:
-        self._directory = directory
+        self._append = append
         self._results = results
         self._watch = watch
+        self._at_once = at_once
         self._waiting: list[dict[str, Any]] = []
         self._block: BlockRef | None = None
         self._told: set[int] = set()
 
-    def started(self, participants: Mapping[str, Mapping[str, str]]) -> None:
+    def started(self, participants: Mapping[str, Mapping[str, Any]]) -> None:
         """Name everybody, before anything else."""
         self._write({"event": "run_started", "source": "runner", "participants": dict(participants)})
 
@@ -72,9 +84,7 @@ class Recorder:
         self, *, agent: str, role: str, name: str, round_number: int, evidence: Mapping[str, Any]
     ) -> None:
         """An agent did or wants something."""
-        self._waiting.append(
-            {"event": name, "source": agent, "role": role, "round": round_number, **_plain(evidence)}
-        )
+        self._note({"event": name, "source": agent, "role": role, "round": round_number, **_plain(evidence)})
         activity = _ACTIVITIES.get(name)
         if activity is not None:
             loss = evidence.get("loss") if name == "trained" else None
@@ -84,7 +94,7 @@ class Recorder:
         self, *, agent: str, role: str, name: str, round_number: int, status: str, gas: int, reason: str
     ) -> None:
         """A transaction ended."""
-        self._waiting.append(
+        self._note(
             {
                 "event": "transaction",
                 "source": agent,
@@ -99,9 +109,20 @@ class Recorder:
         if gas:
             self._watch(GasUsed(role=role, gas=gas))
 
-    def goals_measured(self, success: Mapping[str, float]) -> None:
-        """What data attacks achieved with the final model, after everything else."""
-        self._write({"event": GOALS_MEASURED, "source": "runner", "success": dict(success)})
+    def measured(self, event: str, **found: Any) -> None:  # noqa: ANN401 - JSON values
+        """What the runner measured when all was over."""
+        self._write({"event": event, "source": "runner", **_plain(found)})
+
+    def take_over(self, records: Iterable[dict[str, Any]]) -> None:
+        """Records that an agent's own process has written, as they are."""
+        for record in records:
+            self._append(record)
+            self._results.take(record)
+
+    def _note(self, record: dict[str, Any]) -> None:
+        self._waiting.append(record)
+        if self._at_once:
+            self.flush()
 
     def flush(self) -> None:
         """Write what agents did since the last block."""
@@ -114,7 +135,7 @@ class Recorder:
     def _write(self, record: dict[str, Any]) -> None:
         block = self._block
         line = {"block": block.number if block else 0, "time": block.timestamp if block else 0, **record}
-        self._directory.append_event(line)
+        self._append(line)
         self._results.take(line)
 
     def _tell(self, event: e.Event) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A refusal of the scenario's schema in words: which key, what is wrong with it, what to write instead."""
+"""A refusal of a scenario in words: which key, what is wrong with it, what to write instead."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from bcfl.registry import nearest
 from bcfl.scenarios.schema import NamedEntry, Scenario
 
-__all__ = ("clause", "dotted")
+__all__ = ("RuleBroken", "clause", "dotted")
 
 _TYPES = {
     "int_type": "a whole number",
@@ -35,6 +35,15 @@ _SHAPES = {
     int: "a number",
     float: "a number",
 }
+
+
+class RuleBroken(Exception):
+    """A scenario breaks a rule that spans keys; ``key`` is where to mend it and the text says how."""
+
+    def __init__(self, key: tuple[str | int, ...], message: str) -> None:
+        super().__init__(message)
+        self.key = key
+        self.message = message
 
 
 def dotted(key: tuple[str | int, ...]) -> str:
@@ -152,7 +161,6 @@ _EXAMPLES = {
     "population": "'population:' with 'evaluators:' and 'trainers:' under it",
     "network": "the name of a network ('bcfl catalog' lists them)",
     "dataset": "the name of a dataset ('bcfl catalog' lists them)",
-    "evaluators": "a list, for example 'evaluators: [{name: alice}]'",
     "trainers": "a list, for example 'trainers: [{name: trainer, count: 4}]'",
 }
 

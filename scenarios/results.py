@@ -9,10 +9,12 @@ from typing import Any
 
 from bcfl.contracts import events as e
 from bcfl.contracts.event_codec import event_from_json
+from bcfl.contracts.fold import fold
 from bcfl.contracts.ids import Address, TrainerIndex
-from bcfl.contracts.phases import Phase
+from bcfl.contracts.phases import Kind, Phase
 from bcfl.contracts.scores import SCORE_UNIT
-from bcfl.contracts.state import RoundRecord, TaskState, fold
+from bcfl.contracts.state import RoundRecord, TaskState
+from bcfl.scenarios.consortium_results import Told, agreement_of, members_of
 from bcfl.scenarios.detection import Sanctions, detect, reason_name, removals_of, sanctions_of
 from bcfl.scenarios.errors import RunDirectoryUnreadable
 from bcfl.scenarios.summary import (
@@ -29,11 +31,23 @@ from bcfl.scenarios.summary import (
 from bcfl.scenarios.tokens import CREDIT_UNIT
 from bcfl.storage.content_id import cid_text
 
-__all__ = ("GOALS_MEASURED", "NOT_REVEALED", "Results", "results_of")
+__all__ = (
+    "GOALS_MEASURED",
+    "MEMBERS_MEASURED",
+    "MODELS_MEASURED",
+    "NOT_REVEALED",
+    "Results",
+    "results_of",
+)
 
 NOT_REVEALED = "not_revealed"
 GOALS_MEASURED = "goals_measured"
 """The runner's record of what data attacks achieved with the final model."""
+MODELS_MEASURED = "models_measured"
+"""The runner's record of how good each model of a consortium is on samples that no member has."""
+MEMBERS_MEASURED = "members_measured"
+"""The runner's record of what each member gets from the final model, and would without it."""
+_MEASURED = {GOALS_MEASURED: "success", MODELS_MEASURED: "models", MEMBERS_MEASURED: "members"}
 _AFTERWARDS = ("withdraw", "refund", "open_validation")
 
 
@@ -41,7 +55,7 @@ class Results:
     """Folds records of ``events.jsonl`` in their order."""
 
     def __init__(self) -> None:
-        self._participants: dict[str, dict[str, str]] = {}
+        self._participants: dict[str, dict[str, Any]] = {}
         self.names: dict[Address, str] = {}
         """Participants by account."""
         self._events: list[e.Event] = []
@@ -49,7 +63,7 @@ class Results:
         self._gas: dict[tuple[str, int, str], tuple[str, int]] = {}
         self._reasons: dict[tuple[Address, int, TrainerIndex], int] = {}
         self._misbehaved: dict[str, int] = {}
-        self._goals: dict[str, float] = {}
+        self._measured: dict[str, dict[str, Any]] = {event: {} for event in _MEASURED}
         self._delivered = 0
         self._retracted = 0
         self._state: TaskState | None = None
@@ -66,8 +80,8 @@ class Results:
             key = (record["source"], record["round"], record["action"])
             if record["gas"]:
                 self._gas[key] = (record["role"], record["gas"])
-        elif record["event"] == GOALS_MEASURED:
-            self._goals = record["success"]
+        elif record["event"] in _MEASURED:
+            self._measured[record["event"]] = record[_MEASURED[record["event"]]]
         else:
             if record["event"] == "misbehaving":
                 name, number = record["source"], record["round"]
@@ -144,20 +158,22 @@ class Results:
         record = state.rounds[number]
         names = {index: self._name(member.account) for index, member in state.members.items()}
         scored = self._scored(record)
-        local = {
-            name: record["loss"]
-            for (name, at, event), record in self._decisions.items()
-            if event == "trained" and at == number
+        local = {name: told["loss"] for name, told in self._told(number, "trained").items()}
+        measured = self._model_measured(number)
+        consortium = state.kind is Kind.CONSORTIUM
+        judged = self._told(number, "judged") if consortium else {}
+        reasons = scored.get("rejected", {}) | {
+            i: why for told in judged.values() for i, why in told["rejected"].items()
         }
-        rejected = {names[TrainerIndex(int(i))]: reason for i, reason in scored.get("rejected", {}).items()}
+        rejected = {names[TrainerIndex(int(i))]: reason for i, reason in reasons.items()}
         if record.finalized:
             rejected |= {
                 names[index]: NOT_REVEALED for index in record.commitments if index not in record.updates
             }
         return RoundSummary(
             round=number,
-            global_loss=scored.get("loss"),
-            global_accuracy=scored.get("accuracy"),
+            global_loss=scored.get("loss", measured.get("loss")),
+            global_accuracy=scored.get("accuracy", measured.get("accuracy")),
             local_loss=dict(sorted(local.items())),
             validation_loss={
                 names[TrainerIndex(int(i))]: loss for i, loss in scored.get("validation_loss", {}).items()
@@ -173,7 +189,23 @@ class Results:
             },
             overturned=record.reverted,
             gas=self._gas_by_role(number),
+            agreement=agreement_of(record, names, judged, self._told(number, "aggregated"))
+            if consortium
+            else None,
         )
+
+    def _told(self, number: int, event: str) -> Told:
+        """What agents said of a round under that name, by agent."""
+        return {
+            name: record
+            for (name, at, kind), record in self._decisions.items()
+            if at == number and kind == event
+        }
+
+    def _model_measured(self, number: int) -> dict[str, Any]:
+        """Loss and accuracy of a round's model, 0: of the genesis, where the runner has measured them."""
+        found: dict[str, Any] = self._measured[MODELS_MEASURED].get(str(number), {})
+        return found
 
     def evidence(self, number: int) -> dict[str, dict[str, float | None]]:
         """What the defence measured of each update of a round: numbers by name, by participant."""
@@ -189,9 +221,12 @@ class Results:
 
     @property
     def genesis(self) -> Genesis:
-        """The model that the task starts from, as the first evaluation says."""
-        first = self._first_scored()
-        return Genesis(loss=first.get("start_loss"), accuracy=first.get("start_accuracy"))
+        """The model that the task starts from, as the first evaluation says, or the runner."""
+        first, measured = self._first_scored(), self._model_measured(0)
+        return Genesis(
+            loss=first.get("start_loss", measured.get("loss")),
+            accuracy=first.get("start_accuracy", measured.get("accuracy")),
+        )
 
     def _first_scored(self) -> dict[str, Any]:
         records = (self._scored(record) for _, record in sorted(self.state.rounds.items()))
@@ -204,8 +239,7 @@ class Results:
     def summary(self, *, scenario: str, seed: int, timings: Timings) -> Summary:
         """What the run came to."""
         state = self.state
-        rounds = self.rounds()
-        first = self._first_scored()
+        rounds, genesis = self.rounds(), self.genesis
         measured = [r for r in rounds if r.global_loss is not None and not r.overturned]
         trained = sum(len(record.updates) for record in state.rounds.values())
         in_rounds = sum(sum(round_.gas.values()) for round_ in rounds)
@@ -217,18 +251,19 @@ class Results:
             scenario=scenario,
             seed=seed,
             status="completed" if state.phase is Phase.COMPLETED else "cancelled",
-            genesis=self.genesis,
+            genesis=genesis,
             rounds=rounds,
             final=Final(
-                loss=measured[-1].global_loss if measured else first.get("start_loss"),
-                accuracy=measured[-1].global_accuracy if measured else first.get("start_accuracy"),
+                loss=measured[-1].global_loss if measured else genesis.loss,
+                accuracy=measured[-1].global_accuracy if measured else genesis.accuracy,
                 cid=cid_text(state.model),
-                backdoor_success=max(self._goals.values(), default=None),
+                backdoor_success=max(self._measured[GOALS_MEASURED].values(), default=None),
             ),
             participants={
                 name: self._participant(entry, sanctions, removed)
                 for name, entry in self._participants.items()
             },
+            members=members_of(state, names, self._participants, self._measured[MEMBERS_MEASURED]),
             tokens=TokenTotals(
                 budget=str(state.budget * CREDIT_UNIT),
                 paid=str(sum(member.withdrawn for member in state.members.values()) * CREDIT_UNIT),
@@ -245,7 +280,7 @@ class Results:
 
     def _participant(
         self,
-        entry: dict[str, str],
+        entry: dict[str, Any],
         sanctions: Mapping[TrainerIndex, Sanctions],
         removed: Mapping[Address, tuple[int, str]],
     ) -> Participant:

@@ -10,28 +10,23 @@ from collections import Counter
 from collections.abc import Callable
 
 from bcfl.agents.adversaries import naming
+from bcfl.contracts.phases import Kind
 from bcfl.errors import RegistryError
 from bcfl.registry import InvalidParameters
+from bcfl.scenarios.kind_rules import check_consortium, check_crowd
+from bcfl.scenarios.refusals import RuleBroken
 from bcfl.scenarios.schema import ENTRY_KINDS, NamedEntry, Scenario
 from bcfl.scenarios.tokens import BASE_UNITS, CREDIT_UNIT, parse_tokens
 
-__all__ = ("RuleBroken", "check")
+__all__ = ("check",)
 
 _EXACT_SCORES = ("shapley", "shapley_mean")
 _LARGEST_EXACT_ROUND = 16
 _LARGEST_COHORT = 2048
 _LARGEST_TASK = 65_536
+_LARGEST_CONSORTIUM = 256  # past members count
 _LARGEST_ESCROW = (2**56 - 1) * CREDIT_UNIT
 _RESERVED_NAMES = frozenset({"publisher", "keeper", "deployer", "runner", "chain"})
-
-
-class RuleBroken(Exception):
-    """A scenario breaks a rule; ``key`` is where to mend it and the text says how."""
-
-    def __init__(self, key: tuple[str | int, ...], message: str) -> None:
-        super().__init__(message)
-        self.key = key
-        self.message = message
 
 
 def check(scenario: Scenario) -> None:
@@ -41,10 +36,15 @@ def check(scenario: Scenario) -> None:
         RuleBroken: with the key to mend and how.
     """
     _check_population(scenario)
+    consortium = scenario.kind is Kind.CONSORTIUM
+    if not consortium:
+        check_crowd(scenario)
     _check_reward(scenario)
     _check_deposits(scenario)
     _check_selection(scenario)
     _check_entries(scenario)
+    if consortium:
+        check_consortium(scenario)
     _check_behaviours(scenario)
     _check_services(scenario)
 
@@ -155,14 +155,16 @@ def _check_reward(scenario: Scenario) -> None:
 def _check_deposits(scenario: Scenario) -> None:
     reward, membership = scenario.task.reward, scenario.task.membership
     budget, stake = parse_tokens(reward.budget), parse_tokens(membership.stake)
-    if membership.bond is not None:
+    crowd = scenario.kind is Kind.CROWDSOURCING
+    if membership.bond is not None and crowd:
         least = budget // scenario.task.rounds if reward.per_round is None else parse_tokens(reward.per_round)
         if scenario.bond < least:
             raise RuleBroken(
                 ("task", "membership", "bond"),
                 "does not cover a round; write at least what one round may pay (the budget divided by the rounds), or null",
             )
-    if budget + stake * _LARGEST_TASK + scenario.bond * len(scenario.evaluator_names) > _LARGEST_ESCROW:
+    bonds = scenario.bond * (len(scenario.evaluator_names) if crowd else _LARGEST_CONSORTIUM)
+    if budget + stake * _LARGEST_TASK + bonds > _LARGEST_ESCROW:
         key = ("task", "membership", "stake") if stake else ("task", "reward", "budget")
         raise RuleBroken(
             key,
@@ -228,6 +230,7 @@ def _check_behaviours(scenario: Scenario) -> None:
     for place, trainers in enumerate(scenario.population.trainers):
         key = ("population", "trainers", place)
         _check_behaviour((*key, "behaviour"), trainers.behaviour, naming.behaviour)
+        _check_behaviour((*key, "judge"), trainers.judge, naming.judge)
         plan = trainers.plan
         if plan.stop is not None and plan.stop < plan.start:
             raise RuleBroken(

@@ -10,6 +10,8 @@
     blobs/             the store, where it is a directory
     log.jsonl          the program's log
     report.html        the report, self-contained
+    agents/            what participants in processes of their own wrote: NAME.sqlite (the journal), NAME.events.jsonl,
+                       NAME.jsonl (the program's log)
 
 A line of ``events.jsonl`` has at least ``event`` (a name), ``source`` (``chain``, or the agent that decided), ``time``
 (seconds of chain time) and ``block`` (a number); the rest depends on the event.
@@ -18,6 +20,7 @@ A line of ``events.jsonl`` has at least ``event`` (a name), ``source`` (``chain`
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,11 +142,34 @@ class RunDirectory:
         """The report."""
         return self.path / "report.html"
 
+    @property
+    def agents(self) -> Path:
+        """What participants in processes of their own wrote."""
+        return self.path / "agents"
+
+    def journal_file(self, name: str) -> Path:
+        """The journal of a participant in a process of its own."""
+        return self.agents / f"{name}.sqlite"
+
+    def agent_log_file(self, name: str) -> Path:
+        """The program's log of that process."""
+        return self.agents / f"{name}.jsonl"
+
+    def agent_events_file(self, name: str) -> Path:
+        """What that participant decided, as lines of ``events.jsonl``."""
+        return self.agents / f"{name}.events.jsonl"
+
+    def append_agent_event(self, name: str, record: Mapping[str, Any]) -> None:
+        """Add a line to a participant's own event log; a line that a kill cut off before is taken away."""
+        path = self.agent_events_file(name)
+        if path not in self._appended and path.is_file():
+            written = path.read_bytes()
+            os.truncate(path, written.rfind(b"\n") + 1)
+        self._append(path, _line(record))
+
     def append_event(self, record: Mapping[str, Any]) -> None:
         """Add a line to ``events.jsonl``; keys are sorted, so that equal records are equal lines."""
-        self._append(
-            self.events_file, json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        )
+        self._append(self.events_file, _line(record))
 
     def append_round(self, summary: RoundSummary) -> None:
         """Add a line to ``rounds.jsonl``."""
@@ -154,8 +180,10 @@ class RunDirectory:
         write_summary(summary, self.summary_file)
 
     def write_chain(self, record: Mapping[str, Any]) -> None:
-        """Write ``chain.json``."""
-        self.chain_file.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        """Write ``chain.json``, whole or not at all: agents in other processes wait for it."""
+        aside = self.chain_file.with_suffix(".partial")
+        aside.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        aside.replace(self.chain_file)
 
     def write_model(self, data: bytes) -> None:
         """Write the final model, safetensors as it is in the store."""
@@ -199,15 +227,16 @@ class RunDirectory:
         Raises:
             RunDirectoryUnreadable: the file is missing or damaged.
         """
-        for number, line in self._lines(self.events_file):
-            try:
-                # not json.loads: its depth is bounded by the recursion limit alone, which libraries raise until it crashes
-                record = from_json(line, allow_inf_nan=False)
-            except ValueError as error:
-                raise _damaged(self.events_file, number) from error
-            if not isinstance(record, dict):
-                raise _damaged(self.events_file, number)
-            yield record
+        yield from self._records(self.events_file)
+
+    def agent_events(self, name: str) -> Iterator[dict[str, Any]]:
+        """What a participant in a process of its own decided so far; nothing where it never began.
+
+        Raises:
+            RunDirectoryUnreadable: the file is damaged.
+        """
+        path = self.agent_events_file(name)
+        return self._records(path) if path.is_file() else iter(())
 
     def rounds(self) -> Iterator[RoundSummary]:
         """The rounds of ``rounds.jsonl``.
@@ -242,6 +271,17 @@ class RunDirectory:
         file.write(line + "\n")
         file.flush()
 
+    def _records(self, path: Path) -> Iterator[dict[str, Any]]:
+        for number, line in self._lines(path):
+            try:
+                # not json.loads: its depth is bounded by the recursion limit alone, which libraries raise until it crashes
+                record = from_json(line, allow_inf_nan=False)
+            except ValueError as error:
+                raise _damaged(path, number) from error
+            if not isinstance(record, dict):
+                raise _damaged(path, number)
+            yield record
+
     def _lines(self, path: Path) -> Iterator[tuple[int, str]]:
         try:
             with path.open(encoding="utf-8") as file:
@@ -261,6 +301,10 @@ def _fresh(root: Path, name: str) -> Path:
         path = root / f"{name}-{stamp}-{number}"
         number += 1
     return path
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 def _damaged(path: Path, number: int) -> RunDirectoryUnreadable:

@@ -8,29 +8,35 @@ checked in ``scenarios.rules``; ``scenarios.loading`` turns every refusal into o
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    model_serializer,
-    model_validator,
+from pydantic import AfterValidator, Field
+
+from bcfl.contracts.phases import Kind
+from bcfl.scenarios.schema_fields import NAME_PATTERN, Keys, Name, NamedEntry
+from bcfl.scenarios.schema_task import (
+    Audit,
+    Evaluation,
+    Intake,
+    Membership,
+    Reward,
+    Schedule,
+    Selection,
+    Task,
+    Training,
 )
-
-from bcfl import registry
 from bcfl.scenarios.tokens import CREDIT_UNIT, parse_tokens
 
 __all__ = (
     "ENTRY_KINDS",
     "NAME_PATTERN",
     "Audit",
+    "Baseline",
     "BehaviourPlan",
     "Chain",
     "Compute",
     "Data",
+    "Evaluation",
     "Evaluator",
     "Intake",
     "Membership",
@@ -45,6 +51,7 @@ __all__ = (
     "Trainers",
     "Training",
     "Validation",
+    "Vote",
 )
 
 ENTRY_KINDS: dict[tuple[str, ...], str] = {
@@ -57,21 +64,10 @@ ENTRY_KINDS: dict[tuple[str, ...], str] = {
 }
 """The keys that name an entry of the registry, with the entry's kind."""
 
-NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,31}$"
-"""What scenarios and participants may be called: the names go into paths, logs and figures."""
-
-_MONTH_S = 31 * 24 * 3600
-
-
-def _exact(value: object) -> object:
-    if isinstance(value, float):
-        raise ValueError(f'put it in quotes, "{value}": a number with a point loses digits')  # noqa: TRY004 - pydantic
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _decimal(value: str) -> str:
-    parse_tokens(value)
-    return value
+_KINDS = {"crowdsourcing": Kind.CROWDSOURCING, "consortium": Kind.CONSORTIUM}
+_HELD_OUT = 0.2
+_TOLERANCE = "0.5"
+_JUDGING = 5  # judging all others is paid a fifth of what training is
 
 
 def _web_socket(value: str) -> str:
@@ -82,135 +78,17 @@ def _web_socket(value: str) -> str:
     return value
 
 
-def _entry_rule(value: object) -> object:
-    return {"rule": value} if isinstance(value, str) else value
+class Validation(Keys):
+    """The evaluator's data: the test split, or its first ``samples``.
 
-
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Tokens = Annotated[str, BeforeValidator(_exact), AfterValidator(_decimal)]
-Seconds = Annotated[int, Field(ge=1, le=_MONTH_S)]
-
-
-class _Model(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True
-    )
-
-
-class NamedEntry(_Model):
-    """An entry of the registry: a name, or a mapping with ``name`` and the entry's parameters beside it."""
-
-    name: Annotated[str, Field(min_length=1, max_length=64)]
-    parameters: dict[str, Any] = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_yaml(cls, value: object) -> object:
-        if isinstance(value, str):
-            return {"name": value}
-        if isinstance(value, dict) and "parameters" not in value:
-            name = {"name": value["name"]} if "name" in value else {}
-            return {**name, "parameters": {key: item for key, item in value.items() if key != "name"}}
-        return value
-
-    @model_serializer
-    def _to_yaml(self) -> str | dict[str, Any]:
-        return {"name": self.name, **self.parameters} if self.parameters else self.name
-
-    def create(self, kind: str) -> Any:  # noqa: ANN401 - an entry of any kind
-        """The entry itself, its parameters checked.
-
-        Raises:
-            RegistryError: no such entry, or it cannot take the parameters.
-        """
-        return registry.create(kind, self.name, self.parameters)
-
-
-class Training(_Model):
-    """Local training by stochastic gradient descent; a fresh optimiser every round."""
-
-    learning_rate: Annotated[float, Field(gt=0, le=100)] = 0.05
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
-    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 50
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 1
-    shuffle: bool = True
-
-
-class Selection(_Model):
-    """Who trains in a round; ``cohort`` is the number of members drawn, for every rule but ``all``."""
-
-    rule: Literal["all", "random", "first_come", "score_order"] = "all"
-    cohort: Annotated[int, Field(ge=1, le=2048)] | None = None
-
-
-class Reward(_Model):
-    """What a round pays: ``rate`` tokens per unit of score while the budget lasts, or ``per_round`` tokens."""
-
-    mode: Literal["rate", "round_budget"] = "rate"
-    rate: Tokens = "1"
-    per_round: Tokens | None = None
-    budget: Tokens = "100"
-    vesting_rounds: Annotated[int, Field(ge=0, le=16)] = 0
-
-
-class Membership(_Model):
-    """Who may join; ``capacity`` null is the number of trainers, ``bond`` null one round's share of the budget."""
-
-    minimum: Annotated[int, Field(ge=1, le=65_536)] = 2
-    capacity: Annotated[int, Field(ge=1, le=65_536)] | None = None
-    stake: Tokens = "0"
-    bond: Tokens | None = None
-
-
-class Intake(_Model):
-    """How updates come in: relayed in batches or direct, committed before they are revealed or not."""
-
-    relayed: bool = False
-    commit_reveal: bool = True
-    unique_digests: bool = True
-    max_update_bytes: Annotated[int, Field(ge=64, le=1 << 30)] = 4 * 1024 * 1024
-
-
-class Schedule(_Model):
-    """The longest each phase may last, in seconds of chain time."""
-
-    enrolment_s: Seconds = 600
-    training_s: Seconds = 3600
-    reveal_s: Seconds = 600
-    evaluation_s: Seconds = 3600
-    aggregation_s: Seconds = 600
-    closing_s: Seconds = 60
-
-
-Audit = Literal["public"]
-"""``public``: the evaluator opens its validation set at the end, so that anyone can audit the scores."""
-
-
-class Task(_Model):
-    """What is trained, how it is scored and paid, and by when."""
-
-    rounds: Annotated[int, Field(ge=1, le=10_000)]
-    network: NamedEntry
-    training: Training = Training()
-    score: NamedEntry = NamedEntry(name="shapley")
-    aggregator: NamedEntry = NamedEntry(name="fedavg")
-    defence: NamedEntry = NamedEntry(name="none")
-    selection: Annotated[Selection, BeforeValidator(_entry_rule)] = Selection()
-    reward: Reward = Reward()
-    membership: Membership = Membership()
-    intake: Intake = Intake()
-    schedule: Schedule = Schedule()
-    audit: Audit = "public"
-
-
-class Validation(_Model):
-    """The evaluator's data: the test split, or its first ``samples``."""
+    In a consortium each member judges on a ``share`` of its own part, which it does not train on; null: 0.2.
+    """
 
     samples: Annotated[int, Field(ge=1)] | None = None
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
-class Data(_Model):
+class Data(Keys):
     """Which data, and how the trainers share them."""
 
     dataset: NamedEntry
@@ -218,7 +96,7 @@ class Data(_Model):
     validation: Validation = Validation()
 
 
-class Evaluator(_Model):
+class Evaluator(Keys):
     """One evaluator; the first of the list is active, the others stand by. ``group`` names its friends."""
 
     name: Name
@@ -226,7 +104,7 @@ class Evaluator(_Model):
     group: Name | None = None
 
 
-class BehaviourPlan(_Model):
+class BehaviourPlan(Keys):
     """When a behaviour acts: from round ``start`` to ``stop``, ``every`` so many, with ``probability``.
 
     ``warmup`` rounds with an honest update of its own come first. In all other rounds the trainer is honest.
@@ -239,20 +117,38 @@ class BehaviourPlan(_Model):
     warmup: Annotated[int, Field(ge=0)] = 0
 
 
-class Trainers(_Model):
+class Vote(Keys):
+    """A member's word, from round ``since`` on, for letting somebody in or for sending somebody away.
+
+    Who ``proposes`` brings it before the others.
+    """
+
+    since: Annotated[int, Field(ge=1)] = 1
+    admit: Name | None = None
+    expel: Name | None = None
+    proposes: bool = False
+
+
+class Trainers(Keys):
     """One trainer, or ``count`` of them named ``name-1``, ``name-2``, …; ``share`` is each one's part of the data.
 
-    ``group``: they share their models before these are public with everybody of that group. ``absent``: they keep
-    their part of the data and never join, so that the others have what they have beside them.
+    ``judge``: how a member of a consortium judges the others. ``flipped``: the share of its labels that are replaced by
+    classes drawn at random. ``group``: they share their models before these are public with everybody of that group.
+    ``absent``: they keep their part of the data and never join, so that the others have what they have beside them.
+    ``founder``: on a consortium's list from the start; the others join once the members have voted for it.
     """
 
     name: Name
     count: Annotated[int, Field(ge=1, le=65_536)] = 1
     share: Annotated[float, Field(gt=0, le=1e9)] | None = None
     behaviour: NamedEntry = NamedEntry(name="honest")
+    judge: NamedEntry = NamedEntry(name="honest")
+    flipped: Annotated[float, Field(ge=0, le=1)] = 0.0
     plan: BehaviourPlan = BehaviourPlan()
     group: Name | None = None
     absent: bool = False
+    founder: bool = True
+    votes: Annotated[tuple[Vote, ...], Field(strict=False)] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -262,10 +158,10 @@ class Trainers(_Model):
         return tuple(f"{self.name}-{number}" for number in range(1, self.count + 1))
 
 
-class Population(_Model):
-    """Who takes part."""
+class Population(Keys):
+    """Who takes part; in a consortium the trainers are its members and evaluate each other."""
 
-    evaluators: Annotated[tuple[Evaluator, ...], Field(strict=False, min_length=1, max_length=16)]
+    evaluators: Annotated[tuple[Evaluator, ...], Field(strict=False, max_length=16)] = ()
     trainers: Annotated[tuple[Trainers, ...], Field(strict=False, min_length=1)]
 
     @property
@@ -274,14 +170,14 @@ class Population(_Model):
         return tuple(entry for entry in self.trainers if not entry.absent)
 
 
-class Storage(_Model):
+class Storage(Keys):
     """Where models live; ``url`` is the address of a Kubo node's API."""
 
     kind: Literal["memory", "directory", "kubo"] = "directory"
     url: Annotated[str, Field(min_length=1)] | None = None
 
 
-class Chain(_Model):
+class Chain(Keys):
     """Which node: null ``url`` starts a devnet, driven by a clock of its own when ``block_time`` is null too."""
 
     url: Annotated[str, AfterValidator(_web_socket)] | None = None
@@ -290,7 +186,7 @@ class Chain(_Model):
     funder: Annotated[str, Field(min_length=1)] | None = None
 
 
-class Compute(_Model):
+class Compute(Keys):
     """Where training runs; null ``workers`` is one a core. No result depends on it."""
 
     executor: Literal["threads", "processes"] = "processes"
@@ -298,7 +194,11 @@ class Compute(_Model):
     device: Literal["cpu", "cuda", "auto"] = "cpu"
 
 
-class Scenario(_Model):
+Baseline = Literal["alone", "pooled"]
+"""What a consortium is compared with: each member's own training, and one training on the data of all."""
+
+
+class Scenario(Keys):
     """One experiment, complete: with the same seed it gives the same scores, digests and events."""
 
     name: Name
@@ -307,14 +207,25 @@ class Scenario(_Model):
     task: Task
     data: Data
     population: Population
+    baselines: Annotated[tuple[Baseline, ...], Field(strict=False)] = ()
     storage: Storage = Storage()
     chain: Chain = Chain()
     compute: Compute = Compute()
 
     @property
+    def kind(self) -> Kind:
+        """Who scores: a crowd's evaluator, or the members of a consortium each other."""
+        return _KINDS[self.task.kind]
+
+    @property
     def trainer_names(self) -> tuple[str, ...]:
         """Every trainer who takes part, in the order of the file."""
         return tuple(name for entry in self.population.present for name in entry.names)
+
+    @property
+    def founder_names(self) -> tuple[str, ...]:
+        """A consortium's founding members, in the order of the file."""
+        return tuple(name for entry in self.population.present if entry.founder for name in entry.names)
 
     @property
     def data_owners(self) -> tuple[str, ...]:
@@ -358,8 +269,38 @@ class Scenario(_Model):
 
     @property
     def bond(self) -> int:
-        """An evaluator's bond in base units; by default the budget over the rounds, rounded up to a credit."""
+        """An evaluator's or a consortium member's bond in base units, rounded up to a credit.
+
+        An evaluator decides about a whole round, so it stands for what a round may pay. A member is one judge of
+        many and loses its own reward of the round too: it stands for what a round pays a member on average.
+        """
         if self.task.membership.bond is not None:
             return parse_tokens(self.task.membership.bond)
-        share = Fraction(parse_tokens(self.task.reward.budget), self.task.rounds * CREDIT_UNIT)
+        if self.kind is Kind.CONSORTIUM:
+            of_round = parse_tokens(self.task.reward.per_round or "0") + self.evaluation_pool
+            share = Fraction(of_round, len(self.trainer_names) * CREDIT_UNIT)
+        else:
+            share = Fraction(parse_tokens(self.task.reward.budget), self.task.rounds * CREDIT_UNIT)
         return -(-share.numerator // share.denominator) * CREDIT_UNIT
+
+    @property
+    def evaluation_pool(self) -> int:
+        """What a consortium's round pays for judging, all members together, in base units."""
+        if self.task.evaluation.pool is not None:
+            return parse_tokens(self.task.evaluation.pool)
+        if self.kind is not Kind.CONSORTIUM:
+            return 0
+        per_round = parse_tokens(self.task.reward.per_round or "0")
+        return per_round // (_JUDGING * CREDIT_UNIT) * CREDIT_UNIT
+
+    @property
+    def tolerance(self) -> int:
+        """How far a judge may be from the settled shares before it is paid nothing, in 10⁻⁹."""
+        if self.kind is not Kind.CONSORTIUM:
+            return 0
+        return parse_tokens(self.task.evaluation.tolerance or _TOLERANCE) // CREDIT_UNIT
+
+    @property
+    def held_out(self) -> float:
+        """The share of its data that a member of a consortium keeps to judge on."""
+        return self.data.validation.share or _HELD_OUT

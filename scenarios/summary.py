@@ -7,14 +7,15 @@ measured, or is not finite, is null.
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from bcfl.scenarios.errors import SummaryUnreadable
+from bcfl.scenarios.summary_consortium import MemberSummary, Performance, RoundAgreement
+from bcfl.scenarios.summary_fields import FIELDS, BaseUnits, Measured, SignedUnits
 
 __all__ = (
     "SCHEMA_VERSION",
@@ -24,7 +25,10 @@ __all__ = (
     "GasTotals",
     "Genesis",
     "Liveness",
+    "MemberSummary",
     "Participant",
+    "Performance",
+    "RoundAgreement",
     "RoundSummary",
     "Summary",
     "Suspension",
@@ -37,18 +41,8 @@ __all__ = (
 SCHEMA_VERSION: Literal[1] = 1
 
 
-def _finite(value: object) -> object:
-    # a diverged loss is a result, but JSON has no word for it
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Measured = Annotated[float | None, BeforeValidator(_finite)]
-BaseUnits = Annotated[str, Field(pattern=r"^\d{1,78}$")]
-SignedUnits = Annotated[str, Field(pattern=r"^-?\d{1,78}$")]
-
-
 class _Model(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = FIELDS
 
 
 class Genesis(_Model):
@@ -63,11 +57,12 @@ class RoundSummary(_Model):
 
     Attributes:
         round: from 1.
-        global_loss: the aggregate's mean loss on the evaluator's validation set after the round.
+        global_loss: the aggregate's mean loss on the evaluator's validation set after the round; in a consortium on
+            the test split, which no member has: the runner measures it at the end.
         global_accuracy: the same model's accuracy, 0 to 1.
         local_loss: a trainer's own model's mean loss on its own data after its training.
         validation_loss: the same model's mean loss on the evaluator's validation set.
-        scores: what the evaluator posted, in units of loss.
+        scores: what the evaluator posted, in units of loss; in a consortium the settled parts of 1.
         tokens: what the round credited, in base units.
         rejected: a reason for every update that was not scored.
         suspended: who was suspended in the round.
@@ -75,6 +70,7 @@ class RoundSummary(_Model):
         reasons: the contract's reason for each of those.
         overturned: objections to the evaluation were upheld: the model does not count, nor does its loss.
         gas: gas used by each role's transactions.
+        agreement: a consortium's; null in a crowd.
     """
 
     round: Annotated[int, Field(ge=1)]
@@ -90,6 +86,7 @@ class RoundSummary(_Model):
     reasons: dict[str, str] = {}
     overturned: bool = False
     gas: dict[str, int] = {}
+    agreement: RoundAgreement | None = None
 
 
 class Final(_Model):
@@ -131,7 +128,10 @@ class Participant(_Model):
 
 
 class TokenTotals(_Model):
-    """Where the budget went: ``paid`` + ``returned`` = ``budget`` once the task has ended."""
+    """Where the budget went: ``paid`` + ``returned`` = ``budget`` once the task has ended.
+
+    Stakes and bonds that were lost are paid out or returned on top of it.
+    """
 
     budget: BaseUnits
     paid: BaseUnits
@@ -217,7 +217,7 @@ class EventCounts(_Model):
 
 
 class Summary(_Model):
-    """One run. ``detection`` is null in files of versions that did not measure it."""
+    """One run. ``members`` are a consortium's; ``detection`` is null in files of versions that did not measure it."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     scenario: str
@@ -227,6 +227,7 @@ class Summary(_Model):
     rounds: tuple[RoundSummary, ...]
     final: Final
     participants: dict[str, Participant]
+    members: dict[str, MemberSummary] = {}
     tokens: TokenTotals
     detection: Detection | None = None
     timings: Timings

@@ -16,7 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from bcfl.registry import nearest
 from bcfl.scenarios.checked_yaml import read_checked, read_document
 from bcfl.scenarios.errors import SweepInvalid
-from bcfl.scenarios.schema import BehaviourPlan, Name, NamedEntry
+from bcfl.scenarios.schema import BehaviourPlan
+from bcfl.scenarios.schema_fields import Name, NamedEntry
 
 __all__ = ("ABSENT", "NONE", "Attack", "Group", "Overrides", "Sweep", "load_sweep")
 

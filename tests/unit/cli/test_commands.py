@@ -14,7 +14,7 @@ import pytest
 
 from bcfl.cli import doctor
 from bcfl.scenarios.loading import load
-from bcfl.scenarios.progress import RunEnded, RunStarted
+from bcfl.scenarios.progress import PhaseChanged, RunEnded, RunStarted
 from bcfl.scenarios.run_directory import RunDirectory
 from bcfl.scenarios.summary import (
     EventCounts,
@@ -114,8 +114,8 @@ class TestRun:
             directory: Path
             summary: Summary
 
-        async def run(scenario, *, out, data_dir, observer):
-            calls.append((scenario, data_dir))
+        async def run(scenario, *, out, data_dir, only, observer):
+            calls.append((scenario, data_dir, only))
             summary = a_summary(scenario)
             observer(RunStarted(scenario=scenario, trainers=scenario.trainer_names, evaluators=("alice",)))
             with RunDirectory.create(scenario, out=out) as directory:
@@ -135,7 +135,11 @@ class TestRun:
         assert outcome.out.splitlines()[-1] == f"report: {out / 'report.html'}"
         assert (out / "report.html").is_file()
         assert ran[0][0].seed == 4
-        assert ran[0][1] == tmp_path
+        assert ran[0][1:] == (tmp_path, None)
+
+    def test_hosts_only_whom_it_is_told(self, command, ran, tmp_path):
+        command("run", str(QUICK), "--out", str(tmp_path / "out"), "--only", "publisher,keeper")
+        assert ran[0][2] == ("publisher", "keeper")
 
     def test_json_is_all_there_is_on_standard_output(self, command, ran, tmp_path):
         outcome = command("run", str(QUICK), "--out", str(tmp_path / "out"), "--json")
@@ -147,6 +151,41 @@ class TestRun:
     def test_a_wrong_file_is_not_run(self, command, ran, tmp_path):
         assert command("run", str(QUICK), "--set", "task.rounds=0").status == 2
         assert ran == []
+
+
+class TestAgent:
+    @pytest.fixture
+    def taken_part(self, module):
+        calls = []
+
+        async def take_part(path, names, *, url, data_dir, observer):
+            calls.append((path, names, url, data_dir))
+            observer(PhaseChanged(round=1, phase="training"))
+            return dict.fromkeys(names, 1_500_000_000)
+
+        module("bcfl.scenarios.participant", take_part=take_part)
+        return calls
+
+    def test_acts_for_some_and_says_what_they_were_paid(self, command, taken_part, tmp_path):
+        path = RunDirectory.create(load(QUICK), out=tmp_path / "out").path
+        outcome = command(
+            "agent", str(path), "bob", "david", "--url", "ws://x:1", "--data-dir", str(tmp_path)
+        )
+        assert (outcome.status, outcome.err) == (0, "")
+        assert taken_part == [(path, ("bob", "david"), "ws://x:1", tmp_path)]
+        assert outcome.out.splitlines()[-2:] == [
+            "bob was paid 1.5000 tokens",
+            "david was paid 1.5000 tokens",
+        ]
+
+    def test_what_is_no_run_is_one_sentence(self, command, taken_part, tmp_path):
+        outcome = command("agent", str(tmp_path / "nowhere"), "bob")
+        assert (outcome.status, taken_part) == (2, [])
+        assert "no directory" in outcome.err
+
+    def test_somebody_has_to_act(self, command, taken_part, tmp_path):
+        assert command("agent", str(tmp_path)).status == 2
+        assert taken_part == []
 
 
 class TestAudit:

@@ -12,7 +12,8 @@ from bcfl.scenarios import errors
 from bcfl.scenarios.loading import from_mapping, load, resolved
 from bcfl.scenarios.yaml_text import Problem, dump, parse_document, parse_value
 
-BUNDLED = sorted((Path(__file__).parents[3] / "scenarios").glob("*.yaml"))
+SCENARIOS = Path(__file__).parents[3] / "scenarios"
+BUNDLED = sorted([*SCENARIOS.glob("*.yaml"), *SCENARIOS.glob("consortium-flips/*.yaml")])
 
 
 @pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.stem)
@@ -22,6 +23,22 @@ def test_every_bundled_scenario_is_right_and_resolves_to_itself(path, tmp_path):
     copy.write_text(resolved(scenario), encoding="utf-8")
     assert load(copy) == scenario
     assert scenario.name == path.stem
+
+
+@pytest.mark.parametrize(
+    "path", sorted(SCENARIOS.glob("consortium-flips/*.yaml")), ids=lambda path: path.stem
+)
+def test_members_with_wrong_labels_stand_from_the_cleanest_to_the_worst(path):
+    members = load(path).population.trainers
+    flipped = [member.flipped for member in members]
+    assert flipped == sorted(flipped)
+    published = {"graded-strong": [0, 0.2, 0.4, 0.6, 0.8], "graded-mild": [0, 0.1, 0.2, 0.3, 0.4]}
+    if path.stem in published:
+        assert flipped == published[path.stem]
+    else:
+        _, share, *_ = path.stem.split("-")
+        members_in_all = 5 if path.stem.endswith("-of-five") else 3
+        assert flipped == [0] * (members_in_all - 1) + [int(share) / 100]
 
 
 def test_the_template_shows_every_key_with_its_default():

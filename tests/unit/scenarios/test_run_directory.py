@@ -64,6 +64,22 @@ def test_a_line_that_a_kill_cut_off_is_left_out(tmp_path, scenario):
     assert [record["event"] for record in directory.events()] == ["A"]
 
 
+def test_a_participants_own_log_goes_on_after_a_kill_cut_a_line(tmp_path, scenario):
+    with RunDirectory.create(scenario, out=tmp_path / "out") as directory:
+        assert list(directory.agent_events("ann")) == []
+        assert not directory.agents.exists()
+        directory.agents.mkdir()
+        directory.append_agent_event("ann", {"event": "A"})
+    with directory.agent_events_file("ann").open("a") as file:
+        file.write('{"event": "B')
+    assert [record["event"] for record in directory.agent_events("ann")] == ["A"]
+    with RunDirectory.open(directory.path) as again:
+        again.append_agent_event("ann", {"event": "C"})
+        again.append_agent_event("ann", {"event": "D"})
+    assert [record["event"] for record in directory.agent_events("ann")] == ["A", "C", "D"]
+    assert directory.journal_file("ann").parent == directory.agent_log_file("ann").parent == directory.agents
+
+
 @pytest.fixture
 def high_recursion_limit():
     """As the chain's libraries set it: the standard library's JSON parser then crashes on deep nesting."""
@@ -98,6 +114,11 @@ def test_addresses_and_model_are_kept(tmp_path, scenario):
     directory.write_model(b"model")
     assert RunDirectory.open(directory.path).chain() == {"chain_id": 31337, "task": "0x00"}
     assert directory.model_file.read_bytes() == b"model"
+    assert {path.name for path in directory.path.iterdir()} == {
+        "chain.json",
+        "final.safetensors",
+        "scenario.yaml",
+    }
 
 
 def test_what_is_no_run_is_refused_in_words(tmp_path):

@@ -17,7 +17,10 @@ from bcfl.scenarios.summary import (
     GasTotals,
     Genesis,
     Liveness,
+    MemberSummary,
     Participant,
+    Performance,
+    RoundAgreement,
     RoundSummary,
     Summary,
     Suspension,
@@ -44,6 +47,7 @@ def summary() -> Summary:
                 rejected={"eve": "not_finite"},
                 ejected=("eve",),
                 gas={"trainer": 5},
+                agreement=RoundAgreement(settled=True, evaluation_tokens={"bob": "3"}, model="bafy"),
             ),
         ),
         final=Final(loss=0.5, accuracy=0.9, cid="bafy"),
@@ -52,6 +56,15 @@ def summary() -> Summary:
                 role="trainer",
                 address="0x00",
                 suspensions=(Suspension(round=1, until_round=3, reason="copied"),),
+            )
+        },
+        members={
+            "bob": MemberSummary(
+                training_tokens="4",
+                contribution=None,
+                samples=8,
+                held_out=2,
+                federated=Performance(accuracy=0.5, auroc=None, loss=math.inf, samples=3),
             )
         },
         tokens=TokenTotals(budget="10", paid="4", returned="6"),
@@ -94,6 +107,9 @@ def test_the_file_has_the_documented_fields(tmp_path, summary):
         data["participants"]["bob"]["suspensions"][0],
         data["detection"]["liveness"],
         data["final"],
+        data["rounds"][0]["agreement"],
+        data["members"]["bob"],
+        data["members"]["bob"]["federated"],
     ):
         assert [key for key in keys if key not in documented] == []
     assert data["rounds"][0]["tokens"]["bob"] == str(2**200)
@@ -104,8 +120,9 @@ def test_a_file_of_an_earlier_version_1_is_still_read(tmp_path, summary):
     data = json.loads(summary.model_dump_json())
     data["detection"] = None
     for part, since in (
+        (data, ("members",)),
         (data["final"], ("backdoor_success",)),
-        (data["rounds"][0], ("reasons", "overturned")),
+        (data["rounds"][0], ("reasons", "overturned", "agreement")),
         (data["participants"]["bob"], ("ejected_reason", "suspensions", "removed_round", "removed_reason")),
     ):
         for key in since:
@@ -113,7 +130,9 @@ def test_a_file_of_an_earlier_version_1_is_still_read(tmp_path, summary):
     path = tmp_path / "summary.json"
     path.write_text(json.dumps(data))
     bob = summary.participants["bob"].model_copy(update={"suspensions": ()})
-    assert read_summary(path) == summary.model_copy(update={"detection": None, "participants": {"bob": bob}})
+    plain = summary.rounds[0].model_copy(update={"agreement": None})
+    changes = {"detection": None, "participants": {"bob": bob}, "members": {}, "rounds": (plain,)}
+    assert read_summary(path) == summary.model_copy(update=changes)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
