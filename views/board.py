@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from bcfl.contracts.phases import Kind
 from bcfl.scenarios.progress import (
     AgentChanged,
     GasUsed,
@@ -15,10 +17,13 @@ from bcfl.scenarios.progress import (
     RunEvent,
     RunStarted,
 )
-from bcfl.scenarios.summary import Summary
+from bcfl.scenarios.summary import RoundAgreement, RoundSummary, Summary
 from bcfl.views.verdicts import reason_words
 
-__all__ = ("Board", "Row", "fold")
+__all__ = ("Board", "Row", "fold", "judged_by_members")
+
+_JUDGING = {"scoring": "judging", "scored": "judged"}
+"""What a member is at where an evaluator would be scoring."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +44,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """The state of a run on one screen; ``loss`` and ``accuracy`` are the global model's."""
+    """The state of a run on one screen; ``loss`` and ``accuracy`` are the global model's.
+
+    ``before``: they are what a consortium's members measured, on their own samples, of the model that the last settled
+    round began with.
+    """
 
     name: str = ""
     rounds: int = 0
@@ -49,6 +58,7 @@ class Board:
     deadline: int | None = None
     loss: float | None = None
     accuracy: float | None = None
+    before: bool = False
     rows: Mapping[str, Row] = field(default_factory=dict)
     gas: Mapping[str, int] = field(default_factory=dict)
     summary: Summary | None = None
@@ -62,9 +72,10 @@ def fold(board: Board, event: RunEvent) -> Board:
     """The board after an event."""
     match event:
         case RunStarted():
-            rows = {name: Row(name=name, role="evaluator") for name in event.evaluators}
-            rows |= {name: Row(name=name, role="trainer") for name in event.trainers}
             scenario = event.scenario
+            role = "member" if scenario.kind is Kind.CONSORTIUM else "trainer"
+            rows = {name: Row(name=name, role="evaluator") for name in event.evaluators}
+            rows |= {name: Row(name=name, role=role) for name in event.trainers}
             return Board(name=scenario.name, rounds=scenario.task.rounds, rows=rows)
         case PhaseChanged():
             return replace(board, round=event.round, phase=event.phase, deadline=event.deadline)
@@ -72,7 +83,9 @@ def fold(board: Board, event: RunEvent) -> Board:
             row = board.rows.get(event.name, Row(name=event.name, role=event.role))
             loss = row.loss if event.loss is None else event.loss
             verdict = row.verdict if row.activity == "ejected" else ""  # who acts again is back
-            changed = replace(row, role=event.role, activity=event.activity, loss=loss, verdict=verdict)
+            known = _JUDGING if event.role == "member" else {}
+            activity = known.get(event.activity, event.activity)
+            changed = replace(row, role=event.role, activity=activity, loss=loss, verdict=verdict)
             return replace(board, rows={**board.rows, event.name: changed})
         case GasUsed():
             return replace(board, gas={**board.gas, event.role: board.gas.get(event.role, 0) + event.gas})
@@ -86,21 +99,34 @@ def fold(board: Board, event: RunEvent) -> Board:
                 summary=event.summary,
                 loss=final.loss,
                 accuracy=final.accuracy,
+                before=False,
             )
+
+
+def judged_by_members(agreement: RoundAgreement) -> tuple[float | None, float | None]:
+    """Mean loss and accuracy, over the members, of the model that a round began with, each on samples of its own."""
+    return _mean(agreement.judged_loss.values()), _mean(agreement.judged_accuracy.values())
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _settled(board: Board, event: RoundDone) -> Board:
     done = event.summary
+    judging = {} if done.agreement is None else done.agreement.evaluation_tokens
     rows = dict(board.rows)
     for name in {
         *done.scores,
         *done.tokens,
+        *judging,
         *done.local_loss,
         *done.rejected,
         *done.ejected,
         *done.suspended,
     }:
-        row = rows.get(name, Row(name=name, role="trainer"))
+        row = rows.get(name, Row(name=name, role="trainer" if done.agreement is None else "member"))
         activity, verdict = row.activity, row.verdict
         if name in done.ejected:
             activity = "ejected"
@@ -114,6 +140,13 @@ def _settled(board: Board, event: RoundDone) -> Board:
             verdict=verdict,
             loss=row.loss if done.local_loss.get(name) is None else done.local_loss[name],
             score=done.scores.get(name),
-            tokens=row.tokens + int(done.tokens.get(name, "0")),
+            tokens=row.tokens + int(done.tokens.get(name, "0")) + int(judging.get(name, "0")),
         )
-    return replace(board, settled=done.round, rows=rows, loss=done.global_loss, accuracy=done.global_accuracy)
+    return replace(board, settled=done.round, rows=rows, **_quality(done))
+
+
+def _quality(done: RoundSummary) -> dict[str, Any]:
+    if done.agreement is None or done.global_loss is not None:
+        return {"loss": done.global_loss, "accuracy": done.global_accuracy, "before": False}
+    loss, accuracy = judged_by_members(done.agreement)
+    return {"loss": loss, "accuracy": accuracy, "before": True}

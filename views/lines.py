@@ -7,6 +7,7 @@ from typing import Any, Self, TextIO
 
 import structlog
 
+from bcfl.contracts.phases import Kind
 from bcfl.scenarios.progress import (
     AgentChanged,
     GasUsed,
@@ -16,8 +17,9 @@ from bcfl.scenarios.progress import (
     RunEvent,
     RunStarted,
 )
-from bcfl.scenarios.summary import RoundSummary, Summary
+from bcfl.scenarios.summary import RoundAgreement, RoundSummary, Summary
 from bcfl.scenarios.tokens import format_tokens
+from bcfl.views.board import judged_by_members
 from bcfl.views.verdicts import eventful
 
 __all__ = ("LineView",)
@@ -61,7 +63,9 @@ def _fields(event: RunEvent, full: bool) -> tuple[str, dict[str, Any]]:
     match event:
         case RunStarted():
             people: dict[str, Any] = {"trainers": event.trainers, "evaluators": event.evaluators}
-            if not full:
+            if not full and event.scenario.kind is Kind.CONSORTIUM:
+                people = {"members": len(event.trainers)}
+            elif not full:
                 people = {role: len(names) for role, names in people.items()}
             return "run_started", {"scenario": event.scenario.name, "seed": event.scenario.seed, **people}
         case PhaseChanged():
@@ -89,28 +93,47 @@ def _round(done: RoundSummary) -> dict[str, Any]:
         for kind, names in (("suspended", done.suspended), ("ejected", done.ejected))
         if names
     }
+    paid = {"tokens": format_tokens(sum(map(int, done.tokens.values())))}
+    if done.agreement is not None:
+        paid["judging_tokens"] = format_tokens(sum(map(int, done.agreement.evaluation_tokens.values())))
     return {
         "round": done.round,
-        "loss": done.global_loss,
-        "accuracy": done.global_accuracy,
+        **_quality(done),
         "scored": len(done.scores),
         "rejected": len(done.rejected),
         **sanctioned,
-        "tokens": format_tokens(sum(int(amount) for amount in done.tokens.values())),
+        **_agreed(done.agreement),
+        **paid,
         "gas": sum(done.gas.values()),
     }
+
+
+def _quality(done: RoundSummary) -> dict[str, Any]:
+    """The round's model; in a consortium, while it runs, the one that the round began with, as its members saw it."""
+    if done.agreement is None or done.global_loss is not None:
+        return {"loss": done.global_loss, "accuracy": done.global_accuracy}
+    loss, accuracy = judged_by_members(done.agreement)
+    measured = {"judged_loss": loss, "judged_accuracy": accuracy}
+    return {name: round(value, 6) for name, value in measured.items() if value is not None}
+
+
+def _agreed(agreement: RoundAgreement | None) -> dict[str, Any]:
+    """What did not go as it should when a consortium judged and agreed."""
+    if agreement is None:
+        return {}
+    kept = {} if agreement.model is not None else {"model": "kept"}
+    missing = {"not_judged": agreement.not_judged, "not_opened": agreement.not_opened}
+    return {**{what: ", ".join(names) for what, names in missing.items() if names}, **kept}
 
 
 def _end(summary: Summary) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if eventful(summary) and summary.detection is not None:
         detection = summary.detection
-        found = {
-            "misbehaved": detection.adversaries,
-            "found": detection.ejected_adversaries,
-            "ejected_by_mistake": detection.ejected_honest,
-            "reward_share": round(detection.reward_share, 4),
-        }
+        found = {"misbehaved": detection.adversaries}
+        if not summary.members:  # who do not find and eject each other: they pay little
+            found |= {"found": detection.ejected_adversaries, "ejected_by_mistake": detection.ejected_honest}
+        found["reward_share"] = round(detection.reward_share, 4)
     return {
         "status": summary.status,
         "loss": summary.final.loss,

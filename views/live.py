@@ -15,13 +15,19 @@ from bcfl.scenarios.progress import AFTER_TRAINING, RunEvent
 from bcfl.scenarios.summary import Summary
 from bcfl.scenarios.tokens import format_tokens
 from bcfl.views.board import Board, Row, fold
+from bcfl.views.consortium_words import notes
 from bcfl.views.lines import LineView
+from bcfl.views.member_columns import columns_of
+from bcfl.views.members import MEMBERS
 from bcfl.views.verdicts import eventful, found_in_words, verdict
 
 __all__ = ("LiveView", "RunView", "final_table", "open_view", "screen")
 
 _REFRESHES_PER_SECOND = 8
 _MOST_ROWS = 24
+_AFTER_JUDGING = frozenset({"judged", "aggregated"})
+_AFTER_REVEALING = _AFTER_JUDGING | {"judging"}
+"""What a member of a consortium is at once its update is out."""
 
 
 class RunView(Protocol):
@@ -83,38 +89,48 @@ class LiveView:
 def screen(board: Board) -> RenderableType:
     """The whole live screen."""
     where = f"round {min(board.round, board.rounds)}/{board.rounds}" if board.rounds else ""
-    quality = "" if board.loss is None else f"  loss {board.loss:.4f}"
-    quality += "" if board.accuracy is None else f"  accuracy {board.accuracy:.2%}"
-    head = Text.assemble((board.name, "bold"), f"  {where}  ", (board.phase, "cyan"), quality, no_wrap=True)
-    trainers = [row for row in board.rows.values() if row.role == "trainer"]
+    phase = board.phase.replace("_", " ")
+    head = Text.assemble((board.name, "bold"), f"  {where}  ", (phase, "cyan"), _quality(board), no_wrap=True)
     bars = Table.grid(padding=(0, 1))
-    bars.add_row(
-        "rounds",
-        ProgressBar(total=max(board.rounds, 1), completed=board.settled, width=40),
-        f"{board.settled}/{board.rounds}",
-    )
-    trained = sum(_done_training(row) for row in trainers)
-    bars.add_row(
-        "trainers",
-        ProgressBar(total=max(len(trainers), 1), completed=trained, width=40),
-        f"{trained}/{len(trainers)}",
-    )
+    bars.add_row(*_bar("rounds", board.settled, board.rounds))
+    members = [row for row in board.rows.values() if row.role == "member"]
+    if members:
+        bars.add_row(*_bar("trained", sum(_done_training(row) for row in members), len(members)))
+        bars.add_row(*_bar("judged", sum(row.activity in _AFTER_JUDGING for row in members), len(members)))
+    else:
+        trainers = [row for row in board.rows.values() if row.role == "trainer"]
+        bars.add_row(*_bar("trainers", sum(_done_training(row) for row in trainers), len(trainers)))
     gas = "  ".join(f"{role} {used:,}" for role, used in sorted(board.gas.items()))
     foot = Text(f"gas  {gas}" if gas else "", style="dim")
     return Group(head, bars, _participants(board), foot)
 
 
+def _bar(what: str, done: int, of: int) -> tuple[str, ProgressBar, str]:
+    return what, ProgressBar(total=max(of, 1), completed=done, width=40), f"{done}/{of}"
+
+
+def _quality(board: Board) -> str:
+    """The global model's; of a consortium while it runs, on the members' own samples and a round back."""
+    quality = "" if board.loss is None else f"  loss {board.loss:.4f}"
+    quality += "" if board.accuracy is None else f"  accuracy {board.accuracy:.2%}"
+    if not quality or not board.before:
+        return quality
+    model = f"model of round {board.settled - 1}" if board.settled > 1 else "first model"
+    return f"{quality} ({model}, on members' own samples)"
+
+
 def _done_training(row: Row) -> bool:
-    return row.activity in AFTER_TRAINING
+    return row.activity in AFTER_TRAINING or (row.role == "member" and row.activity in _AFTER_REVEALING)
 
 
 def _participants(board: Board) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False)
     table.add_column("participant", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    for column in ("loss", "score", "tokens"):
-        table.add_column(column, justify="right", no_wrap=True)
     rows = list(board.rows.values())
+    score = "contribution" if any(row.role == "member" for row in rows) else "score"
+    for column in ("loss", score, "tokens"):
+        table.add_column(column, justify="right", no_wrap=True)
     judged = any(row.verdict for row in rows)
     if judged:
         table.add_column("why", no_wrap=True, overflow="ellipsis")
@@ -123,7 +139,7 @@ def _participants(board: Board) -> Table:
             Text(row.name),
             Text(row.activity),
             _number(row.loss),
-            _number(row.score, sign=True),
+            _share(row.score) if row.role == "member" else _number(row.score, sign=True),
             format_tokens(row.tokens),
             *([Text(row.verdict, style="red" if row.activity == "ejected" else "yellow")] if judged else []),
         )
@@ -136,6 +152,10 @@ def _number(value: float | None, *, sign: bool = False) -> str:
     if value is None:
         return "–"
     return f"{value:+.4f}" if sign else f"{value:.4f}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
 
 
 def final_table(summary: Summary) -> RenderableType:
@@ -152,7 +172,8 @@ def final_table(summary: Summary) -> RenderableType:
         "genesis", _number(summary.genesis.loss), _percent(summary.genesis.accuracy), "", "", "", ""
     )
     for done in summary.rounds:
-        paid = sum(int(amount) for amount in done.tokens.values())
+        judging = {} if done.agreement is None else done.agreement.evaluation_tokens
+        paid = sum(map(int, (*done.tokens.values(), *judging.values())))
         rounds.add_row(
             str(done.round),
             _number(done.global_loss),
@@ -168,12 +189,27 @@ def final_table(summary: Summary) -> RenderableType:
         f"+ returned {format_tokens(tokens.returned)}"
     )
     cost = Text(
-        f"gas: {summary.gas.total:,} ({summary.gas.per_trainer_round:,.0f} a trainer and round), "
-        f"{summary.timings.total_s:.1f} s"
+        f"gas: {summary.gas.total:,} ({summary.gas.per_trainer_round:,.0f} a {'member' if summary.members else 'trainer'} "
+        f"and round), {summary.timings.total_s:.1f} s"
     )
+    if summary.members:
+        return Group(rounds, Text(), _members(summary), Text(), money, cost)
     found = summary.detection if eventful(summary) else None
     words = [] if found is None else [Text(found_in_words(found))]
     return Group(rounds, Text(), _people(summary), Text(), *words, money, cost)
+
+
+def _members(summary: Summary) -> RenderableType:
+    """A consortium's members, in place of the participants."""
+    columns = columns_of(summary, MEMBERS)
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        widest = max(map(len, (*column.cells, *column.head.split())))  # headings may be broken, cells not
+        table.add_column(column.head, justify="left" if column.text else "right", width=widest)
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*map(Text, cells))
+    known = {name: " ".join(notes(name, summary)) for name in summary.members}
+    return Group(table, *(Text(f"{name}: {told}") for name, told in known.items() if told))
 
 
 def _people(summary: Summary) -> Table:

@@ -93,7 +93,7 @@ def loss_and_accuracy(summary: Summary) -> Figure:
         left.plot(numbers, _gaps(losses), marker="o", color=COLOURS[0], label="global model")
         for label, colour, values in (
             (
-                "trainers, own data (median)",
+                "members, own data (median)" if summary.members else "trainers, own data (median)",
                 COLOURS[1],
                 [done.local_loss.values() for done in summary.rounds],
             ),

@@ -9,13 +9,14 @@ from pathlib import Path
 from bcfl.scenarios.results import Results, results_of
 from bcfl.scenarios.run_directory import RunDirectory
 from bcfl.scenarios.schema import Scenario
-from bcfl.scenarios.summary import Summary
+from bcfl.scenarios.summary import RoundSummary, Summary
 from bcfl.scenarios.tokens import format_tokens
-from bcfl.views import evidence, plots, trajectories
+from bcfl.views import consortium_report, evidence, plots, trajectories
+from bcfl.views.report_words import in_words
 from bcfl.views.tables import table
-from bcfl.views.verdicts import eventful, found_in_words, reason_words, verdict
+from bcfl.views.verdicts import eventful, verdict
 
-__all__ = ("in_words", "render", "write_report")
+__all__ = ("render", "write_report")
 
 _MOST_ROWS = 200
 
@@ -47,12 +48,12 @@ figure {{ margin: 0; }}
 svg {{ max-width: 100%; height: auto; }}
 pre {{ background: var(--soft); padding: .8rem; overflow-x: auto; font-size: .85rem; }}
 code {{ overflow-wrap: anywhere; }}
-</style>
+{style}</style>
 </head>
 <body>
 <h1>{name}</h1>
 <p class="sub">{description}</p>
-<p class="words">{words}</p>
+{opening}<p class="words">{words}</p>
 <div class="cards">{cards}</div>
 <p>Final model: <code>{cid}</code></p>
 {thrown_out}
@@ -77,18 +78,23 @@ def write_report(directory: RunDirectory) -> Path:
         ScenarioError: one of those files is missing or damaged.
     """
     scenario, summary = directory.scenario(), directory.summary()
-    figures = {
-        "Loss and accuracy": plots.loss_and_accuracy(summary),
-        "Scores and tokens": plots.scores_and_tokens(summary),
-        "Gas by role": plots.gas_by_role(summary),
-        "Timeline of events": plots.timeline(directory.events()),
-    }
+    figures = {"Loss and accuracy": plots.loss_and_accuracy(summary)}
+    if not summary.members:  # a consortium's have sections of their own
+        figures["Scores and tokens"] = plots.scores_and_tokens(summary)
+    figures["Gas by role"] = plots.gas_by_role(summary)
+    figures["Timeline of events"] = plots.timeline(directory.events())
+    opening = thrown_out = ""
+    if summary.members:
+        opening = consortium_report.opening(scenario, summary, results_of(directory.events()))
+    elif eventful(summary):
+        thrown_out = _thrown_out(summary, results_of(directory.events()))
     page = render(
         scenario=scenario,
         summary=summary,
         figures={title: plots.as_svg(figure) for title, figure in figures.items()},
         yaml=directory.scenario_file.read_text(encoding="utf-8"),
-        thrown_out=_thrown_out(summary, results_of(directory.events())) if eventful(summary) else "",
+        thrown_out=thrown_out,
+        opening=opening,
     )
     directory.report_file.write_text(page, encoding="utf-8")
     return directory.report_file
@@ -111,10 +117,21 @@ def _thrown_out(summary: Summary, results: Results) -> str:
 
 
 def render(
-    *, scenario: Scenario, summary: Summary, figures: dict[str, str], yaml: str, thrown_out: str = ""
+    *,
+    scenario: Scenario,
+    summary: Summary,
+    figures: dict[str, str],
+    yaml: str,
+    thrown_out: str = "",
+    opening: str = "",
 ) -> str:
-    """The page; ``figures`` (SVG elements by title) and ``thrown_out`` are HTML, everything else is escaped."""
+    """The page; ``figures`` (SVG elements by title), ``thrown_out`` and ``opening`` are HTML, everything else is escaped.
+
+    ``opening``: what a consortium's report begins with.
+    """
     return _PAGE.format(
+        style=consortium_report.STYLE if opening else "",
+        opening=f"{opening}\n" if opening else "",
         title=escape(f"{summary.scenario} · bcfl"),
         name=escape(summary.scenario),
         description=escape(scenario.description),
@@ -134,89 +151,22 @@ def render(
     )
 
 
-def in_words(scenario: Scenario, summary: Summary) -> str:
-    """What happened, for someone who reads only this."""
-    trainers = len(scenario.trainer_names)
-    task = scenario.task
-    who = f"{trainers} trainer{'s' if trainers != 1 else ''}"
-    evaluator = scenario.evaluator_names[0]
-    taught = (
-        f"{who} taught the network '{task.network.name}' on '{scenario.data.dataset.name}' in {len(summary.rounds)} of "
-        f"{task.rounds} rounds; {evaluator} scored every update with '{task.score.name}' on validation data of its own."
-    )
-    sentences = [taught]
-    if summary.status == "cancelled":
-        sentences.append("The task was cancelled before its last round.")
-    start, end = summary.genesis, summary.final
-    if start.loss is not None and end.loss is not None:
-        sentences.append(
-            f"The global model's loss went from {start.loss:.4f} to {end.loss:.4f}{_accuracy(summary)}."
-        )
-    sentences.append(
-        f"Of {format_tokens(summary.tokens.budget, places=2)} tokens in escrow {format_tokens(summary.tokens.paid, places=2)} were paid and "
-        f"{format_tokens(summary.tokens.returned, places=2)} returned to the publisher{_most(summary)}."
-    )
-    return " ".join([*sentences, *_sent_away(summary)])
-
-
-def _sent_away(summary: Summary) -> list[str]:
-    """Who was rejected, suspended and thrown out, and whether rightly."""
-    rejected = sum(len(done.rejected) for done in summary.rounds)
-    ejected = [(name, done) for done in summary.rounds for name in done.ejected]
-    suspended = {name for done in summary.rounds for name in done.suspended}
-    if not rejected and not ejected and not suspended:
-        sentences = ["No update was rejected and nobody was thrown out."]
-    else:
-        sentences = [f"{rejected} update{'s were' if rejected != 1 else ' was'} rejected."]
-    if ejected:
-        cases = "; ".join(
-            f"{name} in round {done.round}, because it {reason_words(done.reasons.get(name, 'was ejected'))}"
-            for name, done in ejected[:8]
-        )
-        more = f"; and {len(ejected) - 8:,} more" if len(ejected) > 8 else ""
-        sentences.append(f"Thrown out: {cases}{more}.")
-    elif suspended:
-        sentences.append(f"{len(suspended)} were suspended for a while and nobody was thrown out.")
-    removed = [name for name, who in summary.participants.items() if who.removed_round is not None]
-    if removed:
-        overturned = sum(done.overturned for done in summary.rounds)
-        sentences.append(
-            f"Removed as evaluator{'s' if len(removed) > 1 else ''}: {', '.join(removed)}"
-            + (
-                f"; {overturned} evaluation{'s were' if overturned > 1 else ' was'} overturned by objections."
-                if overturned
-                else "."
-            )
-        )
-    if eventful(summary) and summary.detection is not None:
-        sentences.append(found_in_words(summary.detection))
-    return sentences
-
-
-def _accuracy(summary: Summary) -> str:
-    start, end = summary.genesis.accuracy, summary.final.accuracy
-    return "" if start is None or end is None else f", its accuracy from {start:.2%} to {end:.2%}"
-
-
-def _most(summary: Summary) -> str:
-    paid = {name: int(participant.tokens) for name, participant in summary.participants.items()}
-    best = max(paid, key=lambda name: paid[name], default=None)
-    if best is None or not paid[best]:
-        return ""
-    return f"; {best} earned most, {format_tokens(paid[best], places=2)}"
-
-
 def _cards(summary: Summary) -> list[tuple[str, str]]:
     cards = [
         ("final loss", _number(summary.final.loss)),
         ("final accuracy", _percent(summary.final.accuracy)),
         ("tokens paid", format_tokens(summary.tokens.paid)),
         ("tokens returned", format_tokens(summary.tokens.returned)),
-        ("gas a trainer and round", f"{summary.gas.per_trainer_round:,.0f}"),
+        (
+            f"gas a {'member' if summary.members else 'trainer'} and round",
+            f"{summary.gas.per_trainer_round:,.0f}",
+        ),
         ("seconds in all", f"{summary.timings.total_s:.1f}"),
     ]
     found = summary.detection
-    if found is not None and eventful(summary):
+    if (
+        found is not None and eventful(summary) and not summary.members
+    ):  # nobody throws members out for their scores
         cards += [
             ("adversaries thrown out", f"{found.ejected_adversaries} of {found.adversaries}"),
             ("honest thrown out by mistake", f"{found.ejected_honest} of {found.honest}"),
@@ -232,20 +182,29 @@ def _cards(summary: Summary) -> list[tuple[str, str]]:
 
 
 def _rounds(summary: Summary) -> str:
-    rows = [["genesis", _number(summary.genesis.loss), _percent(summary.genesis.accuracy), "", "", "", ""]]
-    rows += [
-        [
-            str(done.round),
-            _number(done.global_loss),
-            _percent(done.global_accuracy),
-            str(len(done.scores)),
-            ", ".join(f"{name}: {reason}" for name, reason in list(done.rejected.items())[:8]) or "–",
-            format_tokens(sum(int(amount) for amount in done.tokens.values())),
-            f"{sum(done.gas.values()):,}",
-        ]
-        for done in summary.rounds
+    heads = ["round", "loss", "accuracy", "scored", "rejected", "tokens", "gas"]
+    start = ["genesis", _number(summary.genesis.loss), _percent(summary.genesis.accuracy), "", "", "", ""]
+    rows = [start, *(_round(done) for done in summary.rounds)]
+    if summary.members:
+        heads.insert(-1, "for judging")
+        for row, done in zip(rows, (None, *summary.rounds), strict=True):
+            judging = (
+                done.agreement.evaluation_tokens if done is not None and done.agreement is not None else None
+            )
+            row.insert(-1, "" if judging is None else format_tokens(sum(map(int, judging.values()))))
+    return table(heads, rows, text=(4,))
+
+
+def _round(done: RoundSummary) -> list[str]:
+    return [
+        str(done.round),
+        _number(done.global_loss),
+        _percent(done.global_accuracy),
+        str(len(done.scores)),
+        ", ".join(f"{name}: {reason}" for name, reason in list(done.rejected.items())[:8]) or "–",
+        format_tokens(sum(int(amount) for amount in done.tokens.values())),
+        f"{sum(done.gas.values()):,}",
     ]
-    return table(["round", "loss", "accuracy", "scored", "rejected", "tokens", "gas"], rows, text=(4,))
 
 
 def _participants(summary: Summary) -> str:

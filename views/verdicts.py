@@ -16,6 +16,7 @@ _REASONS = {
     "harmful": "made the model worse",
     "silent": "did not answer in time",
     "objections": "trainers objected to its evaluation",
+    "voted": "was voted out by the members",
 }
 
 
@@ -42,14 +43,14 @@ def was_honest(summary: Summary, name: str) -> bool:
 
 
 def verdict(summary: Summary, name: str) -> str:
-    """What became of a trainer or of an evaluator that was removed; empty for everybody else."""
+    """What became of a trainer, a member, or an evaluator that was removed; empty for everybody else."""
     who = summary.participants[name]
     if who.removed_round is not None:
         return f"removed in round {who.removed_round}: {reason_words(who.removed_reason or 'removed')}"
-    if who.role != "trainer":
+    if who.role not in {"trainer", "member"}:
         return ""
     text = _sentence(who)
-    mistaken = was_honest(summary, name) and summary.detection is not None
+    mistaken = was_honest(summary, name) and summary.detection is not None and not summary.members
     return f"{text} (a mistake)" if mistaken and who.ejected_round is not None else text
 
 

@@ -82,3 +82,48 @@ def test_the_end_keeps_the_summary(started, summary):
 def test_folding_does_not_change_the_board_before(started):
     fold(started, AgentChanged(name="bob", role="trainer", activity="training"))
     assert started.rows["bob"].activity == "waiting"
+
+
+# --- a consortium ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def assembled(hospitals) -> Board:
+    return fold(Board(), RunStarted(scenario=hospitals, trainers=("m-0", "m-1"), evaluators=()))
+
+
+def test_members_are_neither_trainers_nor_evaluators(assembled):
+    assert [(row.name, row.role) for row in assembled.rows.values()] == [("m-0", "member"), ("m-1", "member")]
+
+
+def test_members_judge_where_evaluators_score(assembled, started):
+    changes = [AgentChanged(name="m-0", role="member", activity=what) for what in ("scoring", "scored")]
+    seen = [fold(assembled, change).rows["m-0"].activity for change in changes]
+    assert seen == ["judging", "judged"]
+    evaluator = AgentChanged(name="alice", role="evaluator", activity="scoring")
+    assert fold(started, evaluator).rows["alice"].activity == "scoring"
+
+
+def test_until_the_end_the_quality_is_what_members_measured_a_round_before(assembled, consortium):
+    summary = consortium(2)
+    running = summary.rounds[0].model_copy(update={"global_loss": None, "global_accuracy": None})
+    board = fold(assembled, RoundDone(summary=running))
+    assert (board.loss, board.accuracy, board.before) == (pytest.approx(0.5), 0.75, True)
+    ended = fold(board, RunEnded(summary=summary))
+    assert (ended.loss, ended.before) == (summary.final.loss, False)
+
+
+def test_a_measure_that_nobody_has_is_left_out(assembled, consortium):
+    silent = (
+        consortium(2)
+        .rounds[0]
+        .agreement.model_copy(update={"judged_loss": {"m-0": None}, "judged_accuracy": {}})
+    )
+    done = consortium(2).rounds[0].model_copy(update={"global_loss": None, "agreement": silent})
+    board = fold(assembled, RoundDone(summary=done))
+    assert (board.loss, board.accuracy) == (None, None)
+
+
+def test_tokens_are_those_for_training_and_for_judging(assembled, consortium):
+    board = reduce(fold, [RoundDone(summary=done) for done in consortium(2).rounds], assembled)
+    assert board.rows["m-1"].tokens == 2 * (TOKEN + TOKEN // 4)

@@ -123,3 +123,100 @@ def test_lines_name_who_is_out_and_the_end_counts_them(judged):
     assert 'suspended="bob (harmful)"' in first
     assert 'ejected="bob (harmful)"' in second
     assert "misbehaved=1 found=1 ejected_by_mistake=0 reward_share=0.125" in end
+
+
+# --- a consortium ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def consortium_events(hospitals, consortium):
+    """A run of which the runner measures the models at the end, as it does."""
+    summary = consortium(4)
+    unmeasured = {"global_loss": None, "global_accuracy": None}
+    rounds = [done.model_copy(update=unmeasured) for done in summary.rounds]
+    return [
+        RunStarted(scenario=hospitals, trainers=tuple(summary.members), evaluators=()),
+        PhaseChanged(round=1, phase="score_reveal", deadline=3600),
+        AgentChanged(name="m-0", role="member", activity="scored"),
+        AgentChanged(name="m-1", role="member", activity="scoring"),
+        AgentChanged(name="m-2", role="member", activity="aggregated"),
+        *(RoundDone(summary=done) for done in rounds),
+        RunEnded(summary=summary),
+    ]
+
+
+def test_the_screen_of_a_consortium_counts_members(consortium_events):
+    board = Board()
+    for event in consortium_events[:6]:
+        board = fold(board, event)
+    shown = text_of(screen(board))
+    assert "score reveal" in shown
+    assert "loss 0.4500  accuracy 75.00% (first model, on members' own samples)" in shown
+    bars = {line.split()[0]: line.split()[-1] for line in shown.splitlines()[1:4]}
+    assert bars == {"rounds": "1/3", "trained": "3/4", "judged": "2/4"}
+    first = next(line for line in shown.splitlines() if line.startswith("m-0"))
+    assert first.split() == ["m-0", "judged", "–", "25.0%", "1.2500"]
+    later = text_of(screen(fold(board, consortium_events[6])))
+    assert "(model of round 1, on members' own samples)" in later
+
+
+def test_the_final_table_of_a_consortium_is_about_its_members(consortium, member):
+    summary = consortium(4)
+    shown = text_of(final_table(summary))
+    row = next(line for line in shown.splitlines() if line.startswith("m-0"))
+    assert row.split() == ["m-0", "74", "→", "78", "of", "100", "25%", "33.00", "30.00", "3.00"]
+    assert "evaluator" not in shown
+    assert "a member and round" in shown
+    assert "5.0000" in next(line for line in shown.splitlines() if line.split()[:1] == ["1"])
+    plain = member(flipped=0.2, judge="copycat").model_copy(update={"alone": None})
+    bare = text_of(final_table(summary.model_copy(update={"members": {"m-0": plain}})))
+    assert "alone" not in bare
+    assert "20%" in bare
+    assert "(copycat)" in bare
+
+
+def test_lines_of_a_consortium_say_what_its_members_measured(consortium_events):
+    text = io.StringIO()
+    with open_view(text) as lines:
+        for event in consortium_events:
+            lines.on_event(event)
+    started, phase, *_, first, _, end = text.getvalue().splitlines()
+    assert started.endswith("members=4")
+    assert "phase=score_reveal" in phase
+    assert "judged_loss=0.45 judged_accuracy=0.75" in first
+    assert " loss=" not in first
+    assert "tokens=4.0000 judging_tokens=1.0000" in first
+    assert " loss=0.2 " in end
+
+
+def test_lines_leave_out_what_no_member_measured_and_name_who_failed(consortium):
+    done = consortium(4).rounds[0]
+    failed = done.agreement.model_copy(
+        update={
+            "judged_loss": {},
+            "judged_accuracy": {},
+            "not_judged": ("m-1",),
+            "not_opened": ("m-2",),
+            "model": None,
+        }
+    )
+    text = io.StringIO()
+    with open_view(text) as lines:
+        lines.on_event(RoundDone(summary=done.model_copy(update={"agreement": failed, "global_loss": None})))
+    line = text.getvalue()
+    assert "loss" not in line
+    assert "accuracy" not in line
+    assert "not_judged=m-1 not_opened=m-2 model=kept" in line
+
+
+def test_members_are_not_said_to_be_found_by_anybody(consortium, judged):
+    people = {
+        name: who.model_copy(update={"behaviour": "sign_flip"})
+        for name, who in consortium().participants.items()
+    }
+    summary = consortium(detection=judged.detection, participants=people)
+    text = io.StringIO()
+    with open_view(text) as lines:
+        lines.on_event(RunEnded(summary=summary))
+    assert "misbehaved=1 reward_share=0.125" in text.getvalue()
+    assert "thrown out" not in text_of(final_table(summary))

@@ -10,7 +10,8 @@ from bcfl.contracts import events as e
 from bcfl.contracts.event_codec import event_to_json
 from bcfl.scenarios.errors import ScenarioError
 from bcfl.scenarios.run_directory import RunDirectory
-from bcfl.views.report import in_words, render, write_report
+from bcfl.views.report import render, write_report
+from bcfl.views.report_words import in_words
 
 NAMES = ("bob", "charlie")
 ROLES = {"publisher": "publisher", "alice": "evaluator"}

@@ -58,3 +58,13 @@ def test_found_in_words(judged):
     )
     honest = found.model_copy(update={"adversaries": 0, "ejected_honest": 1, "honest": 9})
     assert found_in_words(honest) == "No trainer misbehaved; 1 of 9 honest ones was thrown out by mistake."
+
+
+def test_a_member_that_was_voted_out(consortium, judged):
+    summary = consortium(detection=judged.detection)
+    out = {"ejected_round": 2, "ejected_reason": "voted"}
+    people = {**summary.participants, "m-1": summary.participants["m-1"].model_copy(update=out)}
+    changed = summary.model_copy(update={"participants": people})
+    # no mistake: votes need no misbehaviour that a run could measure
+    assert verdict(changed, "m-1") == "thrown out in round 2: was voted out by the members"
+    assert verdict(changed, "m-0") == "stayed"
