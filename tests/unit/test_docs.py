@@ -47,9 +47,12 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Every key of a scenario with its default as the reference writes it."""
     for name, field in model.model_fields.items():
         key, kind = f"{prefix}{name}", field.annotation
-        if typing.get_origin(kind) is tuple:
-            yield key, "required"
-            yield from keys(typing.get_args(kind)[0], f"{key}[].")
+        item = typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else None
+        if inspect.isclass(item):
+            yield key, "required" if field.is_required() else "`[]`"
+            yield from keys(item, f"{key}[].")
+        elif item is not None:
+            yield key, "`[]`"
         elif inspect.isclass(kind) and issubclass(kind, BaseModel) and kind is not NamedEntry:
             yield from keys(kind, f"{key}.")
         else:
@@ -104,8 +107,7 @@ def shown_commands() -> Iterator[tuple[str, list[str]]]:
                 if shown.startswith(("bcfl ", "make ")):
                     yield f"{page.name}: {shown}", shlex.split(shown)
             for words in re.findall(r"`((?:bcfl|make) [a-z][^`]*)`", line):
-                if words != "bcfl agent":  # named as not there yet
-                    yield f"{page.name}: {words}", shlex.split(words)
+                yield f"{page.name}: {words}", shlex.split(words)
 
 
 @pytest.mark.parametrize(("where", "words"), list(shown_commands()))
