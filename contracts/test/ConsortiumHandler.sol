@@ -26,6 +26,7 @@ contract ConsortiumHandler is ConsortiumFixture {
     mapping(uint256 slot => bytes32) private _committedDigest;
     mapping(uint256 slot => uint256) private _batch;
     mapping(uint256 slot => bool) private _has;
+    mapping(uint256 slot => bool) private _judged;
     mapping(uint256 slot => bytes) private _vector;
     mapping(uint256 slot => bytes32) private _probe;
     mapping(uint256 slot => bool) private _voted;
@@ -261,7 +262,7 @@ contract ConsortiumHandler is ConsortiumFixture {
 
     function _tryJudge(uint32 index, int64[16] calldata given, bool alone) private {
         uint256 slot = _slot(index);
-        bool may = _phase() == Phase.Evaluation && _isActive(index) && _inCohort(index) && _vector[slot].length == 0
+        bool may = _phase() == Phase.Evaluation && _isActive(index) && _inCohort(index) && !_judged[slot]
             && vm.getBlockTimestamp() < task.round().deadline;
         uint256 count;
         for (uint32 i; i < task.population().members; ++i) {
@@ -279,14 +280,14 @@ contract ConsortiumHandler is ConsortiumFixture {
         vm.prank(_accountOf(index));
         try consortium.commitScores(index, commitment) {
             if (!may) ++outsidersActed;
-            (_vector[slot], _probe[slot]) = (packed, probe);
+            (_judged[slot], _vector[slot], _probe[slot]) = (true, packed, probe);
         } catch {}
     }
 
     function _tryOpenScores(uint32 index) private {
         uint256 slot = _slot(index);
         try consortium.revealScores(index, _probe[slot], _vector[slot], SALT) {
-            if (_probe[slot] == 0 && _vector[slot].length == 0) ++outsidersActed;
+            if (!_judged[slot]) ++outsidersActed;
         } catch {}
     }
 

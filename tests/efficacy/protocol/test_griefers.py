@@ -12,7 +12,7 @@ import pytest
 from bcfl.agents.adversaries.malformed import UNPICKLED_MARK
 from bcfl.agents.retrieval import Retrieval
 from bcfl.contracts.phases import Phase
-from bcfl.scenarios import runner
+from bcfl.scenarios import hosting
 
 pytestmark = pytest.mark.anvil
 
@@ -83,7 +83,7 @@ def test_the_malformed_corpus_is_named_and_nothing_of_it_runs(play, honest):
 
 
 def test_a_content_that_drips_is_given_up_at_the_deadline_of_a_fetch(play, honest, monkeypatch):
-    monkeypatch.setattr(runner, "Retrieval", functools.partial(Retrieval, deadline_s=0.5))
+    monkeypatch.setattr(hosting, "Retrieval", functools.partial(Retrieval, deadline_s=0.5))
     played = play([*honest("bob charlie"), _eve("eve", "slow_cid")], rounds=1)
     assert played.rejections("eve") == {"slow"}
     assert played.tokens("eve") == 0
