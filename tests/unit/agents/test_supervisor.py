@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from bcfl.agents.activity import Activity
-from bcfl.agents.errors import AgentBroken, UpdateLost
+from bcfl.agents.errors import AgentBroken, ModelDisagreement, UpdateLost
 from bcfl.agents.supervisor import RestartPolicy, supervise
 from bcfl.chain.errors import CallTimeout, ConnectionLost, NodeUnreachable, ReorganisationTooDeep
 
@@ -142,3 +142,11 @@ async def test_cancellation_ends_it():
     with anyio.move_on_after(0.01) as scope:
         await supervise("bob", run, activity=Activity(), policy=QUICK)
     assert scope.cancelled_caught
+
+
+@pytest.mark.asyncio
+async def test_who_computed_another_model_than_the_agreed_one_is_not_started_again():
+    run, starts = _failing(100, ModelDisagreement("In round 1 …"))
+    with pytest.raises(ModelDisagreement, match="In round 1"):
+        await supervise("bob", run, activity=Activity(), policy=QUICK)
+    assert len(starts) == 1
