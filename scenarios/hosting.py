@@ -33,6 +33,8 @@ from bcfl.scenarios.timing import Stopwatch
 
 __all__ = ("Enough", "compose", "everybody_paid", "journals", "live", "paid", "plainest")
 
+_LAST_BREATH_S = 2.0
+
 Enough = Callable[[Chronicle], bool]
 """Whether the agents of a process have nothing left to do."""
 
@@ -123,7 +125,7 @@ async def live(
 
     process.listen(look)
     async with anyio.create_task_group() as group:
-        group.start_soon(process.run)
+        group.start_soon(_run, process, chain)
         if chain.devnet is not None:
             group.start_soon(chain.devnet.watch)
         if isinstance(chain.dispatch, Gathered) and isinstance(chain.clock, DrivenChainClock):
@@ -143,6 +145,17 @@ async def live(
         if after is not None:
             await after()
         group.cancel_scope.cancel()
+
+
+async def _run(process: AgentProcess, chain: Chain) -> None:
+    """Run the process; what looks like a lost connection may be the end of our own node, which takes a moment to show."""
+    try:
+        await process.run()
+    except Exception:
+        if chain.devnet is not None:
+            with anyio.move_on_after(_LAST_BREATH_S):
+                await chain.devnet.watch()
+        raise
 
 
 def everybody_paid(chronicle: Chronicle) -> bool:
