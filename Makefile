@@ -53,8 +53,9 @@ contracts-test: setup
 contracts-coverage: setup ## line and branch coverage of the contracts, at least 95 %
 	$(BIN)/python contracts/coverage.py
 
-experiments: setup ## the published settings over five seeds (about ten minutes)
+experiments: setup ## the published settings over five seeds, and the consortium's (about an hour)
 	$(BIN)/python -m benchmarks.experiments
+	$(BIN)/python -m benchmarks.consortium
 
 robustness: setup ## every attack against the default defence, and its targets (about two hours; goes on where it stopped)
 	$(BIN)/bcfl sweep scenarios/sweeps/full.yaml --out runs/robustness --check scenarios/sweeps/targets.yaml

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bcfl.agents.actions import Action, Transact, View, Work
+from bcfl.agents.actions import Action, Transact, View, WakeAt, Work
 from bcfl.agents.errors import ModelDisagreement
 from bcfl.contracts import calls
 from bcfl.contracts.ids import ZERO_ADDRESS, ContentId, TrainerIndex
@@ -19,6 +19,9 @@ __all__ = ("AgreeModel", "Agreed", "decide_agreement", "verify")
 
 _ROUND_GAS = 300_000
 """Whose vote decides ends the round and starts the next. What is not used is not paid."""
+
+_PARTS = 4
+"""Whose vote is not needed stands by for one of these parts of the phase."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +68,32 @@ def decide_agreement(
         proposed = record.model_votes.get(state.index_of.get(leader, TrainerIndex(-1)))
         if proposed != agreed.named:
             return [work]  # nothing is proposed yet, or nothing that it could confirm
+    stands_by_until = state.deadline - state.config.schedule.aggregation * (_PARTS - 1) // _PARTS
+    if view.now < stands_by_until and _others_suffice(state, record, index, agreed.named):
+        return [work, WakeAt(stands_by_until)]
     call = calls.submit_model(state.address, round_number=state.round, model=agreed.named)
     evidence = {"cid": cid_text(agreed.named)}
     return [
         work,
         Transact(round=state.round, name="submit_model", call=call, evidence=evidence, spare_gas=_ROUND_GAS),
     ]
+
+
+def _others_suffice(state: TaskState, record: RoundRecord, index: TrainerIndex, model: ContentId) -> bool:
+    """Whether those whose turn is before this member's can still make a majority for its model.
+
+    A vote after the deciding one reverts and is paid all the same. Turns go round, so that all pay alike over time.
+    """
+    cohort = record.cohort
+    shift = record.number % len(cohort)
+    order = [*cohort[shift:], *cohort[:shift]]
+    leader = state.index_of.get(state.config.aggregator)
+    if leader in order:
+        order = [leader, *(other for other in order if other != leader)]
+    votes = record.model_votes
+    for_it = sum(vote == model for vote in votes.values())
+    to_come = sum(other not in votes for other in order[: order.index(index)])
+    return 2 * (for_it + to_come) > len(cohort)
 
 
 def verify(view: View, results: Mapping[Work, Any]) -> Iterator[Work]:

@@ -13,7 +13,7 @@ from bcfl.agents.auditor import AuditResult
 from bcfl.agents.comparison import Finding
 from bcfl.agents.errors import UpdateUnavailable
 from bcfl.agents.final_account import account_findings, accounts_checked
-from bcfl.agents.member_round import MemberRounds
+from bcfl.agents.member_round import MemberRounds, public_before
 from bcfl.agents.retrieval import Retrieval
 from bcfl.contracts import events as e
 from bcfl.contracts import settlement
@@ -119,7 +119,10 @@ class ConsortiumAuditor:
         if rounds is None:
             return
         verdicts = await rounds.judge(
-            specification=specification, record=record, max_update_size=state.config.max_update_size
+            specification=specification,
+            record=record,
+            max_update_size=state.config.max_update_size,
+            public=public_before(state, record.number),
         )
         who = self._name(state, judge)
         for target, said in record.vectors[judge].items():

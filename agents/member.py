@@ -16,7 +16,7 @@ from bcfl.agents.ballots import Ballot, decide_ballots
 from bcfl.agents.behaviour import Conduct, JudgeConduct, Judgement
 from bcfl.agents.errors import UpdateUnavailable
 from bcfl.agents.judging import JudgeRound, decide_judging, decide_opening
-from bcfl.agents.member_round import JointModel, MemberRounds
+from bcfl.agents.member_round import JointModel, MemberRounds, public_before
 from bcfl.agents.opinion import Opinion, decode_opinion, encode_opinion
 from bcfl.agents.permits import PermitSource
 from bcfl.agents.ports import ContentStore, LearningEngine, Observer
@@ -184,6 +184,7 @@ class Member:
             specification=await self._retrieval.specification(state.config.specification),
             record=state.current,
             max_update_size=state.config.max_update_size,
+            public=public_before(state, work.round),
         )
         judgement = self._judging.judge.judge(
             Judgement(scores=verdicts.scores, probe=verdicts.probe),

@@ -17,22 +17,23 @@ import numpy as np
 from bcfl import registry
 from bcfl.agents.errors import UpdateUnavailable
 from bcfl.agents.evaluation import encode_model
-from bcfl.agents.gathering import UNAVAILABLE, Gathered, gather
+from bcfl.agents.gathering import NOT_OWNED, UNAVAILABLE, Gathered, gather
 from bcfl.agents.ports import LearningEngine
 from bcfl.agents.retrieval import Retrieval, schema_of
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT, quantise
 from bcfl.contracts.specification import EntryReference, Specification
-from bcfl.contracts.state import RoundRecord
+from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.models.aggregation.aggregator import AggregationRound, Aggregator
 from bcfl.models.aggregation.weights import proportions
 from bcfl.models.data.dataset import Samples
+from bcfl.models.defences.novelty import copies_by_digest
 from bcfl.models.networks.network import Network
 from bcfl.models.scoring.game import Score, ScoringRound
 from bcfl.models.training.job import SamplesRef
 from bcfl.models.weights import Weights
 
-__all__ = ("PROBE_SAMPLES", "JointModel", "MemberRounds", "Verdicts", "counted")
+__all__ = ("PROBE_SAMPLES", "JointModel", "MemberRounds", "Verdicts", "counted", "public_before")
 
 PROBE_SAMPLES = 64
 
@@ -70,6 +71,14 @@ def counted(record: RoundRecord) -> tuple[TrainerIndex, ...]:
     return useful or record.targets
 
 
+def public_before(state: TaskState, number: int) -> frozenset[bytes]:
+    """Digests of all that was public when a round's updates were opened: earlier ones, and every global model."""
+    earlier = [record for record in state.rounds.values() if record.number < number]
+    updates = {update.content.digest for record in earlier for update in record.updates.values()}
+    models = {record.start_model.digest for record in earlier} | {state.rounds[number].start_model.digest}
+    return frozenset(updates | models)
+
+
 class MemberRounds:
     """Judges and aggregates the rounds of one task for one member.
 
@@ -83,9 +92,20 @@ class MemberRounds:
         self._held_out = held_out
 
     async def judge(
-        self, *, specification: Specification, record: RoundRecord, max_update_size: int
+        self,
+        *,
+        specification: Specification,
+        record: RoundRecord,
+        max_update_size: int,
+        public: frozenset[bytes] = frozenset(),
     ) -> Verdicts:
-        """Score every target of a round; what cannot be used is worth nothing.
+        """Score every target of a round; what cannot be used, and what is somebody else's, is worth nothing.
+
+        Args:
+            specification: what is trained and how it is scored.
+            record: the round, its updates opened.
+            max_update_size: of one update in bytes.
+            public: digests of the contents that were public before the round.
 
         Raises:
             StorageError: the own store failed, or the start model cannot be had.
@@ -93,7 +113,8 @@ class MemberRounds:
         begin = await self._start(specification, record, max_update_size)
         network = _network(specification)
         found = await self._gather(specification, record, record.targets, max_update_size)
-        members = sorted(found.models)
+        copies = _copies(record, found, begin, public)
+        members = sorted(found.models.keys() - copies)
         scores = dict.fromkeys(record.targets, 0)
         if members:
             aggregator: Aggregator = _entry("aggregator", specification.aggregator)
@@ -112,7 +133,7 @@ class MemberRounds:
         return Verdicts(
             scores=scores,
             probe=await self._probe(network, record, found.models),
-            rejected=found.rejected,
+            rejected={**found.rejected, **dict.fromkeys(copies, NOT_OWNED)},
             loss=own.loss,
             accuracy=own.accuracy,
         )
@@ -193,6 +214,21 @@ class MemberRounds:
     ) -> Gathered:
         updates = {index: record.updates[index] for index in wanted}
         return await gather(self._retrieval, specification, updates, max_bytes=max_update_size)
+
+
+def _copies(
+    record: RoundRecord, found: Gathered, start: Weights, public: frozenset[bytes]
+) -> frozenset[TrainerIndex]:
+    """Whose update was public before, or was committed to by somebody else first, by its bytes or by its numbers.
+
+    The contract says so too where it keeps digests; here their majority decides it, which costs no gas.
+    """
+    positions = {index: update.position for index, update in record.updates.items()}
+    contents = {index: update.content.digest for index, update in record.updates.items()}
+    numbers = {index: model.digest() for index, model in found.models.items()}
+    return copies_by_digest(contents, positions, public) | copies_by_digest(
+        numbers, positions, frozenset({start.digest()})
+    )
 
 
 def _network(specification: Specification) -> Network:

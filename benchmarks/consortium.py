@@ -55,7 +55,7 @@ JUDGES: dict[str, dict[str, Any]] = {
 CAPTURE = ("bias", "self_dealer", "inverter", "random_scores", "equivocator")
 """Those who are also tried with one more than is tolerated."""
 
-SMALLER = ("data.partition={name: equal, samples_per_client: 2000}", "task.rounds=4")
+ROUNDS = "task.rounds=4"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ def judges(seeds: int) -> Iterator[Cell]:
                         name=f"{members}/{judge}/{count}",
                         file=str(SCENARIOS / file),
                         seed=seed,
-                        overrides=(*SMALLER, *changes),
+                        overrides=(ROUNDS, *changes),
                         hidden=True,
                     )
 

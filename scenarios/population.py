@@ -202,7 +202,7 @@ def task_config(
         selection=_SELECTIONS[task.selection.rule],
         relayed=task.intake.relayed,
         commit_reveal=task.intake.commit_reveal,
-        unique_digests=task.intake.unique_digests,
+        unique_digests=scenario.unique_digests,
         public_audit=crowd and task.audit == "public",
         vesting_rounds=task.reward.vesting_rounds,
         stake=plan.stake,

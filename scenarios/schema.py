@@ -294,6 +294,12 @@ class Scenario(Keys):
         return per_round // (_JUDGING * CREDIT_UNIT) * CREDIT_UNIT
 
     @property
+    def unique_digests(self) -> bool:
+        """Whether the contract keeps who committed to a digest first."""
+        given = self.task.intake.unique_digests
+        return self.kind is Kind.CROWDSOURCING if given is None else given
+
+    @property
     def tolerance(self) -> int:
         """How far a judge may be from the settled shares before it is paid nothing, in 10⁻⁹."""
         if self.kind is not Kind.CONSORTIUM:

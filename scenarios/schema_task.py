@@ -74,11 +74,15 @@ class Membership(Keys):
 
 
 class Intake(Keys):
-    """How updates come in: relayed in batches or direct, committed before they are revealed or not."""
+    """How updates come in: relayed in batches or direct, committed before they are revealed or not.
+
+    ``unique_digests``: whether the contract keeps who committed to a digest first; null: in a crowd, not in a
+    consortium, whose members see to it when they judge.
+    """
 
     relayed: bool = False
     commit_reveal: bool = True
-    unique_digests: bool = True
+    unique_digests: bool | None = None
     max_update_bytes: Annotated[int, Field(ge=64, le=1 << 30)] = 4 * 1024 * 1024
 
 

@@ -11,7 +11,8 @@ counts is not the cosine of two updates but of what sets them apart from the res
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +21,16 @@ from bcfl.models.defences.history import Vectors
 
 __all__ = ("copies_by_digest", "copies_by_direction", "copies_by_outputs", "deviation_cosines")
 
+Member = TypeVar("Member", bound=Hashable)
+
 _FEW = 4
 _IDENTICAL = 0.99999
 """With fewer than ``_FEW`` members there is no rest of the round: only what is as good as equal is then a copy."""
 
 
 def copies_by_digest(
-    digests: Mapping[int, bytes], positions: Mapping[int, int], known: frozenset[bytes]
-) -> frozenset[int]:
+    digests: Mapping[Member, bytes], positions: Mapping[Member, int], known: frozenset[bytes]
+) -> frozenset[Member]:
     """Members whose model was public before, or was committed earlier this round.
 
     Args:
@@ -36,7 +39,7 @@ def copies_by_digest(
         known: what was public before.
     """
     copied = {index for index, digest in digests.items() if digest in known}
-    first: dict[bytes, int] = {}
+    first: dict[bytes, Member] = {}
     for index in sorted(digests, key=lambda index: positions[index]):
         if digests[index] in first:
             copied.add(index)

@@ -3,9 +3,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import pytest
 
+from bcfl.agents.behaviour import Honest
 from bcfl.contracts.phases import Phase
+from bcfl.models.weights import Weights
+from bcfl.models.wire.tensors import encode
+from bcfl.registry import register
 
 pytestmark = pytest.mark.anvil
 
@@ -111,10 +118,61 @@ def test_who_never_opens_its_scores_loses_bond_and_reward_and_delays_to_the_dead
 
 
 def test_an_equivocators_vote_changes_nothing(confer, honest, fair):
-    played = confer(_members(honest, ann={"judge": "equivocator"}), schedule=SCHEDULE)
+    played = confer(_members(honest, ben={"judge": "equivocator"}), schedule=SCHEDULE)
     assert played.state.model == fair.state.model
     record = played.state.rounds[1]
-    assert record.model_votes[played.index("ann")] != record.model
+    assert record.model_votes[played.index("ben")] != record.model
+    assert played.lasted(Phase.AGGREGATION) < 20  # who stood by for ben saw that its vote was needed
+    assert played.audit().findings == ()
+
+
+def _rejected(played):
+    """By round, whose update somebody rejected, and why."""
+    return [record.rejected for record in played.rounds]
+
+
+def test_honest_updates_are_nobody_elses(fair):
+    assert _rejected(fair) == [{}, {}]
+
+
+def test_a_colluders_copy_earns_nothing_and_its_owner_what_it_earned(confer, honest, fair):
+    """The first commitment owns; without the rule the copy earned what its original did (ADR 6)."""
+    ring = {"behaviour": "plagiarist", "group": "ring"}
+    played = confer(_members(honest, ann=ring, eve=ring), schedule=SCHEDULE)
+    copier = {name for record in played.rounds for name in record.rejected}
+    assert copier == {"eve"}
+    assert _trained(played, "eve") == 0
+    assert _trained(played, "ann") > 0.5 * _trained(fair, "ann")
+    assert played.audit().findings == ()
+
+
+def test_the_start_model_under_other_bytes_earns_nothing(confer, honest):
+    idle = {"behaviour": {"name": "replay_global", "sigma": 0.0}}
+    played = confer(_members(honest, eve=idle), schedule=SCHEDULE)
+    first = played.state.rounds[1]
+    assert first.updates[played.index("eve")].content != first.start_model
+    assert _rejected(played) == [{"eve": "digest_not_owned"}] * 2
+    assert _trained(played, "eve") == 0
+
+
+def test_the_same_bytes_again_earn_once(confer, honest, registered):
+    @register("behaviour", "same_bytes")
+    @dataclass(frozen=True, kw_only=True)
+    class SameBytes(Honest):
+        """One fixed update for ever."""
+
+        misbehaves = True
+
+        async def update(self, turn):
+            generator = np.random.default_rng(0)
+            return Weights(turn.start.schema, generator.normal(size=turn.start.schema.size).astype("f4"))
+
+        def encode(self, turn, weights, metadata):
+            return encode(weights, {**metadata, "round": "1", "start": "00"})
+
+    played = confer(_members(honest, eve={"behaviour": "same_bytes"}), schedule=SCHEDULE)
+    assert _rejected(played) == [{}, {"eve": "digest_not_owned"}]
+    assert played.state.rounds[2].scores[played.index("eve")] == 0
     assert played.audit().findings == ()
 
 

@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 
-from bcfl.agents.actions import Transact, View
+from bcfl.agents.actions import Transact, View, WakeAt
 from bcfl.agents.agreement import Agreed, AgreeModel
 from bcfl.agents.ballots import Ballot
 from bcfl.agents.errors import ModelDisagreement
@@ -24,6 +24,7 @@ from bcfl.contracts.phases import Kind, Phase
 CHAIN = 31337
 ME = TrainerIdentity(name="ann", address=Address(f"0x{1:040x}"), chain_id=CHAIN)
 STRANGER = dataclasses.replace(ME, address=Address(f"0x{77:040x}"))
+NEXT = dataclasses.replace(ME, address=Address(f"0x{2:040x}"))
 OPINION = Opinion(targets=(0, 1, 2), scores=(5, 7), probe=b"p" * 32, salt=b"s" * 16)
 
 
@@ -81,6 +82,10 @@ def settled(evaluating):
     for index in range(3):
         evaluating.open_scores(index, (1, 1))
     return evaluating.settle((400, 300, 300), 900, (0, 0, 0)).phase(Phase.AGGREGATION)
+
+
+def _stands_by_until(state):
+    return state.deadline - 3 * state.config.schedule.aggregation // 4
 
 
 def _agreed(content, name="model", named=None):
@@ -144,10 +149,44 @@ def test_each_names_the_model_that_it_computed(settled, content):
     work = _agreeing(state)
     assert _wants(state, final=state) == [work]
     assert _wants(state, {work: _agreed(content)}) == [work]
-    _, vote = _wants(state, {work: _agreed(content)}, final=state)
+    _, vote = _wants(state, {work: _agreed(content)}, final=state, me=NEXT)
     assert vote.call == calls.submit_model(state.address, round_number=1, model=content("model"))
-    assert _wants(state, {work: None}, final=state) == [work]  # an update cannot be had: the others decide
-    assert _wants(settled.vote_model(0, "model").state, {work: _agreed(content)}, final=state) == [work]
+    assert _wants(state, {work: None}, final=state, me=NEXT) == [
+        work
+    ]  # an update cannot be had: the others decide
+    voted = settled.vote_model(1, "model").state
+    assert _wants(voted, {work: _agreed(content)}, final=state, me=NEXT) == [work]
+
+
+def test_whose_vote_is_not_needed_stands_by(settled, content):
+    """Of three, whose turn it is in round 1 are the second and the third."""
+    state = settled.state
+    work = _agreeing(state)
+    known = {work: _agreed(content)}
+    assert state.deadline > 0
+    assert _wants(state, known, final=state) == [work, WakeAt(_stands_by_until(state))]
+    late = View(seen=state, final=state, now=_stands_by_until(state))
+    assert [type(action) for action in decide(late, ME, known)] == [AgreeModel, Transact]
+    assert _wants(settled.vote_model(1, "model").state, known, final=state)[1:] == [
+        WakeAt(_stands_by_until(state))
+    ]
+
+
+def test_who_stands_by_votes_as_soon_as_somebody_named_another_model(settled, content):
+    state = settled.vote_model(1, "another").state
+    work = _agreeing(state)
+    _, vote = _wants(state, {work: _agreed(content)}, final=state)
+    assert vote.name == "submit_model"
+
+
+def test_turns_go_round(settled, content):
+    settled.vote_model(1, "model").vote_model(2, "model").finalise("model", 900).start(2)
+    tale = settled.commit(0, 1, 2).phase(Phase.REVEAL).submit(0, "d").submit(1, "e").submit(2, "f")
+    state = tale.phase(Phase.EVALUATION).phase(Phase.AGGREGATION).state
+    work = _agreeing(state)
+    known = {work: _agreed(content), _agreeing(state, 1): _agreed(content)}
+    turns = [_wants(state, known, final=state, me=me) for me in (ME, NEXT)]
+    assert [isinstance(wanted[-1], Transact) for wanted in turns] == [True, False]
 
 
 def test_with_an_aggregator_the_others_confirm_what_they_computed_too(story, content):
@@ -160,9 +199,12 @@ def test_with_an_aggregator_the_others_confirm_what_they_computed_too(story, con
     _, proposal = _wants(tale.state, known, final=tale.state, me=dataclasses.replace(ME, address=leader))
     assert proposal.name == "submit_model"
     tale.vote_model(1, "model")
-    assert [action.round for action in _wants(tale.state, known, final=tale.state)] == [1, 1]
+    # The third member's vote is enough.
+    assert isinstance(_wants(tale.state, known, final=tale.state)[-1], WakeAt)
+    third = dataclasses.replace(ME, address=Address(f"0x{3:040x}"))
+    assert isinstance(_wants(tale.state, known, final=tale.state, me=third)[-1], Transact)
     other = {work: _agreed(content, "another")}
-    assert _wants(tale.state, other, final=tale.state) == [work]
+    assert _wants(tale.state, other, final=tale.state, me=third) == [work]
 
 
 def test_who_computed_another_model_stops_for_good(settled, content):

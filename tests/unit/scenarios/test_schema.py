@@ -20,7 +20,7 @@ def test_defaults_are_those_of_the_protocol(scenario):
     task = scenario.task
     assert (task.score.name, task.aggregator.name, task.selection.rule) == ("shapley", "fedavg", "all")
     assert (task.reward.mode, task.reward.rate, task.reward.budget) == ("rate", "1", "100")
-    assert (task.intake.relayed, task.intake.commit_reveal, task.intake.unique_digests) == (False, True, True)
+    assert (task.intake.relayed, task.intake.commit_reveal, scenario.unique_digests) == (False, True, True)
     assert task.schedule.training_s == 3600
     assert scenario.chain.url is None
     assert scenario.storage.kind == "directory"
