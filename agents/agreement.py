@@ -20,7 +20,7 @@ __all__ = ("AgreeModel", "Agreed", "decide_agreement", "verify")
 _ROUND_GAS = 300_000
 """Whose vote decides ends the round and starts the next. What is not used is not paid."""
 
-_PARTS = 4
+_PARTS = 16
 """Whose vote is not needed stands by for one of these parts of the phase."""
 
 

@@ -85,7 +85,7 @@ def settled(evaluating):
 
 
 def _stands_by_until(state):
-    return state.deadline - 3 * state.config.schedule.aggregation // 4
+    return state.deadline - 15 * state.config.schedule.aggregation // 16
 
 
 def _agreed(content, name="model", named=None):
