@@ -82,7 +82,10 @@ class Where(_Model):
 
 
 class Target(_Model):
-    """One bound; with ``worst_over`` the statistic is taken at every value of those axes, and the worst one counts."""
+    """One bound; with ``worst_over`` the statistic is taken at every value of those axes, and the worst one counts.
+
+    ``cause``: why it is missed, where that has been found out; the report shows it as long as the target is missed.
+    """
 
     name: str
     where: Where = Where()
@@ -91,6 +94,7 @@ class Target(_Model):
     worst_over: Axes = ()
     at_most: float | None = None
     at_least: float | None = None
+    cause: str = ""
 
     @model_validator(mode="after")
     def _can_be_measured(self) -> Target:

@@ -35,6 +35,9 @@ h2 {{ margin: 2.2rem 0 .6rem; font-size: 1.15rem; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem; }}
 th, td {{ padding: .25rem .8rem .25rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }}
 th:first-child, td:first-child, td.text, th.text {{ text-align: left; }}
+td:first-child, td.text {{ white-space: normal; }}
+td:first-child {{ min-width: 13rem; }}
+td.text:nth-child(6) {{ min-width: 18rem; font-size: .82rem; }}
 figure {{ margin: 0; }}
 svg {{ max-width: 100%; height: auto; }}
 </style>

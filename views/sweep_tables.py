@@ -27,13 +27,18 @@ class TextTable:
 
 
 def targets_table(findings: Sequence[Finding]) -> TextTable:
-    """Every target, the missed first, with what was measured and its 95 % interval."""
+    """Every target, the missed first, with what was measured, its 95 % interval and, where it is known, why it is missed."""
     missed = sum(not finding.met for finding in findings)
+    heads: tuple[str, ...] = ("target", "", "wanted", "measured", "95 % interval", "of", "cells", "clients")
+    causes = tuple("" if finding.met else finding.target.cause for finding in findings)
+    rows = tuple(_target(finding) for finding in findings)
+    text: tuple[int, ...] = (1, 5)
+    if any(causes):
+        heads = (*heads[:5], "why it is missed", *heads[5:])
+        rows = tuple((*row[:5], cause, *row[5:]) for row, cause in zip(rows, causes, strict=True))
+        text = (1, 5, 6)
     return TextTable(
-        title=f"Targets: {len(findings) - missed} met, {missed} missed",
-        heads=("target", "", "wanted", "measured", "95 % interval", "of", "cells", "clients"),
-        rows=tuple(_target(finding) for finding in findings),
-        text=(1, 5),
+        title=f"Targets: {len(findings) - missed} met, {missed} missed", heads=heads, rows=rows, text=text
     )
 
 

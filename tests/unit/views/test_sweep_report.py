@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
 import html.parser
 import io
 
@@ -100,6 +101,17 @@ def test_the_table_of_targets_says_what_was_measured(findings):
     assert table.rows[0][:4] == ("found", "MISSED", "≥ 0.99", "0.75")
     assert table.rows[1][:4] == ("the gap", "met", "≤ 0.02", "0.01")
     assert table.rows[1][5] == "mean accuracy_gap (worst: flip_$x$)"
+    assert "why it is missed" not in table.heads
+
+
+def test_a_known_cause_stands_beside_what_was_missed_only(findings):
+    known = [
+        dataclasses.replace(finding, target=finding.target.model_copy(update={"cause": "nobody looked"}))
+        for finding in findings
+    ]
+    table = targets_table(known)
+    place = table.heads.index("why it is missed")
+    assert [(row[1], row[place]) for row in table.rows] == [("MISSED", "nobody looked"), ("met", "")]
 
 
 def test_results_have_a_row_an_attack_and_defence_without_references(measured):
