@@ -151,9 +151,8 @@ def test_each_names_the_model_that_it_computed(settled, content):
     assert _wants(state, {work: _agreed(content)}) == [work]
     _, vote = _wants(state, {work: _agreed(content)}, final=state, me=NEXT)
     assert vote.call == calls.submit_model(state.address, round_number=1, model=content("model"))
-    assert _wants(state, {work: None}, final=state, me=NEXT) == [
-        work
-    ]  # an update cannot be had: the others decide
+    # Where an update cannot be had, the others decide.
+    assert _wants(state, {work: None}, final=state, me=NEXT) == [work]
     voted = settled.vote_model(1, "model").state
     assert _wants(voted, {work: _agreed(content)}, final=state, me=NEXT) == [work]
 
