@@ -86,7 +86,7 @@ def _check_votes(scenario: Scenario) -> None:
     if len(scenario.founder_names) < _MEMBERS[0]:
         raise RuleBroken(
             ("population", "trainers"),
-            f"has {len(scenario.founder_names)} founders, and two at least must be there to let others in",
+            f"has too few founders ({len(scenario.founder_names)}); two at least must be there to let others in",
         )
     for place, entry in enumerate(scenario.population.trainers):
         for number, vote in enumerate(entry.votes):

@@ -42,6 +42,11 @@ def test_members_are_the_trainers_and_nobody_evaluates_them(consortium):
     assert scenario.trainer_names == ("anna", "ben", "cleo")
 
 
+def test_members_keep_what_belongs_to_whom_unless_the_contract_is_to(consortium):
+    assert not load(consortium).unique_digests
+    assert load(consortium, ["task.intake.unique_digests=true"]).unique_digests
+
+
 def test_every_option_of_a_consortium_is_taken(consortium):
     scenario = load(
         consortium,
@@ -76,6 +81,26 @@ CONSORTIUM_RULES = [
     (["task.evaluation.tolerance='0'"], "task.evaluation.tolerance", "more than 0"),
     (["task.evaluation.tolerance='2.1'"], "task.evaluation.tolerance", "at most 2"),
     (["baselines=[alone, alone]"], "baselines", "twice"),
+    (
+        ["population.trainers=[{name: anna}, {name: ben, founder: false}, {name: cleo, founder: false}]"],
+        "population.trainers",
+        "too few founders (1)",
+    ),
+    (
+        ["population.trainers.1={name: ben, votes: [{since: 2}]}"],
+        "population.trainers.1.votes.0",
+        "one of the two",
+    ),
+    (
+        ["population.trainers.1={name: ben, votes: [{admit: cleo, expel: anna}]}"],
+        "population.trainers.1.votes.0",
+        "one of the two",
+    ),
+    (
+        ["population.trainers.1={name: ben, votes: [{expel: dora}]}"],
+        "population.trainers.1.votes.0",
+        "nobody of population.trainers",
+    ),
     (["population.trainers.0.judge=sign_flip"], "population.trainers.0.judge", "bcfl catalog"),
     (["task.membership.bond='1000000'"], "task.reward.budget", "too large"),
 ]
@@ -110,6 +135,8 @@ CROWD_RULES = [
     (["data.validation.share=0.2"], "data.validation.share", "kind: consortium"),
     (["baselines=[alone]"], "baselines", "kind: consortium"),
     (["population.trainers.1.judge=inverter"], "population.trainers.1.judge", "kind: consortium"),
+    (["population.trainers.1.founder=false"], "population.trainers.1.founder", "kind: consortium"),
+    (["population.trainers.1.votes=[{expel: bob}]"], "population.trainers.1.votes", "kind: consortium"),
     (["population.trainers.1.flipped=1.1"], "population.trainers.1.flipped", "at most 1"),
 ]
 
