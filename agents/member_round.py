@@ -73,10 +73,11 @@ def counted(record: RoundRecord) -> tuple[TrainerIndex, ...]:
 
 def public_before(state: TaskState, number: int) -> frozenset[bytes]:
     """Digests of all that was public when a round's updates were opened: earlier ones, and every global model."""
-    earlier = [record for record in state.rounds.values() if record.number < number]
-    updates = {update.content.digest for record in earlier for update in record.updates.values()}
-    models = {record.start_model.digest for record in earlier} | {state.rounds[number].start_model.digest}
-    return frozenset(updates | models)
+    models = frozenset(r.start_model.digest for r in state.rounds.values() if r.number <= number)
+    earlier = (record for record in state.rounds.values() if record.number < number)
+    return models | frozenset(
+        update.content.digest for record in earlier for update in record.updates.values()
+    )
 
 
 class MemberRounds:
@@ -97,7 +98,7 @@ class MemberRounds:
         specification: Specification,
         record: RoundRecord,
         max_update_size: int,
-        public: frozenset[bytes] = frozenset(),
+        public: frozenset[bytes],
     ) -> Verdicts:
         """Score every target of a round; what cannot be used, and what is somebody else's, is worth nothing.
 

@@ -144,7 +144,7 @@ class Story:
             e.ScoresRevealed, round=self.state.round, index=index, probe=probe, scores=tuple(scores)
         )
 
-    def settle(self, scores, payout, pays=()):
+    def settle(self, payout, scores=(), pays=()):
         return self.tell(
             e.ScoresSettled,
             round=self.state.round,

@@ -81,7 +81,7 @@ def settled(evaluating):
     evaluating.phase(Phase.SCORE_REVEAL)
     for index in range(3):
         evaluating.open_scores(index, (1, 1))
-    return evaluating.settle((400, 300, 300), 900, (0, 0, 0)).phase(Phase.AGGREGATION)
+    return evaluating.settle(900, (400, 300, 300), (0, 0, 0)).phase(Phase.AGGREGATION)
 
 
 def _stands_by_until(state):

@@ -78,7 +78,7 @@ def log(story):
         tale.opine(index)
     tale.phase(Phase.SCORE_REVEAL).open_scores(0, (3, 1)).open_scores(1, (3, 1))
     tale.tell(e.BondSlashed, round=1, index=2, amount=50)
-    tale.settle((UNIT // 2, UNIT // 4, UNIT // 4), 713, (30, 20)).phase(Phase.AGGREGATION)
+    tale.settle(713, (UNIT // 2, UNIT // 4, UNIT // 4), (30, 20)).phase(Phase.AGGREGATION)
     tale.vote_model(0, "model").vote_model(1, "model").finalise("model", 763)
     made.say("ann", "trained", loss=0.7)
     made.say("ann", "judged", loss=2.0, accuracy=0.25, rejected={"2": "malformed"}, scores={})
@@ -152,7 +152,7 @@ def test_an_equal_split_and_a_model_that_was_kept(story):
     made = Log(story)
     tale = made.tale.enrol(3).start().commit(0, 1, 2).phase(Phase.REVEAL)
     tale.submit(0, "a").submit(1, "b").phase(Phase.EVALUATION).opine(0)
-    tale.settle((), 900).phase(Phase.AGGREGATION).finalise(None, 900)
+    tale.settle(900).phase(Phase.AGGREGATION).finalise(None, 900)
     made.say("ann", "aggregated", weights={"0": 1, "1": 1}, cid="")
     round_ = made.results.round(1)
     assert round_.scores == {}

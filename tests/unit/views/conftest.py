@@ -249,7 +249,7 @@ def told(story):
         for index in (0,) if number == 2 else range(4):
             tale.opine(index)
         if not opened:
-            tale.settle((), 900 * _CREDITS).phase(Phase.AGGREGATION)
+            tale.settle(900 * _CREDITS).phase(Phase.AGGREGATION)
         else:
             _settle(tale, number, opened)
         for index in (0, 1, 2):
@@ -282,7 +282,7 @@ def _settle(tale, number, opened):
     payout = sum(share for index, share in enumerate(shares) if index not in forfeited)
     for index in forfeited:
         tale.tell(e.BondSlashed, round=number, index=index, amount=5)
-    tale.settle(found.scores.values(), payout, pays.values()).phase(Phase.AGGREGATION)
+    tale.settle(payout, found.scores.values(), pays.values()).phase(Phase.AGGREGATION)
 
 
 @pytest.fixture
