@@ -83,6 +83,10 @@ class Auditor:
                     ranked = None
                 case e.EvaluatorRemoved():
                     self._check_removed(state, event)
+                case e.EvaluationReverted():
+                    self._check_reverted(state, event)
+                case e.BondForfeited():
+                    self._check_forfeited(state, event)
                 case e.ValidationOpened():
                     self._check_validation(state, event)
             try:
@@ -156,23 +160,40 @@ class Auditor:
             )
 
     def _check_removed(self, state: TaskState, event: e.EvaluatorRemoved) -> None:
-        """A silent evaluator loses half its bond; one that was objected to all, and only to more than two thirds."""
+        """A silent evaluator loses half its bond."""
         self._checked += 1
-        record = state.rounds[event.round]
-        bond = state.evaluators[event.evaluator].bond or 0
-        objected = record.report is not None
-        due = bond if objected else bond // 2
+        due = (state.evaluators[event.evaluator].bond or 0) // 2
         if event.slashed != due:
             self._find(
                 event.round,
                 f"evaluator {event.evaluator}",
                 f"it lost {event.slashed} of its bond, {due} was due (10⁻⁹ token)",
             )
-        if objected and 3 * len(record.objections) <= 2 * len(record.updates):
+
+    def _check_reverted(self, state: TaskState, event: e.EvaluationReverted) -> None:
+        """More than two thirds objected, and it is accused exactly where so many blame it."""
+        self._checked += 1
+        record = state.rounds[event.round]
+        needed = 2 * len(record.updates)
+        if 3 * len(record.objections) <= needed or event.accused != (3 * len(record.blaming) > needed):
             self._find(
                 event.round,
                 f"evaluator {event.evaluator}",
-                f"{len(record.objections)} objections of {len(record.updates)} members removed it",
+                f"{len(record.objections)} objections of {len(record.updates)} members, {len(record.blaming)} of which "
+                f"blame it, {'accused' if event.accused else 'reverted'} it",
+            )
+
+    def _check_forfeited(self, state: TaskState, event: e.BondForfeited) -> None:
+        """An accused evaluator's bond is shared whole, or half of it where nobody succeeded it."""
+        self._checked += 1
+        evaluator = state.evaluators[event.evaluator]
+        bond = evaluator.bond or 0
+        due = bond if state.active_evaluator is not None else bond // 2
+        if evaluator.accused_in != event.round or event.amount != due:
+            self._find(
+                event.round,
+                f"evaluator {event.evaluator}",
+                f"{event.amount} of its bond was shared, {due} was due (10⁻⁹ token)",
             )
 
     def _check_validation(self, state: TaskState, event: e.ValidationOpened) -> None:

@@ -13,11 +13,13 @@ import numpy as np
 from bcfl.agents.actions import Action, Transact, View, Work
 from bcfl.agents.behaviour import HONEST_JUDGE, JudgeConduct, Judgement
 from bcfl.agents.evaluation import RoundEvaluation, RoundEvaluator
+from bcfl.agents.keeper import credit_waiting
 from bcfl.agents.permits import PermitSource
 from bcfl.agents.ports import ContentStore, Observer
 from bcfl.agents.retrieval import Retrieval
 from bcfl.agents.sanctions import applicable
 from bcfl.agents.selection import rank
+from bcfl.agents.spare_gas import after_the_round
 from bcfl.contracts import calls
 from bcfl.contracts.calls import Permit, Sanction
 from bcfl.contracts.commitments import salt_for, validation_commitment
@@ -130,6 +132,9 @@ def _evaluate(view: View, state: TaskState, results: Mapping[Work, Any]) -> list
     # Scores are by index order of who has revealed: they must not reach another set of updates.
     if final is None or final.round != state.round or final.phase is not Phase.EVALUATION:
         return [work]
+    waiting = credit_waiting(view)
+    if waiting is not None or state.uncredited is not None:  # until they are written the evaluation would revert
+        return [work] if waiting is None else [work, waiting]
     sanctions = applicable(state, evaluation.sanctions)
     ranking: tuple[int, ...] = ()
     if state.config.selection is Selection.SCORE_ORDER:
@@ -149,7 +154,8 @@ def _evaluate(view: View, state: TaskState, results: Mapping[Work, Any]) -> list
         ranking=ranking,
     )
     evidence = {"model": cid_text(evaluation.model), "report": cid_text(evaluation.report)}
-    return [work, Transact(round=state.round, name="evaluate", call=call, evidence=evidence)]
+    spare = after_the_round(state)
+    return [work, Transact(round=state.round, name="evaluate", call=call, evidence=evidence, spare_gas=spare)]
 
 
 def _leave(view: View, me: EvaluatorIdentity, place: int) -> list[Action]:
@@ -157,6 +163,8 @@ def _leave(view: View, me: EvaluatorIdentity, place: int) -> list[Action]:
     if final is None or not final.ended:
         return []
     standing = final.evaluators[place]
+    if standing.accused_in is not None:
+        return []  # anybody but itself has its bond shared
     task = final.address
     # Only a public audit opens the set to everybody; the bond waits for it.
     if final.config.public_audit and standing.served and not standing.opened:

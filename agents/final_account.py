@@ -29,9 +29,11 @@ def account_findings(state: TaskState, names: Mapping[Address, str]) -> Iterator
                 message=f"{member.withdrawn} was paid, {member.earned} earned (10⁻⁹)",
             )
     paid = sum(member.withdrawn for member in state.members.values())
-    if paid + (state.returned or 0) != state.budget + state.slashed:
+    # What was slashed or forfeited and came to no budget is nobody's.
+    if paid + (state.returned or 0) + state.bonus != state.budget + state.slashed:
         yield Finding(
             round=0,
             subject="tokens",
-            message=f"paid {paid} + returned {state.returned} is not budget {state.budget} + slashed {state.slashed} (10⁻⁹)",
+            message=f"paid {paid} + returned {state.returned} + unclaimed {state.bonus} is not "
+            f"budget {state.budget} + slashed {state.slashed} (10⁻⁹)",
         )

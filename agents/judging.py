@@ -50,7 +50,9 @@ def decide_judging(
     if opinion is None or not view.is_final(state.round, Phase.EVALUATION):
         return [work]
     hidden = _hidden(state, index, me, opinion)
-    call = calls.commit_scores(state.address, index=index, commitment=hidden)
+    call = calls.commit_scores(
+        state.address, round_number=state.round, index=index, commitment=hidden
+    )
     evidence = {"commitment": hidden.hex()}
     return [
         work,
@@ -98,7 +100,12 @@ def decide_opening(
     if opinion is None:
         return [_judging(state, index)]  # after a restart: the journal gives it back
     call = calls.reveal_scores(
-        state.address, index=index, probe=opinion.probe, scores=opinion.scores, salt=opinion.salt
+        state.address,
+        round_number=state.round,
+        index=index,
+        probe=opinion.probe,
+        scores=opinion.scores,
+        salt=opinion.salt,
     )
     spare = _SETTLEMENT_GAS * len(record.cohort)
     return [Transact(round=state.round, name="reveal_scores", call=call, spare_gas=spare)]

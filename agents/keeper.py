@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from bcfl.agents.actions import Action, Transact, View, WakeAt, Work
+from bcfl.agents.spare_gas import after_the_round
 from bcfl.contracts import calls
+from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
 
-__all__ = ("Keeper", "decide")
+__all__ = ("Keeper", "credit_waiting", "decide")
 
-_WITHDRAWALS = 200  # members in one transaction, about 8M gas
+_WITHDRAWALS_GAS = 8_000_000
+_WITHDRAWAL_GAS = 40_000
+_UNVESTED_GAS = 7_200  # a place of the ring that credits wait in
 
 
 def decide(view: View) -> list[Action]:
@@ -21,13 +25,47 @@ def decide(view: View) -> list[Action]:
     state = view.seen
     if state is None or state.deadline == 0:
         return []  # the task's own first event is still on its way
+    waiting = credit_waiting(view)
+    going_on: list[Action] = [] if waiting is None else [waiting]
     if not state.ended:
         if view.now < state.deadline:
-            return [WakeAt(state.deadline)]
+            return [*going_on, WakeAt(state.deadline)]
         name = f"advance:{state.phase.name.lower()}:{state.deadline}"
-        return [Transact(round=state.round, name=name, call=calls.advance(state.address))]
+        if state.phase is Phase.REVEAL and _dealt_with(state):
+            name += f":{_dealt_with(state)}"  # more unopened commitments than one call deals with
+        call = calls.advance(state.address)
+        move = Transact(round=state.round, name=name, call=call, spare_gas=after_the_round(state))
+        return [*going_on, move]
     final = view.final
-    return _settle(final) if final is not None and final.ended else []
+    if final is None or not final.ended:
+        return going_on
+    return going_on or _settle(final)
+
+
+def credit_waiting(view: View) -> Transact | None:
+    """The call that goes on with credits which did not fit the transaction that they come from; anybody may send it."""
+    final = view.final
+    if final is None or final.uncredited is None or view.seen is None or view.seen.uncredited is None:
+        return None
+    waiting = final.uncredited
+    record = final.rounds[waiting.round]
+    # A bond's shares wait only once the round's own credits are written; they and an equal split go by no scores.
+    scores = [] if record.bond_shares else [record.scores[index] for index in sorted(record.scores)]
+    return Transact(
+        round=final.round,
+        name=f"credit:{waiting.round}:{bool(record.bond_shares):d}:{waiting.written}",
+        call=calls.credit(final.address, scores=scores),
+        spare_gas=100_000,
+    )
+
+
+def _dealt_with(state: TaskState) -> int:
+    """How many unopened commitments of the round the contract has punished."""
+    record = state.current
+    slashed = sum(
+        state.members[index].stake == 0 for index in record.commitments if index not in record.updates
+    )
+    return len(record.suspended) + (slashed if state.config.stake else 0)
 
 
 def _settle(state: TaskState) -> list[Action]:
@@ -36,8 +74,10 @@ def _settle(state: TaskState) -> list[Action]:
         index for index, member in state.members.items() if member.earned > member.withdrawn or member.stake
     ]
     owed.sort()
-    for start in range(0, len(owed), _WITHDRAWALS):
-        members = owed[start : start + _WITHDRAWALS]
+    places = state.config.vesting_rounds + 1 if state.config.vesting_rounds else 0
+    at_once = _WITHDRAWALS_GAS // (_WITHDRAWAL_GAS + _UNVESTED_GAS * places)
+    for start in range(0, len(owed), at_once):
+        members = owed[start : start + at_once]
         call = calls.withdraw(state.address, members)
         # Named after its members: another chunk is another action.
         actions.append(Transact(round=state.round, name=f"withdraw:{members[0]}", call=call))
@@ -45,6 +85,10 @@ def _settle(state: TaskState) -> list[Action]:
         if member.bond:  # a consortium's member may be gone for good
             call = calls.withdraw_bond(state.address, evaluator=index)
             actions.append(Transact(round=state.round, name=f"withdraw_bond:{index}", call=call))
+    for place, evaluator in enumerate(state.evaluators):
+        if evaluator.accused_in is not None and evaluator.bond:  # it would not share its bond of its own accord
+            call = calls.withdraw_bond(state.address, evaluator=place)
+            actions.append(Transact(round=state.round, name=f"forfeit_bond:{place}", call=call))
     if state.returned is None:
         actions.append(Transact(round=state.round, name="refund", call=calls.refund(state.address)))
     return actions

@@ -19,6 +19,7 @@ from bcfl.agents.ports import ContentStore, LearningEngine, Observer
 from bcfl.agents.retrieval import Retrieval, schema_of
 from bcfl.chain.journal import ActionRecord, Journal
 from bcfl.chain.outbox import ActionKey
+from bcfl.agents.spare_gas import after_the_last_act
 from bcfl.contracts import calls
 from bcfl.contracts.calls import Permit
 from bcfl.contracts.commitments import commitment, salt_for
@@ -171,12 +172,19 @@ def _contribute(
         publish = Publish(round=state.round, update=update, state=state)
         if publish not in results:
             return [train, publish]
-        call = calls.submit(state.address, index=index, content=update.content)
-        return [train, Transact(round=state.round, name="submit", call=call)]
+        call = calls.submit(
+            state.address, round_number=state.round, index=index, content=update.content
+        )
+        spare = after_the_last_act(state)
+        return [train, Transact(round=state.round, name="submit", call=call, spare_gas=spare)]
     hidden = _hidden(state, index, me, update)
-    call = calls.commit(state.address, index=index, commitment=hidden)
+    call = calls.commit(state.address, round_number=state.round, index=index, commitment=hidden)
     evidence = {"commitment": hidden.hex()}
-    return [train, Transact(round=state.round, name="commit", call=call, evidence=evidence)]
+    spare = after_the_last_act(state)
+    return [
+        train,
+        Transact(round=state.round, name="commit", call=call, evidence=evidence, spare_gas=spare),
+    ]
 
 
 def _hidden(state: TaskState, index: TrainerIndex, me: TrainerIdentity, update: Update) -> bytes:
@@ -232,9 +240,16 @@ def _open(
         return [train, publish]
     opening = calls.Opening(place=entry.place, content=update.content, salt=update.salt)
     entries = state.current.batches[entry.batch]
-    call = calls.reveal(state.address, batch=entry.batch, entries=entries, openings=[opening])
+    call = calls.reveal(
+        state.address, round_number=state.round, batch=entry.batch, entries=entries, openings=[opening]
+    )
     evidence = {"cid": cid_text(update.content)}
-    return [train, publish, Transact(round=state.round, name="reveal", call=call, evidence=evidence)]
+    spare = after_the_last_act(state)
+    return [
+        train,
+        publish,
+        Transact(round=state.round, name="reveal", call=call, evidence=evidence, spare_gas=spare),
+    ]
 
 
 Core = Callable[[View, TrainerIdentity, Mapping[Work, Any]], list[Action]]

@@ -20,9 +20,11 @@ from bcfl.contracts.abi import encode_constructor
 from bcfl.contracts.config import UNIT
 from bcfl.contracts.ids import Address, TxHash
 
-__all__ = ("Deployment", "Setup", "deploy", "distribute", "fund", "opened_setup")
+__all__ = ("LEAST_DURATION_S", "Deployment", "Setup", "deploy", "distribute", "fund", "opened_setup")
 
 _GAS_MARGIN = 1.2
+LEAST_DURATION_S = 2
+"""Of a phase, for factories of ours: several blocks of a devnet. A chain of 12-second blocks wants a minute."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,8 @@ class Deployment:
     """Where the contracts are; ``block`` is the last block of the set-up."""
 
     token: Address
+    credits: Address
+    """The library that crowdsourcing tasks are linked with."""
     crowdsourcing: Address
     consortium: Address
     factory: Address
@@ -135,22 +139,28 @@ async def deploy(
     token = await setup.send(
         signer, None, encode_constructor("RewardToken", name, symbol, supply * UNIT, holder), nonce=nonce
     )
-    crowdsourcing = await setup.send(signer, None, encode_constructor("CrowdsourcingTask"), nonce=nonce + 1)
+    library = await setup.send(signer, None, encode_constructor("Credits"), nonce=nonce + 1)
     consortium = await setup.send(signer, None, encode_constructor("ConsortiumTask"), nonce=nonce + 2)
-    created = await setup.included([token, crowdsourcing, consortium])
-    token_at, crowdsourcing_at, consortium_at = (
-        checksummed(receipt["contractAddress"]) for receipt in created
-    )
-    creation = encode_constructor("TaskFactory", crowdsourcing_at, consortium_at)
-    factory = await setup.send(signer, None, creation, nonce=nonce + 3)
+    token_at, credits_at, consortium_at = await _created(setup, [token, library, consortium])
+    creation = encode_constructor("CrowdsourcingTask", libraries={"Credits": credits_at})
+    crowdsourcing = await setup.send(signer, None, creation, nonce=nonce + 3)
+    (crowdsourcing_at,) = await _created(setup, [crowdsourcing])
+    creation = encode_constructor("TaskFactory", crowdsourcing_at, consortium_at, LEAST_DURATION_S)
+    factory = await setup.send(signer, None, creation, nonce=nonce + 4)
     receipt = (await setup.included([factory]))[0]
     return Deployment(
         token=token_at,
+        credits=credits_at,
         crowdsourcing=crowdsourcing_at,
         consortium=consortium_at,
         factory=checksummed(receipt["contractAddress"]),
         block=int(receipt["blockNumber"], 16),
     )
+
+
+async def _created(setup: Setup, hashes: list[TxHash]) -> list[Address]:
+    """Where the contracts of these transactions are."""
+    return [checksummed(receipt["contractAddress"]) for receipt in await setup.included(hashes)]
 
 
 async def distribute(setup: Setup, signer: Signer, token: Address, amounts: Mapping[Address, int]) -> None:

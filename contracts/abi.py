@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import eth_abi
@@ -40,12 +40,20 @@ def decode_result(contract: str, function: str, data: bytes) -> tuple[Any, ...]:
     return tuple(eth_abi.decode(types, data))
 
 
-def encode_constructor(contract: str, *arguments: Any) -> bytes:  # noqa: ANN401 - ABI values
-    """Creation code with its constructor's arguments."""
+def encode_constructor(
+    contract: str,
+    *arguments: Any,  # noqa: ANN401 - ABI values
+    libraries: Mapping[str, Address] | None = None,
+) -> bytes:
+    """Creation code with its constructor's arguments, linked with ``libraries``, by name.
+
+    Raises:
+        KeyError: a library that it is to be linked with is missing.
+    """
     artifact = artifacts.load(contract)
     inputs = [entry["inputs"] for entry in artifact.abi if entry["type"] == "constructor"]
     types = [_type(item) for item in inputs[0]] if inputs else []
-    return artifact.bytecode + eth_abi.encode(types, arguments)
+    return artifact.linked(libraries or {}) + eth_abi.encode(types, arguments)
 
 
 def error_name(data: bytes) -> str:
@@ -220,6 +228,14 @@ def _updates_submitted(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
         )
 
 
+@_builds("TrainersReinstated")
+def _trainers_reinstated(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
+    for index in from_bitmap([v["members"]]):
+        yield e.TrainerReinstated(
+            origin=origin, round=v["round"], index=TrainerIndex(256 * v["word"] + index)
+        )
+
+
 @_builds("EvaluationSubmitted")
 def _evaluation_submitted(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
     yield e.EvaluationSubmitted(
@@ -290,11 +306,15 @@ def _same_fields(kind: Callable[..., e.Event]) -> Callable[[EventOrigin, _Values
 _BUILDERS |= {
     kind.__name__: _same_fields(kind)
     for kind in (
+        e.BondForfeited,
         e.BondReturned,
         e.BondSlashed,
         e.CancelRequested,
+        e.CreditsWritten,
         e.EscrowReturned,
+        e.EvaluationReverted,
         e.EvaluatorBonded,
+        e.EvaluatorCleared,
         e.EvaluatorRemoved,
         e.MemberProposed,
         e.MemberVoted,
@@ -307,7 +327,6 @@ _BUILDERS |= {
         e.TrainerEjected,
         e.TrainerJoined,
         e.TrainerLeft,
-        e.TrainerReinstated,
         e.TrainerSuspended,
         e.ValidationOpened,
     )

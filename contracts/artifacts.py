@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,22 @@ class Artifact:
     name: str
     abi: tuple[dict[str, Any], ...]
     bytecode: bytes
+    """Creation code; zeros where the addresses of ``libraries`` belong."""
     source_hash: str
+    libraries: Mapping[str, tuple[int, ...]]
+    """Places (bytes) of the address of each library that it is to be linked with, by its name."""
+
+    def linked(self, addresses: Mapping[str, str]) -> bytes:
+        """Creation code that calls its libraries at these addresses, by name.
+
+        Raises:
+            KeyError: one of them has none.
+        """
+        code = bytearray(self.bytecode)
+        for library, places in self.libraries.items():
+            for place in places:
+                code[place : place + 20] = bytes.fromhex(addresses[library].removeprefix("0x"))
+        return bytes(code)
 
 
 @functools.cache
@@ -41,4 +57,5 @@ def load(name: str) -> Artifact:
         abi=tuple(content["abi"]),
         bytecode=bytes.fromhex(content["bytecode"].removeprefix("0x")),
         source_hash=content["source_hash"],
+        libraries={name: tuple(places) for name, places in content["libraries"].items()},
     )

@@ -22,9 +22,11 @@ __all__ = (
     "approve",
     "bond",
     "cancel",
+    "clear",
     "commit",
     "commit_scores",
     "create_task",
+    "credit",
     "join",
     "object_to",
     "open_validation",
@@ -127,18 +129,19 @@ def bond(task: Address, *, evaluator: int, validation_commitment: bytes, permit:
     return Call(task, encode_call(_TASK, "bond", evaluator, validation_commitment, permit.to_abi()))
 
 
-def commit(task: Address, *, index: int, commitment: bytes) -> Call:
-    """Commit to this round's update."""
-    return Call(task, encode_call(_TASK, "commit", index, commitment))
+def commit(task: Address, *, round_number: int, index: int, commitment: bytes) -> Call:
+    """Commit to the round's update. Every act of a member names its round, and reverts in another."""
+    return Call(task, encode_call(_TASK, "commit", round_number, index, commitment))
 
 
-def reveal(task: Address, *, batch: int, entries: bytes, openings: Sequence[Opening]) -> Call:
+def reveal(task: Address, *, round_number: int, batch: int, entries: bytes, openings: Sequence[Opening]) -> Call:
     """Open entries of a batch; the others go along closed, so that the contract knows the batch again.
 
     One wrong opening reverts the whole call: who opens for others checks each against its commitment first.
 
     Args:
         task: where.
+        round_number: the round that they were committed in.
         batch: the batch's number in the round.
         entries: all of the batch, as its ``UpdatesCommitted`` has them: index (4) ‖ commitment (32) each.
         openings: at most one for a place; a place beyond the batch is ignored.
@@ -148,7 +151,7 @@ def reveal(task: Address, *, batch: int, entries: bytes, openings: Sequence[Open
         _packed(entries[start : start + _ENTRY], opening_at.get(place))
         for place, start in enumerate(range(0, len(entries), _ENTRY))
     )
-    return Call(task, encode_call(_TASK, "reveal", batch, packed))
+    return Call(task, encode_call(_TASK, "reveal", round_number, batch, packed))
 
 
 def _packed(entry: bytes, opening: Opening | None) -> bytes:
@@ -159,9 +162,9 @@ def _packed(entry: bytes, opening: Opening | None) -> bytes:
     return b"\1" + entry[:4] + opening.content.digest + size + opening.salt
 
 
-def submit(task: Address, *, index: int, content: ContentId) -> Call:
+def submit(task: Address, *, round_number: int, index: int, content: ContentId) -> Call:
     """Submit in the open, where the task does without commit and reveal."""
-    return Call(task, encode_call(_TASK, "submit", index, content.digest, content.size))
+    return Call(task, encode_call(_TASK, "submit", round_number, index, content.digest, content.size))
 
 
 def submit_evaluation(
@@ -213,9 +216,24 @@ def refund(task: Address) -> Call:
     return Call(task, encode_call(_TASK, "refund"))
 
 
-def object_to(task: Address, *, index: int, signature: bytes = b"") -> Call:
-    """Object to the evaluation of the round before (in Closing: of the last), or bring a member who has signed."""
-    return Call(task, encode_call(_TASK, "object", index, signature))
+def object_to(
+    task: Address, *, round_number: int, index: int, blames: bool, signature: bytes = b""
+) -> Call:
+    """Object to the evaluation of a round, the one before (in Closing: the last), or bring a member who has signed.
+
+    ``blames``: the evaluator is at fault; else its model is bad, whoever made it so.
+    """
+    return Call(task, encode_call(_TASK, "object", round_number, index, blames, signature))
+
+
+def clear(task: Address, *, evaluator: int) -> Call:
+    """As the active evaluator, say that an accused one did what it should."""
+    return Call(task, encode_call(_TASK, "clear", evaluator))
+
+
+def credit(task: Address, *, scores: Sequence[int]) -> Call:
+    """Go on with credits that did not fit a transaction; ``scores`` of the evaluation, none for equal parts."""
+    return Call(task, encode_call(_TASK, "credit", pack_scores(scores)))
 
 
 def open_validation(task: Address, *, evaluator: int, digest: bytes, salt: bytes) -> Call:
@@ -228,14 +246,19 @@ def withdraw_bond(task: Address, *, evaluator: int) -> Call:
     return Call(task, encode_call(_TASK, "withdrawBond", evaluator))
 
 
-def commit_scores(task: Address, *, index: int, commitment: bytes) -> Call:
+def commit_scores(task: Address, *, round_number: int, index: int, commitment: bytes) -> Call:
     """Commit to this round's scores of the other members of a consortium."""
-    return Call(task, encode_call(_CONSORTIUM, "commitScores", index, commitment))
+    return Call(task, encode_call(_CONSORTIUM, "commitScores", round_number, index, commitment))
 
 
-def reveal_scores(task: Address, *, index: int, probe: bytes, scores: Sequence[int], salt: bytes) -> Call:
+def reveal_scores(
+    task: Address, *, round_number: int, index: int, probe: bytes, scores: Sequence[int], salt: bytes
+) -> Call:
     """Open a member's scores: one for each target but itself, in index order (10⁻⁹)."""
-    return Call(task, encode_call(_CONSORTIUM, "revealScores", index, probe, pack_scores(scores), salt))
+    data = encode_call(
+        _CONSORTIUM, "revealScores", round_number, index, probe, pack_scores(scores), salt
+    )
+    return Call(task, data)
 
 
 def propose(task: Address, *, account: Address, admit: bool) -> Call:

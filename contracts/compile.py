@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-CONTRACTS = ("ConsortiumTask", "CrowdsourcingTask", "RewardToken", "TaskFactory")
+CONTRACTS = ("ConsortiumTask", "Credits", "CrowdsourcingTask", "RewardToken", "TaskFactory")
 
 
 def source_hash() -> str:
@@ -46,7 +47,8 @@ def compile_all() -> dict[str, str]:
                         "compiler": built["metadata"]["compiler"]["version"],
                         "source_hash": source_hash(),
                         "abi": built["abi"],
-                        "bytecode": built["bytecode"]["object"],
+                        "bytecode": _unlinked(built["bytecode"]["object"]),
+                        "libraries": _libraries(built["bytecode"]["linkReferences"]),
                         "runtime_size": (len(built["deployedBytecode"]["object"]) - 2) // 2,
                     },
                     indent=1,
@@ -54,6 +56,20 @@ def compile_all() -> dict[str, str]:
                 + "\n"
             )
     return artifacts
+
+
+def _unlinked(code: str) -> str:
+    """Zeros where the compiler names a library."""
+    return re.sub(r"__\$[0-9a-f]{34}\$__", "0" * 40, code)
+
+
+def _libraries(references: dict[str, dict[str, list[dict[str, int]]]]) -> dict[str, list[int]]:
+    """Places of each library's address, by its name."""
+    return {
+        name: sorted(place["start"] for place in places)
+        for libraries in references.values()
+        for name, places in sorted(libraries.items())
+    }
 
 
 def main() -> int:

@@ -56,6 +56,8 @@ class TaskConfig:
     round_budget: int = 0
     evaluation_pool: int = 0
     tolerance: int = 0
+    decimals: int = 18
+    """Of the token; the factory's to say."""
 
     def to_abi(self) -> tuple[Any, ...]:
         """The struct's values in the contract's order."""
@@ -87,6 +89,7 @@ class TaskConfig:
             self.evaluation_pool,
             self.tolerance,
             *dataclasses.astuple(schedule),
+            self.decimals,
         )
 
     @classmethod
@@ -116,6 +119,7 @@ class TaskConfig:
             round_budget=values["roundBudget"],
             evaluation_pool=values["evaluationPool"],
             tolerance=values["tolerance"],
+            decimals=values["decimals"],
             schedule=Schedule(
                 enrolment=values["enrolmentDuration"],
                 training=values["trainingDuration"],

@@ -7,6 +7,7 @@ from bcfl.contracts import events as e
 from bcfl.contracts import settlement
 from bcfl.contracts.draft import Draft, Handler
 from bcfl.contracts.errors import MalformedLog
+from bcfl.contracts.state import Uncredited
 
 __all__ = ("HANDLERS",)
 
@@ -50,21 +51,46 @@ def _removed(draft: Draft, event: e.EvaluatorRemoved) -> None:
     bond = (draft.evaluators[event.evaluator].bond or 0) - event.slashed
     draft.evaluator(event.evaluator, removed=True, bond=bond)
     draft.activate_evaluator()
+    draft.slash(event.slashed)
+
+
+def _reverted(draft: Draft, event: e.EvaluationReverted) -> None:
     record = draft.record(event.round)
-    if record["report"] is None:
-        draft.slash(event.slashed)  # it was silent
-        return
-    revealed = sorted(record["updates"])
-    shares = settlement.equal_split(event.slashed, len(revealed))
-    record["bond_shares"] = dict(zip(revealed, shares, strict=True))
     record["reverted"] = True
+    draft.changes["model"] = record["start_model"]
+    if event.accused:
+        draft.evaluator(event.evaluator, removed=True, accused_in=event.round)
+        draft.activate_evaluator()
+    elif event.successor != event.evaluator:
+        draft.evaluator(event.evaluator, removed=True)
+        draft.activate_evaluator()
+
+
+def _cleared(draft: Draft, event: e.EvaluatorCleared) -> None:
+    draft.evaluator(event.evaluator, accused_in=None)
+
+
+def _forfeited(draft: Draft, event: e.BondForfeited) -> None:
+    bond = (draft.evaluators[event.evaluator].bond or 0) - event.amount
+    draft.evaluator(event.evaluator, accused_in=None, bond=bond)
+    record = draft.record(event.round)
+    revealed = sorted(record["updates"])
+    shares = settlement.equal_split(event.amount, len(revealed))
+    record["bond_shares"] = dict(zip(revealed, shares, strict=True))
     draft.earn(record["bond_shares"])
-    draft.changes |= {"slashed": draft.get("slashed") + event.slashed, "model": record["start_model"]}
+    draft.changes["slashed"] = draft.get("slashed") + event.amount
+
+
+def _credits_written(draft: Draft, event: e.CreditsWritten) -> None:
+    waiting = Uncredited(round=event.round, written=event.written) if event.written else None
+    draft.changes["uncredited"] = waiting
 
 
 def _objected(draft: Draft, event: e.Objected) -> None:
     record = draft.record(event.round)
     record["objections"] = (*record["objections"], event.index)
+    if event.blames:
+        record["blaming"] = (*record["blaming"], event.index)
 
 
 def _opened(draft: Draft, event: e.ValidationOpened) -> None:
@@ -76,9 +102,13 @@ def _bond_returned(draft: Draft, event: e.BondReturned) -> None:
 
 
 HANDLERS: dict[type[e.Event], Handler] = {
+    e.BondForfeited: _forfeited,
     e.BondReturned: _bond_returned,
+    e.CreditsWritten: _credits_written,
+    e.EvaluationReverted: _reverted,
     e.EvaluationSubmitted: _evaluated,
     e.EvaluatorBonded: _bonded,
+    e.EvaluatorCleared: _cleared,
     e.EvaluatorRemoved: _removed,
     e.Objected: _objected,
     e.RoundFinalized: _finalized,

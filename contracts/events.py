@@ -15,12 +15,16 @@ from bcfl.contracts.ids import Address, ContentId, TrainerIndex
 from bcfl.contracts.phases import CancelReason, Kind, Phase
 
 __all__ = (
+    "BondForfeited",
     "BondReturned",
     "BondSlashed",
     "CancelRequested",
+    "CreditsWritten",
     "EscrowReturned",
+    "EvaluationReverted",
     "EvaluationSubmitted",
     "EvaluatorBonded",
+    "EvaluatorCleared",
     "EvaluatorRemoved",
     "Event",
     "MemberProposed",
@@ -81,9 +85,10 @@ class TrainerJoined(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerLeft(Event):
-    """A member left of its own accord."""
+    """A member left of its own accord; ``forfeited`` is what had not vested."""
 
     index: TrainerIndex
+    forfeited: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,11 +285,7 @@ class EvaluatorBonded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluatorRemoved(Event):
-    """The active evaluator was silent in ``round``, or objections to its evaluation of that round were upheld.
-
-    In the first case ``slashed`` joins the next budget; in the second it is shared equally by those who revealed in
-    the round, and the task goes on from the model that the round began with.
-    """
+    """The active evaluator was silent in ``round``; ``slashed`` joins the next budget."""
 
     round: int
     evaluator: int
@@ -292,12 +293,50 @@ class EvaluatorRemoved(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvaluationReverted(Event):
+    """Objections to the evaluation of ``round`` were upheld: the task goes on from the model that the round began with.
+
+    ``accused``: the evaluator is removed and its bond waits; else it stands down for ``successor``, which is itself where
+    there is no other.
+    """
+
+    round: int
+    evaluator: int
+    successor: int
+    accused: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatorCleared(Event):
+    """An accused evaluator's successor found that it did what it should: its bond is its own again."""
+
+    evaluator: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BondForfeited(Event):
+    """After the task's end ``amount`` of an accused evaluator's bond was shared equally by those who revealed in ``round``."""
+
+    round: int
+    evaluator: int
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreditsWritten(Event):
+    """The first ``written`` slots of what is credited for ``round`` are written and others wait; zero: all are."""
+
+    round: int
+    written: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Objected(Event):
-    """A member objected to the evaluation of ``round``, the ``count``-th to do so."""
+    """A member objected to the evaluation of ``round``; ``blames``: it says that the evaluator is at fault."""
 
     round: int
     index: TrainerIndex
-    count: int
+    blames: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,12 +41,17 @@ def fold(state: TaskState, events: Iterable[e.Event]) -> TaskState:
 
 def _joined(draft: Draft, event: e.TrainerJoined) -> None:
     bond = draft.base.config.bond if draft.base.kind is Kind.CONSORTIUM else 0
+    former = draft.members.get(event.index)
+    if former is not None:  # it left before its first cohort, and its index is given out again
+        draft.index_of.pop(former.account, None)
     draft.members[event.index] = MemberState(account=event.account, stake=event.stake, bond=bond)
     draft.index_of[event.account] = event.index
 
 
 def _left(draft: Draft, event: e.TrainerLeft) -> None:
-    draft.member(event.index, active=False, suspended_until=None, stake=0)
+    earned = draft.members[event.index].earned - event.forfeited
+    draft.member(event.index, active=False, suspended_until=None, stake=0, earned=earned)
+    draft.to_next_budget(event.forfeited)
     _leave_cohort(draft, event.index)
 
 

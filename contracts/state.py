@@ -21,6 +21,7 @@ __all__ = (
     "Proposal",
     "RoundRecord",
     "TaskState",
+    "Uncredited",
     "UpdateRecord",
 )
 
@@ -48,6 +49,8 @@ class EvaluatorState:
     account: Address
     bond: int | None = None
     removed: bool = False
+    accused_in: int | None = None
+    """The round whose evaluation members blame it for: until its successor clears it, or its bond is shared."""
     served: bool = False
     opened: bool = False
     returned: bool = False
@@ -96,10 +99,12 @@ class RoundRecord:
     """Who sat this round out."""
     objections: tuple[TrainerIndex, ...] = ()
     """Who objected to the evaluation, in their order."""
+    blaming: tuple[TrainerIndex, ...] = ()
+    """Those of them who say that the evaluator is at fault."""
     reverted: bool = False
     """Objections were upheld: ``model`` does not count, the task went on from ``start_model``."""
     bond_shares: Mapping[TrainerIndex, int] = field(default_factory=dict)
-    """What the removed evaluator's bond gave to those who had revealed."""
+    """What the accused evaluator's bond gave to those who had revealed, once the task had ended."""
     score_commitments: Mapping[TrainerIndex, bytes] = field(default_factory=dict)
     """A consortium's: who has judged, and the hash of what it will say."""
     vectors: Mapping[TrainerIndex, Mapping[TrainerIndex, int]] = field(default_factory=dict)
@@ -124,6 +129,14 @@ class RoundRecord:
     def targets(self) -> tuple[TrainerIndex, ...]:
         """Whose updates can be scored, ascending: revealed, and the digest is their own."""
         return tuple(sorted(index for index, update in self.updates.items() if update.owned))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uncredited:
+    """Credits of which the contract has written the first ``written`` slots; anybody may have it go on."""
+
+    round: int
+    written: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,8 +173,10 @@ class TaskState:
     active_evaluator: int | None = None
     """Place in the list of the one who evaluates, from the first round on."""
     bonus: int = 0
+    """What was slashed or forfeited since the last payout; once the task has ended, nobody's."""
     slashed: int = 0
     """Stakes and bonds that were taken and went to the escrow or, after objections, to members; in 10⁻⁹ token."""
+    uncredited: Uncredited | None = None
     cancel_requested: bool = False
     cancel_reason: CancelReason | None = None
     returned: int | None = None

@@ -154,6 +154,7 @@ async def set_up(
             "own_devnet": chain.devnet is not None,
             "token": deployment.token,
             "factory": deployment.factory,
+            "credits": deployment.credits,
             "crowdsourcing": deployment.crowdsourcing,
             "consortium": deployment.consortium,
             "block": deployment.block,

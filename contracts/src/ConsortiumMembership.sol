@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {TrainingTask} from "./TrainingTask.sol";
 import {IConsortiumTask} from "./interfaces/IConsortiumTask.sol";
 import {MAX_CONSORTIUM_INDICES, Phase, TaskConfig} from "./interfaces/TaskTypes.sol";
+import {Configuration} from "./libraries/Configuration.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
 
 /// @title Who may join a consortium, the votes on it, members' bonds, and the places of a round's cohort
@@ -33,7 +34,7 @@ abstract contract ConsortiumMembership is TrainingTask, IConsortiumTask {
 
     /// @notice What the task holds of the member's bond.
     function bondOf(uint256 index) external view returns (uint64) {
-        return _bonded & (1 << index) == 0 ? 0 : _config().bond;
+        return _bonded & (1 << index) == 0 ? 0 : Configuration.load().bond;
     }
 
     function proposalAt(uint256 proposal) external view returns (Proposal memory) {
@@ -61,7 +62,7 @@ abstract contract ConsortiumMembership is TrainingTask, IConsortiumTask {
     /// @inheritdoc IConsortiumTask
     function withdrawBond(uint256 index) external nonReentrant {
         if (!_hasEnded() && (_round.phase > Phase.Training || _active.has(index))) revert TaskNotEnded();
-        uint64 amount = _config().bond;
+        uint64 amount = Configuration.load().bond;
         if (amount == 0 || _bonded & (1 << index) == 0) return;
         _bonded ^= 1 << index;
         _ledger.bonds -= amount;
@@ -93,8 +94,13 @@ abstract contract ConsortiumMembership is TrainingTask, IConsortiumTask {
     // ---------------------------------------------------------------- what a small task does without
 
     /// @dev Members commit themselves: the factory makes no relayed consortium.
-    function commitBatch(bytes calldata) external pure override {
+    function commitBatch(uint32, bytes calldata) external pure override {
         revert RelayNotAllowed();
+    }
+
+    /// @dev Members let each other in; and what is held of a bond is known by its index.
+    function _givesIndicesAgain() internal pure override returns (bool) {
+        return false;
     }
 
     /// @dev Only evaluators and relayed tasks suspend.
@@ -147,7 +153,7 @@ abstract contract ConsortiumMembership is TrainingTask, IConsortiumTask {
         if (next == 0 || !_active.has(next - 1)) return;
         uint32 index = uint32(next - 1);
         Round storage r = _round;
-        TaskConfig memory c = _config();
+        TaskConfig memory c = Configuration.load();
         _eject(r.number, index, REASON_VOTED, bytes32(0), r.number == c.rounds || r.cancelRequested, c);
         _dropFromCohort(index, _committed[r.number].has(index));
     }

@@ -6,8 +6,10 @@ import {IConsortiumTask} from "./interfaces/IConsortiumTask.sol";
 import {Content, Phase, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
 import {Commitments} from "./libraries/Commitments.sol";
+import {Credits} from "./libraries/Credits.sol";
 import {Settlement} from "./libraries/Settlement.sol";
 import {CANDIDATES, Tallies, Tally} from "./libraries/Tallies.sol";
+import {Configuration} from "./libraries/Configuration.sol";
 import {Unchecked} from "./libraries/Unchecked.sol";
 
 /// @title A task whose members judge each other and agree on the next model by a majority of equal digests
@@ -26,8 +28,8 @@ contract ConsortiumTask is ConsortiumMembership {
     // ---------------------------------------------------------------- scores
 
     /// @inheritdoc IConsortiumTask
-    function commitScores(uint32 index, bytes32 commitment) external {
-        _requirePhase(Phase.Evaluation);
+    function commitScores(uint32 roundNumber, uint32 index, bytes32 commitment) external {
+        _requirePhase(Phase.Evaluation, roundNumber);
         if (_members[index].account != msg.sender || !_active.has(index)) revert NotMember(index);
         Round storage r = _round;
         Tally memory t = Tallies.unpack(_tally, r.number);
@@ -36,14 +38,15 @@ contract ConsortiumTask is ConsortiumMembership {
         t.committed |= bit;
         _sealed[index] = uint256(commitment);
         emit ScoresCommitted(r.number, index, commitment);
-        if (Bitmaps.popcount(t.committed) == r.cohort) _awaitOpenings(t, _config());
+        if (Bitmaps.popcount(t.committed) == r.cohort) _awaitOpenings(t, Configuration.load());
         else _tally = Tallies.pack(t);
     }
 
     /// @inheritdoc IConsortiumTask
-    function revealScores(uint32 index, bytes32 probeDigest, bytes calldata scores, bytes16 salt) external {
-        _requirePhase(Phase.ScoreReveal);
-        uint32 number = _round.number;
+    function revealScores(uint32 number, uint32 index, bytes32 probeDigest, bytes calldata scores, bytes16 salt)
+        external
+    {
+        _requirePhase(Phase.ScoreReveal, number);
         Tally memory t = Tallies.unpack(_tally, number);
         uint16 bit = _bitOf(index);
         if (t.committed & bit == 0) revert ScoresNotCommitted(index);
@@ -58,7 +61,7 @@ contract ConsortiumTask is ConsortiumMembership {
         _noteProbe(t, bit, probeDigest);
         t.opened |= bit;
         emit ScoresRevealed(number, index, probeDigest, scores);
-        if (t.opened == t.committed) _settle(t, _config());
+        if (t.opened == t.committed) _settle(t, Configuration.load());
         else _tally = Tallies.pack(t);
     }
 
@@ -236,12 +239,12 @@ contract ConsortiumTask is ConsortiumMembership {
             for (uint256 place; place < members.length; ++place) {
                 uint256 index = members.get(place);
                 if (index >> 2 != slot) {
-                    if (lanes != 0) _creditSlot(slot, lanes, r.number, c.vestingRounds);
+                    if (lanes != 0) Credits.add(_book, slot, lanes, r.number, c.vestingRounds);
                     (slot, lanes) = (index >> 2, 0);
                 }
                 lanes |= amounts.get(place) << ((index & 3) << 6);
             }
-            if (lanes != 0) _creditSlot(slot, lanes, r.number, c.vestingRounds);
+            if (lanes != 0) Credits.add(_book, slot, lanes, r.number, c.vestingRounds);
         }
     }
 

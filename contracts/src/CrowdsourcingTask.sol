@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Rewards} from "./Rewards.sol";
 import {TrainingTask} from "./TrainingTask.sol";
 import {ICrowdsourcingTask} from "./interfaces/ICrowdsourcingTask.sol";
 import {Content, Permit, Phase, Sanction, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
+import {Configuration} from "./libraries/Configuration.sol";
 import {Commitments} from "./libraries/Commitments.sol";
 
 /// @title A task scored by a separate evaluator; the contract computes the rewards from the scores
-contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
+contract CrowdsourcingTask is Rewards {
     using Bitmaps for mapping(uint256 => uint256);
 
     enum Standing {
         Listed,
         Bonded,
-        Removed
+        Removed,
+        Accused // removed by objections that blame it; its bond waits
     }
 
     struct Evaluator {
@@ -29,7 +32,9 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
     mapping(uint256 place => Evaluator) private _evaluators;
     mapping(uint256 evaluator => bytes32) private _validationCommitments;
     mapping(uint256 round => mapping(uint256 word => uint256)) private _objected;
+    /// @dev How many objected, and how many of them (from bit 128 on) blame the evaluator.
     mapping(uint256 round => uint256) private _objections;
+    mapping(uint256 evaluator => uint32 round) private _accusedOf;
 
     /// @notice Evaluators in their order of succession.
     function evaluatorAt(uint256 evaluator) external view returns (Evaluator memory) {
@@ -42,7 +47,7 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         Evaluator storage e = _evaluators[evaluator];
         if (e.account != msg.sender) revert NotEvaluator(msg.sender);
         if (e.standing != Standing.Listed) revert EvaluatorNotBondable(evaluator);
-        TaskConfig memory c = _config();
+        TaskConfig memory c = Configuration.load();
         e.standing = Standing.Bonded;
         e.bond = c.bond;
         _ledger.bonds += c.bond;
@@ -61,14 +66,14 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
         Sanction[] calldata sanctions,
         uint256[] calldata ranking
     ) external {
-        _requirePhase(Phase.Evaluation);
+        _requirePhase(Phase.Evaluation, roundNumber);
         Round storage r = _round;
-        if (roundNumber != r.number) revert WrongRound(r.number);
         Evaluator storage e = _evaluators[r.evaluator];
         if (e.account != msg.sender) revert NotEvaluator(msg.sender);
-        TaskConfig memory c = _config();
+        TaskConfig memory c = Configuration.load();
         if (!e.served) e.served = true;
-        uint64 payout = _credit(scores, r.revealed, roundNumber, c);
+        if (scores.length != uint256(r.revealed) * 8) revert WrongScoreCount(r.revealed);
+        uint64 payout = _payRound(scores);
         emit EvaluationSubmitted(roundNumber, r.evaluator, report.digest, report.size, payout, scores);
         if (sanctions.length != 0) {
             _sanction(roundNumber, sanctions, c, roundNumber == c.rounds || r.cancelRequested);
@@ -83,22 +88,35 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
     }
 
     /// @inheritdoc ICrowdsourcingTask
-    function object(uint32 index, bytes calldata signature) external {
+    function object(uint32 roundNumber, uint32 index, bool blames, bytes calldata signature) external {
         Round storage r = _round;
-        bool closing = r.phase == Phase.Closing;
-        if (!closing) _requirePhase(Phase.Training);
-        else _requirePhase(Phase.Closing);
-        uint32 number = closing ? r.number : r.number - 1;
-        if (r.place & STANDS == 0) revert NoEvaluation(number);
-        if (!_revealed[number].has(index)) revert NotRevealed(index);
-        if (_objected[number].has(index)) revert AlreadyObjected(index);
-        bytes32 structHash = keccak256(abi.encode(Commitments.OBJECT_TYPEHASH, number, index));
+        if (r.phase == Phase.Closing) _requirePhase(Phase.Closing, roundNumber);
+        else _requirePhase(Phase.Training, roundNumber + 1);
+        if (r.place & STANDS == 0) revert NoEvaluation(roundNumber);
+        if (!_revealed[roundNumber].has(index)) revert NotRevealed(index);
+        if (_objected[roundNumber].has(index)) revert AlreadyObjected(index);
+        bytes32 structHash = keccak256(abi.encode(Commitments.OBJECT_TYPEHASH, roundNumber, index, blames));
         _authorize(_members[index].account, structHash, signature);
-        _objected[number].add(index);
-        uint256 count = ++_objections[number];
-        emit Objected(number, index, count);
-        uint256[] memory revealers = Bitmaps.indices(_revealedWords(number));
-        if (3 * count > 2 * revealers.length) _uphold(number, revealers);
+        _objected[roundNumber].add(index);
+        uint256 counts = _objections[roundNumber] + (blames ? 1 | 1 << 128 : 1);
+        _objections[roundNumber] = counts;
+        emit Objected(roundNumber, index, blames);
+        uint256 words = Bitmaps.wordsFor(_population.members);
+        uint256 limit;
+        for (uint256 w; w < words; ++w) {
+            limit += 2 * Bitmaps.popcount(_revealed[roundNumber][w]);
+        }
+        if (3 * uint128(counts) > limit) _uphold(roundNumber, 3 * (counts >> 128) > limit);
+    }
+
+    /// @inheritdoc ICrowdsourcingTask
+    function clear(uint256 evaluator) external {
+        if (_hasEnded()) revert WrongPhase(_round.phase);
+        if (_evaluators[_round.evaluator].account != msg.sender) revert NotEvaluator(msg.sender);
+        Evaluator storage e = _evaluators[evaluator];
+        if (e.standing != Standing.Accused || evaluator == _round.evaluator) revert NotAccused(evaluator);
+        e.standing = Standing.Removed;
+        emit EvaluatorCleared(evaluator);
     }
 
     /// @inheritdoc ICrowdsourcingTask
@@ -113,129 +131,22 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
     function withdrawBond(uint256 evaluator) external nonReentrant {
         if (!_hasEnded()) revert TaskNotEnded();
         Evaluator storage e = _evaluators[evaluator];
-        if (_config().publicAudit && e.served && !e.opened) revert ValidationNotOpened();
         uint64 amount = e.bond;
         if (amount == 0) return;
+        if (e.standing == Standing.Accused) {
+            // Whom nobody succeeded nobody could clear: it loses what silence would have cost.
+            uint64 forfeited = evaluator == _round.evaluator ? amount / 2 : amount;
+            e.standing = Standing.Removed;
+            e.bond = amount - forfeited;
+            _ledger.bonds -= forfeited;
+            _forfeitBond(evaluator, _accusedOf[evaluator], forfeited);
+            return;
+        }
+        if (Configuration.load().publicAudit && e.served && !e.opened) revert ValidationNotOpened();
         e.bond = 0;
         _ledger.bonds -= amount;
         emit BondReturned(evaluator, amount);
         _push(e.account, amount);
-    }
-
-    /// @dev Credit the round's payout: ⌊P·sᵢ⁺/Σs⁺⌋ each, the remainder to the highest score, lowest index.
-    /// Unchecked: at most 2,048 scores below 2⁶³.
-    function _credit(bytes calldata scores, uint256 count, uint32 roundNumber, TaskConfig memory c)
-        private
-        returns (uint64 payout)
-    {
-        if (scores.length != count * 8) revert WrongScoreCount(count);
-        uint256 words = Bitmaps.wordsFor(_population.members);
-        uint256 sum;
-        uint256 best;
-        uint256 highest;
-        uint256[] memory shares; // room for all who revealed, not zeroed; its length is known after the loop
-        uint256 start;
-        uint256 end;
-        assembly ("memory-safe") {
-            start := scores.offset
-            shares := mload(0x40)
-            end := add(shares, 0x20)
-            mstore(0x40, add(end, shl(5, count)))
-        }
-        unchecked {
-            for (uint256 w; w < words; ++w) {
-                uint256 revealed = _revealed[roundNumber][w];
-                uint256 disowned = c.uniqueDigests ? _disowned[roundNumber][w] : 0;
-                for (uint256 index = w << 8; revealed != 0; ++index) {
-                    if (revealed & 1 != 0) {
-                        int256 score;
-                        assembly ("memory-safe") {
-                            score := sar(192, calldataload(start))
-                            start := add(start, 8)
-                        }
-                        if (disowned & 1 != 0) {
-                            if (score != 0) revert DigestNotOwned(uint32(index));
-                        }
-                        if (score > 0) {
-                            assembly ("memory-safe") {
-                                mstore(end, or(shl(64, index), score))
-                                end := add(end, 0x20)
-                                sum := add(sum, score)
-                                if gt(score, highest) {
-                                    highest := score
-                                    best := index
-                                }
-                            }
-                        }
-                    } else if (revealed & 0xffff == 0) {
-                        revealed >>= 15;
-                        disowned >>= 15;
-                        index += 15;
-                    }
-                    revealed >>= 1;
-                    disowned >>= 1;
-                }
-            }
-        }
-        if (sum == 0) return 0;
-        assembly ("memory-safe") {
-            mstore(shares, sub(shr(5, sub(end, shares)), 1))
-        }
-        payout = _pay(c.roundBudget == 0 ? c.rate * sum / 1e9 : c.roundBudget);
-        _distribute(shares, sum, best, payout, roundNumber, c.vestingRounds);
-    }
-
-    /// @dev Move what a round pays from the escrow to the credits: `due` and what was slashed or forfeited for this
-    /// budget, as far as the escrow goes. Unchecked: all that ever comes in fits 56 bits.
-    function _pay(uint256 due) private returns (uint64 payout) {
-        uint64 bonus = _population.bonus;
-        if (bonus != 0) _population.bonus = 0;
-        due += bonus;
-        uint64 escrow = _ledger.escrow;
-        payout = due < escrow ? uint64(due) : escrow;
-        unchecked {
-            _ledger.escrow = escrow - payout;
-            _ledger.credits += payout;
-        }
-    }
-
-    /// @dev Credit `payout` to members, four a slot. `shares`: index (above 64 bits) and weight of each, ascending;
-    /// `sum` is that of the weights, and the member `best` gets the remainder. Without checks: a weight is below
-    /// 2⁶³, a payout below 2⁵⁶.
-    function _distribute(
-        uint256[] memory shares,
-        uint256 sum,
-        uint256 best,
-        uint256 payout,
-        uint32 roundNumber,
-        uint256 vestingRounds
-    ) private {
-        if (payout == 0) return;
-        uint256 left = payout;
-        uint256 held; // what the slot of `best` gets, until the remainder is known
-        uint256 p;
-        uint256 end;
-        assembly ("memory-safe") {
-            p := add(shares, 0x20)
-            end := add(p, shl(5, mload(shares)))
-        }
-        while (p != end) {
-            uint256 slot;
-            uint256 lanes;
-            assembly ("memory-safe") {
-                let share := mload(p)
-                slot := shr(66, share)
-                for {} and(lt(p, end), eq(shr(66, share), slot)) { share := mload(p) } {
-                    let amount := div(mul(payout, and(share, 0xffffffffffffffff)), sum)
-                    left := sub(left, amount)
-                    lanes := or(lanes, shl(and(shr(58, share), 0xc0), amount)) // 64 bits a member
-                    p := add(p, 0x20)
-                }
-            }
-            if (slot == best >> 2) held = lanes;
-            else _creditSlot(slot, lanes, roundNumber, vestingRounds);
-        }
-        _creditSlot(best >> 2, held + (left << ((best & 3) << 6)), roundNumber, vestingRounds);
     }
 
     function _setEvaluators(address[] calldata evaluators) internal override {
@@ -271,54 +182,50 @@ contract CrowdsourcingTask is TrainingTask, ICrowdsourcingTask {
             _enter(Phase.Evaluation, c.evaluationDuration);
             return;
         }
-        uint64 payout = _splitEqually(c);
+        uint64 payout = _payRound(msg.data[:0]);
         Content memory kept = _model();
         emit RoundFinalized(r.number, kept.digest, kept.size, payout);
         _end(CANCELLED_NO_EVALUATOR);
     }
 
-    /// @dev The objections to round `number` prevail: its evaluator loses its place and its bond, which is at once
-    /// those members' who revealed in it, and the task goes on from the model that it began with. What else the
-    /// evaluation did stands. The round under way began from the wrong model and is void.
-    function _uphold(uint32 number, uint256[] memory revealers) private {
+    /// @dev The objections to round `number` prevail: the task goes on from the model that the round began with. What else
+    /// the evaluation did stands. Where more than two thirds blame the evaluator it loses its place, and its bond waits for
+    /// what its successor finds; else it stands down for the next one, if there is one. The round under way began from
+    /// the wrong model and is void.
+    function _uphold(uint32 number, bool blamed) private {
         Round storage r = _round;
-        Evaluator storage e = _evaluators[r.evaluator];
-        uint64 amount = e.bond;
-        e.bond = 0;
-        e.standing = Standing.Removed;
-        _ledger.bonds -= amount;
-        _ledger.credits += amount;
-        emit EvaluatorRemoved(number, r.evaluator, amount);
-        _shareEqually(revealers, amount, number, 0);
+        uint8 place = r.evaluator;
+        Evaluator storage e = _evaluators[place];
+        e.standing = blamed ? Standing.Accused : Standing.Removed;
+        if (blamed) _accusedOf[place] = number;
+        bool succeeded = _activateEvaluator();
+        if (!succeeded && !blamed) {
+            e.standing = Standing.Bonded;
+            succeeded = true;
+        }
+        emit EvaluationReverted(number, place, r.evaluator, blamed);
         r.place ^= STANDS | 1;
         _population.modelSize = _population.formerSize;
-        bool succeeded = _activateEvaluator();
         if (r.phase == Phase.Closing) return;
-        if (succeeded) _finalizeRound(_model(), 0, _config());
+        if (succeeded) _finalizeRound(_model(), 0, Configuration.load());
         else _end(CANCELLED_NO_EVALUATOR);
     }
 
-    function _splitEqually(TaskConfig memory c) private returns (uint64 payout) {
-        uint32 number = _round.number;
-        uint256[] memory words = _revealedWords(number);
-        for (uint256 w; w < words.length; ++w) {
-            words[w] &= ~_disowned[number][w];
+    /// @dev Those who revealed in the round before and have neither objected nor committed to an update of its model
+    /// could still undo it.
+    function _openToObjection() internal view override returns (bool) {
+        Round storage r = _round;
+        if (r.place & STANDS == 0) return false;
+        uint256 number = r.number;
+        uint256 words = Bitmaps.wordsFor(_population.members);
+        uint256 revealers;
+        uint256 content;
+        for (uint256 w; w < words; ++w) {
+            uint256 revealed = _revealed[number - 1][w];
+            revealers += Bitmaps.popcount(revealed);
+            content += Bitmaps.popcount(revealed & _committed[number][w] & ~_objected[number - 1][w]);
         }
-        uint256[] memory shares = Bitmaps.indices(words);
-        if (shares.length == 0) return 0;
-        // By rate there is no budget of a round: an equal part of what is left, this round included.
-        payout = _pay(c.roundBudget == 0 ? _ledger.escrow / (c.rounds - number + 1) : c.roundBudget);
-        _shareEqually(shares, payout, number, c.vestingRounds);
-    }
-
-    /// @dev Credit `payout` in equal parts to the members in `shares`, ascending; the remainder to the first.
-    function _shareEqually(uint256[] memory shares, uint256 payout, uint32 roundNumber, uint256 vestingRounds) private {
-        uint256 count = shares.length;
-        uint256 first = shares[0];
-        for (uint256 i; i < count; ++i) {
-            shares[i] = shares[i] << 64 | 1;
-        }
-        _distribute(shares, count, first, payout, roundNumber, vestingRounds);
+        return 3 * content < revealers;
     }
 
     function _acceptModel(Content memory proposed, TaskConfig memory c) internal override {

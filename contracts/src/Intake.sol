@@ -6,6 +6,7 @@ import {ITrainingTask} from "./interfaces/ITrainingTask.sol";
 import {Phase, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
 import {Commitments} from "./libraries/Commitments.sol";
+import {Configuration} from "./libraries/Configuration.sol";
 import {Unchecked} from "./libraries/Unchecked.sol";
 
 /// @title Commitments, batches, openings and who owns a digest
@@ -36,6 +37,7 @@ abstract contract Intake is Membership {
         uint16 revealed;
         uint16 batches;
         uint64 payout; // credited in this round, while its model is awaited
+        uint8 punished; // words of members whose faults of this Reveal are dealt with
         uint8 place; // bit 0: which of `_models` is the current one; STANDS: it is the last round's, and not undone
     }
 
@@ -80,15 +82,21 @@ abstract contract Intake is Membership {
         if (block.timestamp >= _round.deadline) revert DeadlinePassed(_round.deadline);
     }
 
+    /// @dev The same, in that round and no other.
+    function _requirePhase(Phase phase, uint32 roundNumber) internal view {
+        if (_round.number != roundNumber) revert WrongRound(_round.number);
+        _requirePhase(phase);
+    }
+
     /// @dev What follows when the last commitment or the last opening is in.
     function _everyoneCommitted(TaskConfig memory c) internal virtual;
     function _everyoneRevealed(TaskConfig memory c) internal virtual;
 
     /// @inheritdoc ITrainingTask
-    function commit(uint32 index, bytes32 commitment) external {
-        TaskConfig memory c = _config();
+    function commit(uint32 roundNumber, uint32 index, bytes32 commitment) external {
+        TaskConfig memory c = Configuration.load();
         if (!c.commitReveal) revert CommitRevealMismatch();
-        _requireMayCommit(index);
+        _requireMayCommit(roundNumber, index);
         Round storage r = _round;
         uint32 position = r.committed;
         bytes memory entries = abi.encodePacked(index, commitment);
@@ -98,16 +106,16 @@ abstract contract Intake is Membership {
     }
 
     /// @inheritdoc ITrainingTask
-    function commitBatch(bytes calldata entries) external virtual {
-        TaskConfig memory c = _config();
+    function commitBatch(uint32 roundNumber, bytes calldata entries) external virtual {
+        TaskConfig memory c = Configuration.load();
         if (!c.relayed) revert RelayNotAllowed();
         if (!c.commitReveal) revert CommitRevealMismatch();
-        _requirePhase(Phase.Training);
+        _requirePhase(Phase.Training, roundNumber);
         uint256 count = entries.length / SIGNED_ENTRY;
         if (count == 0 || count > MAX_BATCH || entries.length % SIGNED_ENTRY != 0) revert MalformedBatch();
         bytes memory accepted = new bytes(count * ENTRY);
         Round storage r = _round;
-        uint256 taken = _acceptSigned(r.number, entries, accepted);
+        uint256 taken = _acceptSigned(roundNumber, entries, accepted);
         _shorten(accepted, taken * ENTRY);
         _storeBatch(r, r.committed, accepted);
         r.committed += uint16(taken);
@@ -116,35 +124,35 @@ abstract contract Intake is Membership {
     }
 
     /// @inheritdoc ITrainingTask
-    function reveal(uint256 batch, bytes calldata entries) external {
-        TaskConfig memory c = _config();
-        _requirePhase(Phase.Reveal);
+    function reveal(uint32 roundNumber, uint256 batch, bytes calldata entries) external {
+        TaskConfig memory c = Configuration.load();
+        _requirePhase(Phase.Reveal, roundNumber);
         Round storage r = _round;
         BatchSlot memory slot = _batches[batch];
         bytes memory updates = new bytes(entries.length / CLOSED * UPDATE);
-        (uint256 taken, bytes28 hash) = _acceptOpenings(r.number, slot.firstPosition, entries, updates, c);
+        (uint256 taken, bytes28 hash) = _acceptOpenings(roundNumber, slot.firstPosition, entries, updates, c);
         if (batch >= r.batches || hash != slot.entries) revert UnknownBatch(batch);
         _shorten(updates, taken * UPDATE);
         r.revealed += uint16(taken);
-        emit UpdatesSubmitted(r.number, updates);
+        emit UpdatesSubmitted(roundNumber, updates);
         if (r.revealed == r.committed) _everyoneRevealed(c);
     }
 
     /// @inheritdoc ITrainingTask
-    function submit(uint32 index, bytes32 digest, uint32 size) external {
-        TaskConfig memory c = _config();
+    function submit(uint32 roundNumber, uint32 index, bytes32 digest, uint32 size) external {
+        TaskConfig memory c = Configuration.load();
         if (c.commitReveal) revert CommitRevealMismatch();
         if (size > c.maxUpdateSize) revert UpdateTooLarge(size);
-        _requireMayCommit(index);
+        _requireMayCommit(roundNumber, index);
         Round storage r = _round;
         uint32 position = r.committed;
         _markCommitted(r, index);
-        _revealed[r.number].add(index);
+        _revealed[roundNumber].add(index);
         ++r.revealed;
-        if (c.uniqueDigests) _claim(digest, r.number, position, index);
+        if (c.uniqueDigests) _claim(digest, roundNumber, position, index);
         bytes memory updates = new bytes(UPDATE);
         _packUpdate(updates, 0, index, digest, size, position);
-        emit UpdatesSubmitted(r.number, updates);
+        emit UpdatesSubmitted(roundNumber, updates);
         if (r.committed == r.cohort) _everyoneCommitted(c);
     }
 
@@ -161,11 +169,11 @@ abstract contract Intake is Membership {
         _digests[digest] = DigestOwner(_round.number, 0, TASK_OWNED, true);
     }
 
-    function _requireMayCommit(uint32 index) private view {
-        _requirePhase(Phase.Training);
+    function _requireMayCommit(uint32 roundNumber, uint32 index) private view {
+        _requirePhase(Phase.Training, roundNumber);
         if (_members[index].account != msg.sender) revert NotMember(index);
         if (!_cohort.has(index)) revert NotInCohort(index);
-        if (_committed[_round.number].has(index)) revert AlreadyCommitted(index);
+        if (_committed[roundNumber].has(index)) revert AlreadyCommitted(index);
     }
 
     /// @dev Cut a buffer down to what was taken.

@@ -16,6 +16,7 @@ abstract contract Membership is Escrow {
     struct Member {
         address account;
         uint64 stake;
+        uint32 since; // the round in which it joined; of an index that is free again the next free one, plus 1
     }
 
     struct Population {
@@ -27,12 +28,13 @@ abstract contract Membership is Escrow {
         uint32 modelSize; // here, because every round reads this slot and the model's digest fills its own
         bool moved; // somebody came or went since the cohort was drawn
         uint32 formerSize; // of the model before, which an objection brings back
+        uint16 free; // the first index that is free again, plus 1
     }
 
     Population internal _population;
     bytes32 internal _seed;
     mapping(uint256 index => Member) internal _members;
-    /// @dev Index + 1, for ever: an account joins a task once, so that neither leaving and coming back nor
+    /// @dev Index + 1, never zero again: an account joins a task once, so that neither leaving and coming back nor
     /// replaying a signed join undoes a suspension.
     mapping(address account => uint256) internal _memberOf;
     mapping(uint256 word => uint256) internal _active;
@@ -51,29 +53,52 @@ abstract contract Membership is Escrow {
         return _population;
     }
 
-    function _addMember(address account, uint64 stake, uint32 capacity) internal returns (uint32 index) {
+    /// @dev Indices that were never in a cohort are given out again: else whoever joins and leaves often enough would
+    /// scatter the others over many slots, or use all indices up.
+    function _addMember(address account, uint64 stake, uint32 capacity, uint32 round) internal returns (uint32 index) {
         Population storage p = _population;
-        if (p.active >= capacity || p.members >= MAX_MEMBERS) revert TaskFull();
+        if (p.active >= capacity) revert TaskFull();
         if (_memberOf[account] != 0) revert AlreadyMember(account);
-        index = p.members++;
+        if (p.free != 0) {
+            index = p.free - 1;
+            p.free = uint16(_members[index].since);
+        } else {
+            if (p.members >= MAX_MEMBERS) revert TaskFull();
+            index = p.members++;
+        }
         ++p.active;
         p.moved = true;
         _memberOf[account] = uint256(index) + 1;
-        _members[index] = Member(account, stake);
+        _members[index] = Member(account, stake, round);
         _active.add(index);
         emit TrainerJoined(index, account, stake);
     }
 
-    /// @dev Take an active member out who leaves of its own accord; its stake turns into what it may take.
-    function _removeMember(uint32 index) internal returns (address account, uint64 stake) {
+    /// @dev Take an active member out who leaves of its own accord; its stake turns into what it may take, and
+    /// `forfeited`, what had not vested, joins the next budget: leaving must not save what an ejection would take.
+    function _removeMember(uint32 index, uint32 round, uint64 forfeited)
+        internal
+        returns (address account, uint64 stake)
+    {
         Population storage p = _population;
         Member storage member = _members[index];
         (account, stake) = (member.account, member.stake);
         member.stake = 0;
+        if (member.since == round && index < type(uint16).max && _givesIndicesAgain()) {
+            member.account = address(0);
+            (member.since, p.free) = (p.free, uint16(index + 1));
+            _memberOf[account] = type(uint256).max; // was one, and has no index that another may have by now
+        }
         _active.remove(index);
         --p.active;
         p.moved = true;
-        emit TrainerLeft(index);
+        p.bonus += forfeited;
+        emit TrainerLeft(index, forfeited);
+    }
+
+    /// @dev Whether anybody may join, and so use indices up.
+    function _givesIndicesAgain() internal pure virtual returns (bool) {
+        return true;
     }
 
     /// @dev Check that `account` acts itself or has signed.
@@ -193,9 +218,7 @@ abstract contract Membership is Escrow {
         if (word == 0) return;
         _suspended[w] &= ~word;
         _population.suspended -= uint32(Bitmaps.popcount(word));
-        for (uint256 bit; bit < 256; ++bit) {
-            if (word & (1 << bit) != 0) emit TrainerReinstated(round, uint32((w << 8) | bit));
-        }
+        emit TrainersReinstated(round, w, word);
     }
 
     /// @dev Keep the ranked of the eligible, then those who joined first until the cohort is full: a ranking

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ITaskFactory} from "./interfaces/ITaskFactory.sol";
@@ -24,12 +25,17 @@ contract TaskFactory is ITaskFactory {
 
     address public immutable crowdsourcing;
     address public immutable consortium;
+    /// @notice Seconds that each phase lasts at least: several of the chain's blocks, so that nobody can be kept out of one.
+    uint32 public immutable leastDuration;
 
     /// @param crowdsourcing_ the implementation cloned for crowdsourcing tasks
     /// @param consortium_ the one for consortium tasks; zero: this factory makes none
-    constructor(address crowdsourcing_, address consortium_) {
+    /// @param leastDuration_ seconds, at least one
+    constructor(address crowdsourcing_, address consortium_, uint32 leastDuration_) {
+        if (crowdsourcing_ == address(0) || leastDuration_ == 0) revert ITrainingTask.InvalidConfig();
         crowdsourcing = crowdsourcing_;
         consortium = consortium_;
+        leastDuration = leastDuration_;
     }
 
     /// @inheritdoc ITaskFactory
@@ -44,6 +50,7 @@ contract TaskFactory is ITaskFactory {
         if (implementation == address(0)) revert UnsupportedKind(kind);
         TaskConfig memory stored = config;
         stored.publisher = msg.sender;
+        stored.decimals = IERC20Metadata(stored.token).decimals();
         if (kind == Kind.Consortium) _validateConsortium(stored, evaluators);
         _validate(stored, kind, evaluators.length, budget);
         task = Clones.cloneWithImmutableArgs(implementation, abi.encode(stored));
@@ -59,14 +66,18 @@ contract TaskFactory is ITaskFactory {
     }
 
     /// @dev Here, where there is room: a task's code is near the limit of what a contract may have.
-    function _validate(TaskConfig memory c, Kind kind, uint256 evaluators, uint64 budget) private pure {
+    function _validate(TaskConfig memory c, Kind kind, uint256 evaluators, uint64 budget) private view {
+        // Below nine, an amount of 10⁻⁹ token is no whole number of base units; above 36 nobody's is.
+        if (c.decimals < 9 || c.decimals > 36) revert ITrainingTask.UnsupportedToken();
         bool crowd = kind == Kind.Crowdsourcing;
+        uint32 least = leastDuration;
         uint256 perRound = c.roundBudget;
         if (
             evaluators == 0 || evaluators > 16 || c.rounds == 0 || c.minTrainers == 0 || c.capacity < c.minTrainers
                 || c.capacity > MAX_MEMBERS || c.maxUpdateSize == 0 || (c.rate == 0) == (perRound == 0)
-                || c.enrolmentDuration == 0 || c.trainingDuration == 0 || (c.commitReveal && c.revealDuration == 0)
-                || c.evaluationDuration == 0 || (c.aggregator != address(0) && c.aggregationDuration == 0)
+                || c.enrolmentDuration < least || c.trainingDuration < least
+                || (c.commitReveal && c.revealDuration < least) || c.evaluationDuration < least
+                || (c.aggregator != address(0) && c.aggregationDuration < least) || c.closingDuration < least
                 || (c.selection == Selection.All ? c.capacity > MAX_COHORT : c.cohortSize == 0)
                 || c.cohortSize > MAX_COHORT || c.vestingRounds > 16
                 || (perRound + c.evaluationPool) * c.rounds > budget
@@ -80,10 +91,10 @@ contract TaskFactory is ITaskFactory {
 
     /// @dev What holds for a consortium on top: few members, all of whom judge; the founders can begin, and a
     /// named aggregator is one of them.
-    function _validateConsortium(TaskConfig memory c, address[] calldata founders) private pure {
+    function _validateConsortium(TaskConfig memory c, address[] calldata founders) private view {
         bool valid = founders.length >= 2 && c.minTrainers <= founders.length && c.capacity <= MAX_CONSORTIUM
-            && c.selection == Selection.All && !c.relayed && c.rate == 0 && c.revealDuration != 0
-            && c.aggregationDuration != 0 && c.tolerance != 0;
+            && c.selection == Selection.All && !c.relayed && c.rate == 0 && c.revealDuration >= leastDuration
+            && c.aggregationDuration >= leastDuration && c.tolerance != 0;
         bool aggregates = c.aggregator == address(0);
         for (uint256 i; i < founders.length; ++i) {
             aggregates = aggregates || founders[i] == c.aggregator;

@@ -7,6 +7,7 @@ import {Intake} from "./Intake.sol";
 import {ITrainingTask} from "./interfaces/ITrainingTask.sol";
 import {Content, Permit, Phase, Selection, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
+import {Configuration} from "./libraries/Configuration.sol";
 import {Commitments} from "./libraries/Commitments.sol";
 
 /// @title The life of a task: phases, deadlines, `advance()`, `cancel()`
@@ -18,6 +19,9 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     uint8 internal constant CANCELLED_TOO_FEW = 2;
     uint8 internal constant CANCELLED_NO_EVALUATOR = 3;
     uint8 internal constant CANCELLED_NO_MODEL = 4;
+
+    /// @dev Unopened commitments after which a call of `advance()` leaves the others, and the next round, to another one.
+    uint256 private constant FAULTS_AT_ONCE = 64;
 
     /// @dev The current model and the one that the last evaluated round began with, turn about: a round writes one
     /// of the two, and keeping both costs it nothing.
@@ -34,7 +38,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     function initialize(address[] calldata evaluators, uint64 budget) external {
         if (_initialized) revert AlreadyInitialized();
         _initialized = true;
-        TaskConfig memory c = _config();
+        TaskConfig memory c = Configuration.load();
         if (IERC20(c.token).balanceOf(address(this)) < inBaseUnits(budget)) revert UnsupportedToken();
         _ledger.escrow = budget;
         _models[0] = c.genesisDigest;
@@ -60,23 +64,30 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         if (phase >= Phase.Closing) revert WrongPhase(phase);
         if (phase == Phase.Enrolment) _requirePhase(Phase.Enrolment);
         _authorize(account, keccak256(abi.encode(Commitments.JOIN_TYPEHASH, account)), signature);
-        TaskConfig memory c = _config();
-        uint32 index = _addMember(account, c.stake, c.capacity);
+        TaskConfig memory c = Configuration.load();
+        uint32 index = _addMember(account, c.stake, c.capacity, _round.number);
         _ledger.stakes += c.stake;
         _pull(account, c.stake + _takeBond(index, account, c), permit);
         _startWhenReady(c);
     }
 
     /// @inheritdoc ITrainingTask
-    function leave(uint32 index, bytes calldata signature) external nonReentrant {
+    function leave(uint32 roundNumber, uint32 index, bytes calldata signature) external nonReentrant {
+        Round storage r = _round;
+        if (roundNumber != r.number) revert WrongRound(r.number);
+        // After the deadline it would be a way to make the task fail for want of members.
+        if (r.phase == Phase.Enrolment) _requirePhase(Phase.Enrolment);
         if (!_active.has(index)) revert NotMember(index);
         if (_suspended.has(index)) revert MemberSuspended(index);
-        Round storage r = _round;
-        _authorize(_members[index].account, keccak256(abi.encode(Commitments.LEAVE_TYPEHASH, index)), signature);
-        bool committed = _committed[r.number].has(index);
-        if (committed && !_revealed[r.number].has(index)) revert CommittedThisRound(index);
-        (address account, uint64 stake) = _removeMember(index);
-        _dropFromCohort(index, committed);
+        bytes32 structHash = keccak256(abi.encode(Commitments.LEAVE_TYPEHASH, roundNumber, index));
+        _authorize(_members[index].account, structHash, signature);
+        uint64 forfeited;
+        if (r.phase < Phase.Closing) {
+            if (_committed[roundNumber].has(index)) revert CommittedThisRound(index);
+            forfeited = _forfeit(index, roundNumber, Configuration.load().vestingRounds);
+        }
+        (address account, uint64 stake) = _removeMember(index, roundNumber, forfeited);
+        _dropFromCohort(index, false);
         if (stake != 0) {
             _ledger.stakes -= stake;
             emit StakeReturned(index, stake);
@@ -92,16 +103,16 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         Phase phase = r.phase;
         if (phase >= Phase.Completed) revert WrongPhase(phase);
         if (block.timestamp < r.deadline) revert DeadlineNotReached(r.deadline);
-        TaskConfig memory c = _config();
+        TaskConfig memory c = Configuration.load();
         if (phase == Phase.Enrolment) {
             if (_population.active < c.minTrainers) _end(CANCELLED_TOO_FEW);
             else if (!_activateEvaluator()) _end(CANCELLED_NO_EVALUATOR);
             else _startRound(_model(), c);
         } else if (phase == Phase.Training) {
             if (r.committed == 0) _finalizeRound(_model(), 0, c);
-            else _everyoneCommitted(c);
+            else _endTraining(c);
         } else if (phase == Phase.Reveal) {
-            _everyoneRevealed(c);
+            if (_punishUnopened(c)) _everyoneRevealed(c);
         } else if (phase == Phase.Aggregation) {
             // Credits stand, the model is kept; a second miss in a row ends the task.
             ++r.modelMissed;
@@ -116,7 +127,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
 
     /// @inheritdoc ITrainingTask
     function cancel() external {
-        TaskConfig memory c = _config();
+        TaskConfig memory c = Configuration.load();
         if (msg.sender != c.publisher) revert NotPublisher(msg.sender);
         Round storage r = _round;
         if (r.phase >= Phase.Closing) revert WrongPhase(r.phase);
@@ -130,9 +141,8 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
 
     /// @inheritdoc ITrainingTask
     function submitModel(uint32 roundNumber, bytes32 digest, uint32 size) external {
-        TaskConfig memory c = _config();
-        _requirePhase(Phase.Aggregation);
-        if (roundNumber != _round.number) revert WrongRound(_round.number);
+        TaskConfig memory c = Configuration.load();
+        _requirePhase(Phase.Aggregation, roundNumber);
         _acceptModel(Content(digest, size), c);
     }
 
@@ -140,7 +150,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
 
     /// @inheritdoc ITrainingTask
     function withdraw(uint32[] calldata indices) external nonReentrant {
-        uint256 vestingRounds = _config().vestingRounds;
+        uint256 vestingRounds = Configuration.load().vestingRounds;
         bool ended = _hasEnded();
         for (uint256 i; i < indices.length; ++i) {
             uint32 index = indices[i];
@@ -163,10 +173,12 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     /// @inheritdoc ITrainingTask
     function refund() external nonReentrant {
         if (!_hasEnded()) revert TaskNotEnded();
-        uint64 amount = _ledger.escrow;
-        _ledger.escrow = 0;
+        // What was slashed or forfeited is not the publisher's: an evaluator and it could share it otherwise.
+        (uint64 escrow, uint64 bonus) = (_ledger.escrow, _population.bonus);
+        uint64 amount = escrow > bonus ? escrow - bonus : 0;
+        _ledger.escrow = escrow - amount;
         emit EscrowReturned(amount);
-        _push(_config().publisher, amount);
+        _push(Configuration.load().publisher, amount);
     }
 
     // ---------------------------------------------------------------- for descendants
@@ -189,7 +201,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         if (r.phase != Phase.Training || committed || !_cohort.has(index)) return;
         _cohort.remove(index);
         --r.cohort;
-        if (r.committed != 0 && r.committed == r.cohort) _everyoneCommitted(_config());
+        if (r.committed != 0 && r.committed == r.cohort) _everyoneCommitted(Configuration.load());
     }
 
     /// @dev Enrolment ends early when the task is full and somebody will evaluate.
@@ -206,47 +218,73 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         emit PhaseStarted(_round.number, phase, deadline);
     }
 
+    /// @dev Training ends early unless objections to the round before could still be upheld: then it lasts half its time,
+    /// so that nobody can slam the window shut on those who would object.
     /// @inheritdoc Intake
     function _everyoneCommitted(TaskConfig memory c) internal override {
+        Round storage r = _round;
+        uint40 end = r.deadline - c.trainingDuration / 2;
+        if (block.timestamp < end && _openToObjection()) {
+            r.deadline = end;
+            emit PhaseStarted(r.number, Phase.Training, end);
+        } else {
+            _endTraining(c);
+        }
+    }
+
+    /// @dev Whether an evaluation could still be undone by those who have not spoken.
+    function _openToObjection() internal view virtual returns (bool) {}
+
+    function _endTraining(TaskConfig memory c) private {
         if (c.commitReveal) _enter(Phase.Reveal, c.revealDuration);
         else _enter(Phase.Evaluation, c.evaluationDuration);
     }
 
     /// @inheritdoc Intake
     function _everyoneRevealed(TaskConfig memory c) internal override {
-        if (_round.revealed != _round.committed) _punishUnopened(c);
         if (_round.revealed == 0) _finalizeRound(_model(), 0, c);
         else _enter(Phase.Evaluation, c.evaluationDuration);
     }
 
     /// @dev Committed and not opened: the one fault that costs stake; in a relayed task, where a relayer may
-    /// be at fault, it suspends.
-    function _punishUnopened(TaskConfig memory c) private {
-        uint32 number = _round.number;
+    /// be at fault, it suspends. A few words of members a call, as all of them might not fit a transaction: false where
+    /// another call has to go on.
+    function _punishUnopened(TaskConfig memory c) private returns (bool done) {
+        Round storage r = _round;
+        if (r.revealed == r.committed || (c.relayed ? c.faultSuspension == 0 : c.stake == 0)) return true;
+        uint32 number = r.number;
         uint256 words = Bitmaps.wordsFor(_population.members);
-        uint256[] memory faulty = new uint256[](words);
-        for (uint256 w; w < words; ++w) {
-            faulty[w] = _committed[number][w] & ~_revealed[number][w];
-        }
-        uint256[] memory list = Bitmaps.indices(faulty);
+        uint256 w = r.punished;
+        uint256 count;
         uint64 total;
-        for (uint256 i; i < list.length; ++i) {
-            uint32 index = uint32(list[i]);
-            if (c.relayed) {
-                if (c.faultSuspension != 0) {
-                    _suspend(number, index, c.faultSuspension, REASON_NOT_REVEALED, bytes32(0));
+        for (; w < words && count < FAULTS_AT_ONCE; ++w) {
+            uint256 faulty = _committed[number][w] & ~_revealed[number][w];
+            for (uint256 i = w << 8; faulty != 0; ++i) {
+                if (faulty & 1 != 0) {
+                    uint64 slashed = _punish(number, uint32(i), c);
+                    total += slashed;
+                    if (c.relayed || slashed != 0) ++count;
                 }
-            } else if (_members[index].stake != 0) {
-                uint64 slashed = _members[index].stake;
-                _members[index].stake = 0;
-                total += slashed;
-                emit StakeSlashed(number, index, slashed);
+                faulty >>= 1;
             }
         }
+        done = w == words;
+        r.punished = done ? 0 : uint8(w);
         if (total != 0) {
             _ledger.stakes -= total;
             _addToNextBudget(total);
         }
+    }
+
+    function _punish(uint32 number, uint32 index, TaskConfig memory c) private returns (uint64 slashed) {
+        if (c.relayed) {
+            _suspend(number, index, c.faultSuspension, REASON_NOT_REVEALED, bytes32(0));
+            return 0;
+        }
+        slashed = _members[index].stake;
+        if (slashed == 0) return 0;
+        _members[index].stake = 0;
+        emit StakeSlashed(number, index, slashed);
     }
 
     /// @dev Slashed amounts join the next round's budget, never the publisher's or an evaluator's.
@@ -260,6 +298,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     function _finalizeRound(Content memory next, uint64 payout, TaskConfig memory c) internal {
         Round storage r = _round;
         uint256 place = r.place & 1;
+        if (r.phase != Phase.Aggregation && r.modelMissed != 0) r.modelMissed = 0; // no two in a row
         if (r.phase >= Phase.Evaluation) {
             place ^= 1;
             Population storage p = _population;

@@ -167,7 +167,7 @@ contract ConsortiumTest is ConsortiumFixture {
         _judge(0, _flat(4));
         vm.expectRevert(abi.encodeWithSelector(IConsortiumTask.ScoresAlreadyCommitted.selector, 0));
         _commitScoresAs(0, 0);
-        _leave(1);
+        _expel(1);
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.NotMember.selector, 1));
         _commitScoresAs(1, 1);
         uint256 deadline = task.round().deadline;
@@ -268,39 +268,39 @@ contract ConsortiumTest is ConsortiumFixture {
         _revealedConsortium();
         bytes memory vector = _pack(_flat(4));
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.WrongPhase.selector, Phase.Evaluation));
-        consortium.revealScores(0, PROBE, vector, SALT);
+        consortium.revealScores(_number(), 0, PROBE, vector, SALT);
         _judgeAll(3);
         vm.expectRevert(IConsortiumTask.WrongOpening.selector);
-        consortium.revealScores(0, PROBE, vector, bytes16(0));
+        consortium.revealScores(_number(), 0, PROBE, vector, bytes16(0));
         vm.expectRevert(IConsortiumTask.WrongOpening.selector);
-        consortium.revealScores(0, keccak256("another"), vector, SALT);
+        consortium.revealScores(_number(), 0, keccak256("another"), vector, SALT);
         vm.expectRevert(IConsortiumTask.WrongOpening.selector);
-        consortium.revealScores(0, PROBE, _pack(_equal(4)), SALT);
+        consortium.revealScores(_number(), 0, PROBE, _pack(_equal(4)), SALT);
         vm.expectRevert(abi.encodeWithSelector(IConsortiumTask.ScoresNotCommitted.selector, 3));
-        consortium.revealScores(3, PROBE, vector, SALT);
+        consortium.revealScores(_number(), 3, PROBE, vector, SALT);
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.NotInCohort.selector, 7));
-        consortium.revealScores(7, PROBE, vector, SALT);
+        consortium.revealScores(_number(), 7, PROBE, vector, SALT);
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.NotInCohort.selector, 256));
-        consortium.revealScores(256, PROBE, vector, SALT);
+        consortium.revealScores(_number(), 256, PROBE, vector, SALT);
         _openScores(0, _flat(4));
         vm.expectRevert(abi.encodeWithSelector(IConsortiumTask.ScoresAlreadyRevealed.selector, 0));
-        consortium.revealScores(0, PROBE, vector, SALT);
+        consortium.revealScores(_number(), 0, PROBE, vector, SALT);
         uint256 deadline = task.round().deadline;
         _later(300);
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.DeadlinePassed.selector, deadline));
-        consortium.revealScores(1, PROBE, vector, SALT);
+        consortium.revealScores(_number(), 1, PROBE, vector, SALT);
     }
 
     function test_ACopiedScoreCommitmentOpensForNobodyElse() public {
         _revealedConsortium();
         bytes32 seen = _scoreCommitment(0, PROBE, _pack(_flat(4)));
         vm.prank(_account(1));
-        consortium.commitScores(1, seen);
+        consortium.commitScores(_number(), 1, seen);
         _judge(0, _flat(4));
         _judge(2, _flat(4));
         _advance();
         vm.expectRevert(IConsortiumTask.WrongOpening.selector);
-        consortium.revealScores(1, PROBE, _pack(_flat(4)), SALT);
+        consortium.revealScores(_number(), 1, PROBE, _pack(_flat(4)), SALT);
     }
 
     /// @dev Committed ahead in the round before, and not in this one.
@@ -311,7 +311,7 @@ contract ConsortiumTest is ConsortiumFixture {
             abi.encode(block.chainid, address(consortium), uint32(2), uint32(3), PROBE, keccak256(vector), SALT)
         );
         vm.prank(_account(3));
-        consortium.commitScores(3, early);
+        consortium.commitScores(_number(), 3, early);
         _judgeAll(3);
         for (uint32 i; i < 3; ++i) {
             _openScores(i, _flat(4));
@@ -321,7 +321,7 @@ contract ConsortiumTest is ConsortiumFixture {
         _commitAndOpen(4);
         _judgeAll(3);
         vm.expectRevert(abi.encodeWithSelector(IConsortiumTask.ScoresNotCommitted.selector, 3));
-        consortium.revealScores(3, PROBE, vector, SALT);
+        consortium.revealScores(_number(), 3, PROBE, vector, SALT);
     }
 
     /// @dev Who committed a vector of another length can never open it.
@@ -334,11 +334,11 @@ contract ConsortiumTest is ConsortiumFixture {
         _judge(3, _flat(4));
         bytes memory refused = abi.encodeWithSelector(IConsortiumTask.WrongScoreCount.selector, 3);
         vm.expectRevert(refused);
-        consortium.revealScores(0, PROBE, _pack(_equal(4)), SALT);
+        consortium.revealScores(_number(), 0, PROBE, _pack(_equal(4)), SALT);
         vm.expectRevert(refused);
-        consortium.revealScores(1, PROBE, _pack(_equal(2)), SALT);
+        consortium.revealScores(_number(), 1, PROBE, _pack(_equal(2)), SALT);
         vm.expectRevert(refused);
-        consortium.revealScores(2, PROBE, odd, SALT);
+        consortium.revealScores(_number(), 2, PROBE, odd, SALT);
         _openScores(3, _flat(4));
         _advance();
         vm.assertEq(task.ledger().bonds, MEMBER_BOND);
@@ -449,7 +449,7 @@ contract ConsortiumTest is ConsortiumFixture {
             _judgeWith(i, i == 0 ? keccak256("copied") : PROBE, vector);
         }
         for (uint32 i; i < 4; ++i) {
-            consortium.revealScores(i, i == 0 ? keccak256("copied") : PROBE, vector, SALT);
+            consortium.revealScores(_number(), i, i == 0 ? keccak256("copied") : PROBE, vector, SALT);
         }
         vm.assertLe(_vested(0), ROUND / 4 + 1000);
         vm.assertGe(_vested(1), ROUND / 4 + SHARE - 1000);
@@ -462,7 +462,7 @@ contract ConsortiumTest is ConsortiumFixture {
             _judgeWith(i, bytes32(uint256(i / 2)), vector);
         }
         for (uint32 i; i < 4; ++i) {
-            consortium.revealScores(i, bytes32(uint256(i / 2)), vector, SALT);
+            consortium.revealScores(_number(), i, bytes32(uint256(i / 2)), vector, SALT);
         }
         vm.assertEq(task.ledger().credits, ROUND);
     }
@@ -484,7 +484,7 @@ contract ConsortiumTest is ConsortiumFixture {
         _startedConsortium(c, 4);
         for (uint32 i; i < 4; ++i) {
             vm.prank(_account(i));
-            consortium.submit(i, _digest(1, i), SIZE);
+            consortium.submit(_number(), i, _digest(1, i), SIZE);
         }
         _assertPhase(Phase.Evaluation);
         _judgeAndOpen(_honest(_worth(4)));
@@ -522,7 +522,7 @@ contract ConsortiumTest is ConsortiumFixture {
     function test_AConsortiumRelaysNothing() public {
         _startedConsortium();
         vm.expectRevert(ITrainingTask.RelayNotAllowed.selector);
-        consortium.commitBatch("");
+        consortium.commitBatch(_number(), "");
     }
 
     function test_AnUnopenedUpdateCostsItsStake() public {
@@ -543,7 +543,7 @@ contract ConsortiumTest is ConsortiumFixture {
 
     function _commitScoresAs(uint32 account, uint32 index) private {
         vm.prank(_account(account));
-        consortium.commitScores(index, bytes32(0));
+        consortium.commitScores(_number(), index, bytes32(0));
     }
 
     /// @dev The number at place `i` of packed ones.
@@ -568,7 +568,7 @@ contract ConsortiumTest is ConsortiumFixture {
             _judgeWith(i, bytes32(uint256(i < different ? i : 99)), vector);
         }
         for (uint32 i; i < 16; ++i) {
-            consortium.revealScores(i, bytes32(uint256(i < different ? i : 99)), vector, SALT);
+            consortium.revealScores(_number(), i, bytes32(uint256(i < different ? i : 99)), vector, SALT);
         }
         vm.assertLe(task.ledger().credits, ROUND + paid * (POOL / 16));
         vm.assertGe(task.ledger().credits + 1000, ROUND + paid * (POOL / 16));

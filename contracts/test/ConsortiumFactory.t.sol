@@ -11,7 +11,7 @@ contract ConsortiumFactoryTest is ConsortiumFixture {
     function test_AConsortiumKnowsItsConfigurationAndFounders() public {
         TaskConfig memory c = _consortiumConfig();
         _createConsortium(c);
-        c.publisher = publisher;
+        (c.publisher, c.decimals) = (publisher, 18);
         vm.assertEq(consortium.configuration(), abi.encode(c));
         for (uint32 i; i < 4; ++i) {
             vm.assertTrue(consortium.isAllowed(_account(i)));

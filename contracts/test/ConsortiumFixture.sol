@@ -24,7 +24,8 @@ abstract contract ConsortiumFixture is TaskFixture {
     function setUp() public virtual override {
         super.setUp();
         address made = vm.deployCode("ConsortiumTask.sol:ConsortiumTask");
-        consortiumFactory = TaskFactory(vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(implementation, made)));
+        consortiumFactory =
+            TaskFactory(vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(implementation, made, LEAST)));
     }
 
     // ---------------------------------------------------------------- making tasks
@@ -95,6 +96,17 @@ abstract contract ConsortiumFixture is TaskFixture {
         consortium.join(_account(index), _noPermit(), "");
     }
 
+    /// @dev By the votes of member 0 and of as many others as it takes.
+    function _expel(uint32 index) internal {
+        vm.prank(_account(0));
+        uint256 proposal = consortium.propose(_account(index), false);
+        for (uint32 i = 1; _isActive(index); ++i) {
+            if (i == index) continue;
+            vm.prank(_account(i));
+            consortium.vote(proposal);
+        }
+    }
+
     // ---------------------------------------------------------------- a round
 
     function _scoreCommitment(uint32 index, bytes32 probe, bytes memory scores) internal view returns (bytes32) {
@@ -105,7 +117,7 @@ abstract contract ConsortiumFixture is TaskFixture {
     function _judgeWith(uint32 index, bytes32 probe, bytes memory scores) internal {
         bytes32 commitment = _scoreCommitment(index, probe, scores);
         vm.prank(_account(index));
-        consortium.commitScores(index, commitment);
+        consortium.commitScores(_number(), index, commitment);
     }
 
     function _judge(uint32 index, int64[] memory scores) internal {
@@ -114,7 +126,7 @@ abstract contract ConsortiumFixture is TaskFixture {
 
     function _openScores(uint32 index, int64[] memory scores) internal {
         vm.prank(stranger);
-        consortium.revealScores(index, PROBE, _pack(scores), SALT);
+        consortium.revealScores(_number(), index, PROBE, _pack(scores), SALT);
     }
 
     /// @dev Members 0 … `count` - 1 commit and open `vectors`.

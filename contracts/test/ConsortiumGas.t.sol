@@ -67,21 +67,21 @@ contract ConsortiumGasTest is ConsortiumFixture, GasMeter {
         uint32 number = _number();
         for (uint32 i; i < members; ++i) {
             bytes32 commitment = _commitment(i, _digest(number, i), SIZE);
-            cost.commit += _by(i, abi.encodeCall(task.commit, (i, commitment)), cost);
+            cost.commit += _by(i, abi.encodeCall(task.commit, (_number(), i, commitment)), cost);
         }
         for (uint32 i; i < members; ++i) {
             bytes memory opening = _opening(i, _digest(number, i), SIZE);
-            cost.reveal += _by(i, abi.encodeCall(task.reveal, (i, opening)), cost);
+            cost.reveal += _by(i, abi.encodeCall(task.reveal, (_number(), i, opening)), cost);
         }
         bytes[] memory vectors = new bytes[](members);
         for (uint32 i; i < members; ++i) {
             vectors[i] = _vector(number, i, members);
             bytes32 commitment = _scoreCommitment(i, PROBE, vectors[i]);
-            cost.commitScores += _by(i, abi.encodeCall(consortium.commitScores, (i, commitment)), cost);
+            cost.commitScores += _by(i, abi.encodeCall(consortium.commitScores, (_number(), i, commitment)), cost);
         }
         _assertPhase(Phase.ScoreReveal);
         for (uint32 i; i < members; ++i) {
-            bytes memory call = abi.encodeCall(consortium.revealScores, (i, PROBE, vectors[i], SALT));
+            bytes memory call = abi.encodeCall(consortium.revealScores, (_number(), i, PROBE, vectors[i], SALT));
             cost.revealScores += _by(i, call, cost);
         }
         _assertPhase(Phase.Aggregation);

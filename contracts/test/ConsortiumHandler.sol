@@ -87,7 +87,7 @@ contract ConsortiumHandler is ConsortiumFixture {
     function leave(uint32 index) external watched {
         index = _member(index);
         vm.prank(_accountOf(index));
-        consortium.leave(index, "");
+        consortium.leave(_number(), index, "");
     }
 
     function commit(uint32 index, bool copy) external watched {
@@ -104,7 +104,7 @@ contract ConsortiumHandler is ConsortiumFixture {
         for (uint32 i; i < task.population().members; ++i) {
             uint256 slot = _slot(i);
             if (!_has[slot]) continue;
-            try consortium.reveal(_batch[slot], _opening(i, _committedDigest[slot], SIZE)) {} catch {}
+            try consortium.reveal(_number(), _batch[slot], _opening(i, _committedDigest[slot], SIZE)) {} catch {}
         }
     }
 
@@ -209,7 +209,7 @@ contract ConsortiumHandler is ConsortiumFixture {
             _withdraw(i);
             consortium.withdrawBond(i);
         }
-        if (token.balanceOf(address(consortium)) != 0) ++stuck;
+        if (_balance(address(consortium)) != task.population().bonus) ++stuck; // slashed, and came to no budget
     }
 
     // ---------------------------------------------------------------- views
@@ -253,7 +253,7 @@ contract ConsortiumHandler is ConsortiumFixture {
         bytes32 digest = copy ? keccak256(abi.encode("copied", number / 2)) : _digest(number, index);
         bytes32 commitment = _commitment(index, digest, SIZE);
         vm.prank(_accountOf(index));
-        try consortium.commit(index, commitment) {
+        try consortium.commit(_number(), index, commitment) {
             if (!may) ++outsidersActed;
             uint256 slot = uint256(number) << 32 | index;
             (_has[slot], _batch[slot], _committedDigest[slot]) = (true, batch, digest);
@@ -278,7 +278,7 @@ contract ConsortiumHandler is ConsortiumFixture {
         bytes32 probe = alone ? bytes32(uint256(index)) : PROBE;
         bytes32 commitment = _scoreCommitment(index, probe, packed);
         vm.prank(_accountOf(index));
-        try consortium.commitScores(index, commitment) {
+        try consortium.commitScores(_number(), index, commitment) {
             if (!may) ++outsidersActed;
             (_judged[slot], _vector[slot], _probe[slot]) = (true, packed, probe);
         } catch {}
@@ -286,7 +286,7 @@ contract ConsortiumHandler is ConsortiumFixture {
 
     function _tryOpenScores(uint32 index) private {
         uint256 slot = _slot(index);
-        try consortium.revealScores(index, _probe[slot], _vector[slot], SALT) {
+        try consortium.revealScores(_number(), index, _probe[slot], _vector[slot], SALT) {
             if (!_judged[slot]) ++outsidersActed;
         } catch {}
     }

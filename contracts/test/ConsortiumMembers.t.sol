@@ -276,7 +276,7 @@ contract ConsortiumMembersTest is ConsortiumFixture {
         }
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.NotMember.selector, 2));
         vm.prank(_account(2));
-        consortium.commitScores(2, bytes32(0));
+        consortium.commitScores(_number(), 2, bytes32(0));
         _assertPhase(Phase.Evaluation);
         _advance();
         for (uint32 i; i < 4; ++i) {
@@ -391,7 +391,7 @@ contract ConsortiumMembersTest is ConsortiumFixture {
         for (uint32 i; i < 4; ++i) {
             _judge(i, _flat(4));
         }
-        _leave(3);
+        _expel(3);
         vm.expectRevert(ITrainingTask.TaskNotEnded.selector);
         consortium.withdrawBond(3);
         for (uint32 i; i < 3; ++i) {

@@ -47,7 +47,7 @@ contract ConsortiumModelsTest is ConsortiumFixture {
         consortium.submitModel(2, MODEL, SIZE);
         _voteModel(0, MODEL);
         _refuseVote(0, keccak256("changed its mind"), abi.encodeWithSelector(IConsortiumTask.AlreadyVoted.selector, 0));
-        _leave(1);
+        _expel(1);
         _refuseVote(1, MODEL, abi.encodeWithSelector(IConsortiumTask.NotAllowed.selector, _account(1)));
         uint256 deadline = task.round().deadline;
         _later(500);

@@ -14,11 +14,11 @@ import {TaskFixture} from "./TaskFixture.sol";
 contract FactoryTest is TaskFixture {
     function test_ATaskKnowsItsConfigurationBudgetAndPublisher() public {
         TaskConfig memory c = _config();
-        c.publisher = stranger; // the factory writes the caller instead
+        (c.publisher, c.decimals) = (stranger, 7); // the factory writes the caller's and the token's instead
         _create(c);
         TaskConfig memory stored = abi.decode(task.configuration(), (TaskConfig));
         vm.assertEq(stored.publisher, publisher);
-        c.publisher = publisher;
+        (c.publisher, c.decimals) = (publisher, 18);
         vm.assertEq(keccak256(abi.encode(stored)), keccak256(abi.encode(c)));
         vm.assertEq(task.ledger().escrow, BUDGET);
         vm.assertEq(task.model().digest, c.genesisDigest);
@@ -179,6 +179,59 @@ contract FactoryTest is TaskFixture {
         c = _config();
         c.evaluationDuration = 0;
         _expectRefused(c);
+        c = _config();
+        c.closingDuration = 0;
+        _expectRefused(c);
+    }
+
+    /// @dev A phase of one block would be nobody's but who makes the block's.
+    function test_NoPhaseIsShorterThanTheFactorysLeast() public {
+        TaskConfig memory c = _config();
+        c.enrolmentDuration = LEAST - 1;
+        _expectRefused(c);
+        c = _config();
+        c.trainingDuration = LEAST - 1;
+        _expectRefused(c);
+        c = _config();
+        c.revealDuration = LEAST - 1;
+        _expectRefused(c);
+        c = _config();
+        c.evaluationDuration = LEAST - 1;
+        _expectRefused(c);
+        c = _config();
+        c.closingDuration = LEAST - 1;
+        _expectRefused(c);
+        c = _config();
+        (c.aggregator, c.aggregationDuration) = (aggregator, LEAST - 1);
+        _expectRefused(c);
+        c = _config();
+        c.enrolmentDuration = c.trainingDuration = c.revealDuration = LEAST;
+        c.evaluationDuration = c.closingDuration = LEAST;
+        _create(c);
+    }
+
+    function test_AFactoryNeedsAnImplementationAndALeastDuration() public {
+        vm.expectRevert(ITrainingTask.InvalidConfig.selector);
+        vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(address(0), address(0), LEAST));
+        vm.expectRevert(ITrainingTask.InvalidConfig.selector);
+        vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(implementation, address(0), 0));
+    }
+
+    function test_ATokenCannotChangeItsDecimalsLater() public {
+        FeeToken fee = _feeTask();
+        fee.setDecimals(9);
+        vm.prank(_account(0));
+        task.join(_account(0), _noPermit(), "");
+        vm.assertEq(fee.balanceOf(address(task)), (uint256(BUDGET) + STAKE) * 1e9, "as many units as before");
+        fee.setDecimals(0);
+        _later(100);
+        task.advance();
+        task.refund();
+        vm.assertEq(fee.balanceOf(address(task)), uint256(STAKE) * 1e9);
+    }
+
+    function test_ATokenWithTooManyDecimalsIsRefused() public {
+        _expectTokenRefused(new FeeToken(37, 0), ITrainingTask.UnsupportedToken.selector);
     }
 
     function test_MoneyThatDoesNotAddUpIsRefused() public {
@@ -243,7 +296,7 @@ contract FactoryTest is TaskFixture {
 
 /// @dev Burns a part of every transfer, calls back when told to.
 contract FeeToken is ERC20 {
-    uint8 private immutable _decimals;
+    uint8 private _decimals;
     uint256 private _perMille;
     address private _target;
     bytes private _call;
@@ -256,6 +309,10 @@ contract FeeToken is ERC20 {
 
     function decimals() public view override returns (uint8) {
         return _decimals;
+    }
+
+    function setDecimals(uint8 decimals_) external {
+        _decimals = decimals_;
     }
 
     function setFee(uint256 perMille) external {

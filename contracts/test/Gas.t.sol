@@ -40,7 +40,7 @@ contract GasTest is TaskFixture, GasMeter {
         }
         for (uint32 i; i < c.capacity; ++i) {
             vm.prank(_account(i));
-            task.commit(i, bytes32(uint256(i)));
+            task.commit(_number(), i, bytes32(uint256(i)));
         }
         _assertPhase(Phase.Reveal);
         vm.warp(task.round().deadline);
@@ -90,14 +90,15 @@ contract GasTest is TaskFixture, GasMeter {
         uint32 number = _number();
         for (uint32 i; i < members; ++i) {
             bytes32 commitment = _commitment(i, _digest(number, i), SIZE);
-            uint256 spent = _transact(address(task), _account(i), abi.encodeCall(task.commit, (i, commitment)));
+            uint256 spent =
+                _transact(address(task), _account(i), abi.encodeCall(task.commit, (_number(), i, commitment)));
             cost.commit += spent;
             if (spent > cost.largest) cost.largest = spent;
         }
         _assertPhase(Phase.Reveal);
         for (uint32 i; i < members; ++i) {
             bytes32 digest = _digest(number, i);
-            bytes memory call = abi.encodeCall(task.reveal, (i, _opening(i, digest, SIZE)));
+            bytes memory call = abi.encodeCall(task.reveal, (_number(), i, _opening(i, digest, SIZE)));
             cost.reveal += _transact(address(task), _account(i), call);
         }
         _score(members, cost);
@@ -112,7 +113,7 @@ contract GasTest is TaskFixture, GasMeter {
             for (uint32 i; i < count; ++i) {
                 _write(signed, i * 101, _signed(b * 256 + i));
             }
-            uint256 spent = _transact(address(task), stranger, abi.encodeCall(task.commitBatch, (signed)));
+            uint256 spent = _transact(address(task), stranger, abi.encodeCall(task.commitBatch, (_number(), signed)));
             cost.commit += spent;
             if (spent > cost.largest) cost.largest = spent;
         }
@@ -124,7 +125,7 @@ contract GasTest is TaskFixture, GasMeter {
                 uint32 index = b * 256 + i;
                 _write(entries, i * 57, _opening(index, _digest(number, index), SIZE));
             }
-            cost.reveal += _transact(address(task), stranger, abi.encodeCall(task.reveal, (b, entries)));
+            cost.reveal += _transact(address(task), stranger, abi.encodeCall(task.reveal, (_number(), b, entries)));
         }
         _score(members, cost);
     }

@@ -64,8 +64,10 @@ contract Handler is TaskFixture {
 
     function leave(uint32 index) external watched {
         index = _member(index);
+        uint256 before = task.ledger().credits;
         vm.prank(_accountOf(index));
-        task.leave(index, "");
+        task.leave(_number(), index, "");
+        forfeited += before - task.ledger().credits;
     }
 
     function bondStandby() external watched {
@@ -82,7 +84,7 @@ contract Handler is TaskFixture {
         bytes32 digest = copy ? keccak256(abi.encode("copied", number / 2)) : _digest(number, index);
         bytes32 commitment = _commitment(index, digest, SIZE);
         vm.prank(_accountOf(index));
-        try task.commit(index, commitment) {
+        try task.commit(_number(), index, commitment) {
             if (!mayCommit) ++outsidersCommitted;
             uint256 slot = uint256(number) << 32 | index;
             (_has[slot], _batch[slot], _committedDigest[slot]) = (true, batch, digest);
@@ -91,7 +93,7 @@ contract Handler is TaskFixture {
 
     function commitAsStranger(uint32 index) external watched {
         vm.prank(stranger);
-        try task.commit(_member(index), bytes32(0)) {
+        try task.commit(_number(), _member(index), bytes32(0)) {
             ++outsidersCommitted;
         } catch {}
     }
@@ -152,15 +154,14 @@ contract Handler is TaskFixture {
         (, bool revealed,) = task.intakeOf(number, index);
         bool mayObject = revealed && task.round().place & 2 != 0 && (closing || _phase() == Phase.Training)
             && vm.getBlockTimestamp() < task.round().deadline;
-        uint256 before = task.ledger().credits;
-        uint256 bonds = task.ledger().bonds;
+        uint256 held = _held();
+        bool blames = index % 3 != 0;
+        uint32 judged = _objectable();
         vm.prank(_accountOf(index));
-        try task.object(index, "") {
+        try task.object(judged, index, blames, "") {
             if (!mayObject) ++wrongObjections;
-            // What a bond loses, members gain, and nothing else moves.
-            if (task.ledger().credits - before != bonds - task.ledger().bonds) ++wrongPayouts;
-            credited += task.ledger().credits - before;
-            if (bonds != task.ledger().bonds) ++upheld;
+            if (_held() != held) ++wrongPayouts; // an objection moves no money
+            if (task.round().place & 2 == 0) ++upheld;
         } catch {}
     }
 
@@ -170,6 +171,22 @@ contract Handler is TaskFixture {
         for (uint32 i; i < task.population().members; ++i) {
             objectTo(i);
         }
+    }
+
+    function clear(uint256 evaluator_) external watched {
+        address active = task.evaluatorAt(task.round().evaluator).account;
+        vm.prank(active);
+        try task.clear(evaluator_ % 2) {} catch {}
+    }
+
+    /// @dev Once the task has ended: what a bond loses, its owner or the members gain.
+    function withdrawBond(uint256 evaluator_) external watched {
+        (uint256 credits, uint256 bonds, uint256 owned) = (task.ledger().credits, task.ledger().bonds, _held());
+        try task.withdrawBond(evaluator_ % 2) {
+            uint256 gained = task.ledger().credits - credits;
+            if (bonds - task.ledger().bonds != gained + owned - _held()) ++wrongPayouts;
+            credited += gained;
+        } catch {}
     }
 
     function passTime() external watched {
@@ -235,10 +252,14 @@ contract Handler is TaskFixture {
         agree = active == task.population().active && suspended == task.population().suspended;
     }
 
+    function _held() private view returns (uint256) {
+        return uint256(task.ledger().escrow) + task.ledger().credits + task.ledger().stakes + task.ledger().bonds;
+    }
+
     function _tryOpen(uint32 index) private {
         uint256 slot = _slot(index);
         if (!_has[slot]) return;
-        try task.reveal(_batch[slot], _opening(index, _committedDigest[slot], SIZE)) {} catch {}
+        try task.reveal(_number(), _batch[slot], _opening(index, _committedDigest[slot], SIZE)) {} catch {}
     }
 
     function _slot(uint32 index) private view returns (uint256) {

@@ -19,11 +19,11 @@ contract IntakeTest is TaskFixture {
         _started(_config(), 4);
         vm.prank(stranger);
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.NotMember.selector, 0));
-        task.commit(0, bytes32(0));
+        task.commit(_number(), 0, bytes32(0));
         _commit(0);
         vm.prank(_account(0));
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.AlreadyCommitted.selector, 0));
-        task.commit(0, bytes32(0));
+        task.commit(_number(), 0, bytes32(0));
     }
 
     function test_ABatchOfSignedCommitmentsIsRelayedByAnyone() public {
@@ -32,7 +32,7 @@ contract IntakeTest is TaskFixture {
         vm.expectEmit(address(task));
         emit ITrainingTask.UpdatesCommitted(1, 0, 0, abi.encodePacked(_honest(3), _honest(1), _honest(0), _honest(2)));
         vm.prank(stranger);
-        task.commitBatch(batch);
+        task.commitBatch(_number(), batch);
         _assertPhase(Phase.Reveal);
     }
 
@@ -49,7 +49,7 @@ contract IntakeTest is TaskFixture {
             _signedEntry(9, hash, 1, _key(9)), // nobody
             abi.encodePacked(uint32(1), hash, bytes32(0), bytes32(0), uint8(27)) // no signature
         );
-        task.commitBatch(batch);
+        task.commitBatch(_number(), batch);
         vm.assertEq(task.round().committed, 2);
         (bool committed,,) = task.intakeOf(1, 1);
         vm.assertFalse(committed);
@@ -59,23 +59,23 @@ contract IntakeTest is TaskFixture {
         _relayed();
         bytes memory batch = _signedEntry(0, bytes32(0), 1, _key(1));
         vm.expectRevert(ITrainingTask.NothingAccepted.selector);
-        task.commitBatch(batch);
+        task.commitBatch(_number(), batch);
     }
 
     function test_AMalformedBatchReverts() public {
         _relayed();
         vm.expectRevert(ITrainingTask.MalformedBatch.selector);
-        task.commitBatch("");
+        task.commitBatch(_number(), "");
         vm.expectRevert(ITrainingTask.MalformedBatch.selector);
-        task.commitBatch(new bytes(100));
+        task.commitBatch(_number(), new bytes(100));
         vm.expectRevert(ITrainingTask.MalformedBatch.selector);
-        task.commitBatch(new bytes(101 * 257));
+        task.commitBatch(_number(), new bytes(101 * 257));
     }
 
     function test_ADirectTaskTakesNoBatch() public {
         _started(_config(), 4);
         vm.expectRevert(ITrainingTask.RelayNotAllowed.selector);
-        task.commitBatch(new bytes(101));
+        task.commitBatch(_number(), new bytes(101));
     }
 
     function test_BatchesReachMembersOfEveryWord() public {
@@ -88,11 +88,11 @@ contract IntakeTest is TaskFixture {
             task.join(_account(i), _noPermit(), "");
         }
         bytes memory batch = abi.encodePacked(_signed(515), _signed(3), _signed(300), _signed(40), _signed(515));
-        task.commitBatch(batch);
+        task.commitBatch(_number(), batch);
         vm.assertEq(task.round().committed, 4);
         _advance();
-        task.reveal(0, abi.encodePacked(_opened(515), _closed(3), _closed(300), _closed(40)));
-        task.reveal(0, abi.encodePacked(_opened(515), _opened(3), _opened(300), _opened(40)));
+        task.reveal(_number(), 0, abi.encodePacked(_opened(515), _closed(3), _closed(300), _closed(40)));
+        task.reveal(_number(), 0, abi.encodePacked(_opened(515), _opened(3), _opened(300), _opened(40)));
         _assertPhase(Phase.Evaluation);
         _evaluate(_scores(1e9, 2e9, 3e9, 4e9)); // of 3, 40, 300 and 515
         vm.assertEq(_vested(3), 25 * ONE);
@@ -110,33 +110,33 @@ contract IntakeTest is TaskFixture {
         vm.expectEmit(address(task));
         emit ITrainingTask.UpdatesSubmitted(1, abi.encodePacked(uint32(1), _digest(1, 1), SIZE, uint32(1)));
         vm.prank(stranger);
-        task.reveal(1, _opened(1));
+        task.reveal(_number(), 1, _opened(1));
     }
 
     function test_OpeningsComeWithTheClosedEntriesOfTheirBatch() public {
         _relayed();
-        task.commitBatch(abi.encodePacked(_signed(3), _signed(0), _signed(2), _signed(1)));
+        task.commitBatch(_number(), abi.encodePacked(_signed(3), _signed(0), _signed(2), _signed(1)));
         vm.expectEmit(address(task));
         emit ITrainingTask.UpdatesSubmitted(1, abi.encodePacked(_update(0, 1), _update(1, 3)));
-        task.reveal(0, abi.encodePacked(_closed(3), _opened(0), _closed(2), _opened(1)));
+        task.reveal(_number(), 0, abi.encodePacked(_closed(3), _opened(0), _closed(2), _opened(1)));
         // Those already open are skipped, opened or closed.
         vm.expectEmit(address(task));
         emit ITrainingTask.UpdatesSubmitted(1, abi.encodePacked(_update(3, 0)));
-        task.reveal(0, abi.encodePacked(_opened(3), _opened(0), _closed(2), _closed(1)));
+        task.reveal(_number(), 0, abi.encodePacked(_opened(3), _opened(0), _closed(2), _closed(1)));
         bytes memory again = abi.encodePacked(_opened(3), _opened(0), _closed(2), _opened(1));
         vm.expectRevert(ITrainingTask.NothingAccepted.selector);
-        task.reveal(0, again);
+        task.reveal(_number(), 0, again);
         bytes memory none = abi.encodePacked(_closed(3), _closed(0), _closed(2), _closed(1));
         vm.expectRevert(ITrainingTask.NothingAccepted.selector);
-        task.reveal(0, none);
+        task.reveal(_number(), 0, none);
         vm.assertEq(task.round().revealed, 3);
-        task.reveal(0, abi.encodePacked(_closed(3), _closed(0), _opened(2), _closed(1)));
+        task.reveal(_number(), 0, abi.encodePacked(_closed(3), _closed(0), _opened(2), _closed(1)));
         _assertPhase(Phase.Evaluation);
     }
 
     function test_AWrongOpeningRevertsAndIsNobodysFault() public {
         _relayed();
-        task.commitBatch(abi.encodePacked(_signed(0), _signed(1), _signed(2), _signed(3)));
+        task.commitBatch(_number(), abi.encodePacked(_signed(0), _signed(1), _signed(2), _signed(3)));
         bytes memory rest = abi.encodePacked(_opened(1), _opened(2), _opened(3));
         bytes32 digest = _digest(1, 0);
         _assertUnknown(abi.encodePacked(_opening(0, keccak256("wrong"), SIZE), rest));
@@ -149,7 +149,7 @@ contract IntakeTest is TaskFixture {
         _assertUnknown(abi.encodePacked(_opened(0), rest, _opened(4))); // one too many
         _assertUnknown("");
         vm.assertEq(task.round().revealed, 0);
-        task.reveal(0, abi.encodePacked(_opened(0), rest));
+        task.reveal(_number(), 0, abi.encodePacked(_opened(0), rest));
         _assertPhase(Phase.Evaluation);
     }
 
@@ -175,14 +175,14 @@ contract IntakeTest is TaskFixture {
         for (uint32 i; i < 8; ++i) {
             signed = abi.encodePacked(signed, _signed(i));
         }
-        task.commitBatch(signed);
+        task.commitBatch(_number(), signed);
         uint8 open;
         for (uint256 call; call < 2; ++call) {
             uint8 mask = call == 0 ? first : second;
             bytes memory entries = _mixture(mask);
             if (_phase() != Phase.Reveal) break;
             if (mask & ~open == 0) vm.expectRevert(ITrainingTask.NothingAccepted.selector);
-            task.reveal(0, entries);
+            task.reveal(_number(), 0, entries);
             open |= mask;
             for (uint32 i; i < 8; ++i) {
                 (, bool revealed,) = task.intakeOf(1, i);
@@ -202,11 +202,11 @@ contract IntakeTest is TaskFixture {
         bytes32 digest = keccak256("large");
         bytes32 commitment = _commitment(0, digest, 2_001);
         vm.prank(_account(0));
-        task.commit(0, commitment);
+        task.commit(_number(), 0, commitment);
         _commit(1);
         bytes memory opening = _opening(0, digest, 2_001);
         vm.expectRevert(ITrainingTask.NothingAccepted.selector);
-        task.reveal(0, opening);
+        task.reveal(_number(), 0, opening);
     }
 
     function test_OpeningsNameABatchOfThisRound() public {
@@ -215,9 +215,9 @@ contract IntakeTest is TaskFixture {
         _commit(1);
         bytes memory opened = _opened(0);
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.UnknownBatch.selector, 2));
-        task.reveal(2, opened);
+        task.reveal(_number(), 2, opened);
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.UnknownBatch.selector, 1));
-        task.reveal(1, opened);
+        task.reveal(_number(), 1, opened);
     }
 
     function test_OpeningsOfAnEarlierRoundAreUnknown() public {
@@ -227,7 +227,7 @@ contract IntakeTest is TaskFixture {
         _commit(0);
         _advance();
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.UnknownBatch.selector, 1));
-        task.reveal(1, old);
+        task.reveal(_number(), 1, old);
     }
 
     function test_LateOpeningsAreRefused() public {
@@ -238,7 +238,7 @@ contract IntakeTest is TaskFixture {
         uint256 deadline = task.round().deadline;
         vm.warp(deadline);
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.DeadlinePassed.selector, deadline));
-        task.reveal(0, opened);
+        task.reveal(_number(), 0, opened);
     }
 
     // ---------------------------------------------------------------- digests
@@ -291,15 +291,15 @@ contract IntakeTest is TaskFixture {
         (c.commitReveal, c.revealDuration) = (false, 0);
         _started(c, 2);
         vm.prank(_account(0));
-        task.submit(0, keccak256("a"), SIZE);
+        task.submit(_number(), 0, keccak256("a"), SIZE);
         vm.prank(_account(0));
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.AlreadyCommitted.selector, 0));
-        task.submit(0, keccak256("b"), SIZE);
+        task.submit(_number(), 0, keccak256("b"), SIZE);
         vm.prank(_account(1));
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.UpdateTooLarge.selector, 2_001));
-        task.submit(1, keccak256("a"), 2_001);
+        task.submit(_number(), 1, keccak256("a"), 2_001);
         vm.prank(_account(1));
-        task.submit(1, keccak256("a"), SIZE);
+        task.submit(_number(), 1, keccak256("a"), SIZE);
         _assertPhase(Phase.Evaluation);
         _assertDisowned(1, true);
         int64[] memory scores = new int64[](2);
@@ -313,7 +313,7 @@ contract IntakeTest is TaskFixture {
         c.commitReveal = false;
         _started(c, 2);
         vm.prank(_account(1));
-        task.submit(1, keccak256("a"), SIZE);
+        task.submit(_number(), 1, keccak256("a"), SIZE);
         _advance();
         _assertPhase(Phase.Evaluation);
         _evaluate(_equal(1));
@@ -323,14 +323,14 @@ contract IntakeTest is TaskFixture {
     function test_CommitAndSubmitExcludeEachOther() public {
         _started(_config(), 2);
         vm.expectRevert(ITrainingTask.CommitRevealMismatch.selector);
-        task.submit(0, keccak256("a"), SIZE);
+        task.submit(_number(), 0, keccak256("a"), SIZE);
         TaskConfig memory c = _config();
         (c.commitReveal, c.relayed) = (false, true);
         _create(c);
         vm.expectRevert(ITrainingTask.CommitRevealMismatch.selector);
-        task.commit(0, bytes32(0));
+        task.commit(_number(), 0, bytes32(0));
         vm.expectRevert(ITrainingTask.CommitRevealMismatch.selector);
-        task.commitBatch(new bytes(101));
+        task.commitBatch(_number(), new bytes(101));
     }
 
     // ---------------------------------------------------------------- pieces
@@ -353,12 +353,12 @@ contract IntakeTest is TaskFixture {
 
     function _assertUnknown(bytes memory entries) private {
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.UnknownBatch.selector, 0));
-        task.reveal(0, entries);
+        task.reveal(_number(), 0, entries);
     }
 
     function _assertMalformed(bytes memory entries) private {
         vm.expectRevert(ITrainingTask.MalformedBatch.selector);
-        task.reveal(0, entries);
+        task.reveal(_number(), 0, entries);
     }
 
     function _assertOwner(bytes32 digest, uint32 index) private view {

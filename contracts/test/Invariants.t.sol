@@ -25,7 +25,7 @@ contract InvariantsTest is Cheats {
 
     /// @dev Whole rounds must be likely in a short run, so the moves of all are listed more than once.
     function targetSelectors() external view returns (FuzzSelector[] memory list) {
-        bytes4[] memory selectors = new bytes4[](22);
+        bytes4[] memory selectors = new bytes4[](24);
         selectors[0] = handler.join.selector;
         selectors[1] = handler.leave.selector;
         selectors[2] = handler.bondStandby.selector;
@@ -44,6 +44,8 @@ contract InvariantsTest is Cheats {
         }
         selectors[20] = handler.objectTo.selector;
         selectors[21] = handler.objectAll.selector;
+        selectors[22] = handler.clear.selector;
+        selectors[23] = handler.withdrawBond.selector;
         list = new FuzzSelector[](1);
         list[0] = FuzzSelector(address(handler), selectors);
     }

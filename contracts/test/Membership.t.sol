@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {CrowdsourcingTask} from "../src/CrowdsourcingTask.sol";
 import {ITrainingTask} from "../src/interfaces/ITrainingTask.sol";
 import {Permit, Phase, Sanction, Selection, TaskConfig} from "../src/interfaces/TaskTypes.sol";
 import {TaskFixture} from "./TaskFixture.sol";
@@ -54,7 +55,7 @@ contract MembershipTest is TaskFixture {
         vm.assertFalse(_inCohort(2));
         vm.prank(_account(2));
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.NotInCohort.selector, 2));
-        task.commit(2, bytes32(0));
+        task.commit(_number(), 2, bytes32(0));
         _round(2);
         vm.assertTrue(_inCohort(2));
     }
@@ -93,7 +94,7 @@ contract MembershipTest is TaskFixture {
         vm.prank(_account(0));
         task.join(_account(0), _noPermit(), "");
         vm.expectRevert(ITrainingTask.InvalidSignature.selector);
-        task.leave(0, foreign);
+        task.leave(_number(), 0, foreign);
     }
 
     function test_AHighSSignatureIsNotOne() public {
@@ -119,31 +120,157 @@ contract MembershipTest is TaskFixture {
     function test_SignedLeaveReturnsTheStakeToTheAccount() public {
         _create(_config());
         _join(0);
-        bytes32 structHash = keccak256(abi.encode(keccak256("Leave(uint32 index)"), uint32(0)));
+        bytes32 typeHash = keccak256("Leave(uint32 round,uint32 index)");
+        bytes32 structHash = keccak256(abi.encode(typeHash, _number(), uint32(0)));
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(_key(0), _typed(structHash));
         vm.prank(stranger);
-        task.leave(0, abi.encodePacked(r, s, v));
+        task.leave(_number(), 0, abi.encodePacked(r, s, v));
         vm.assertEq(_balance(_account(0)), STAKE);
         vm.assertEq(task.ledger().stakes, 0);
         vm.assertFalse(_isActive(0));
         vm.prank(_account(0));
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.NotMember.selector, 0));
-        task.leave(0, "");
+        task.leave(_number(), 0, "");
     }
 
-    function test_WhoCommittedLeavesOnlyAfterOpening() public {
+    /// @dev Else it would be gone before the sanction that it sees coming.
+    function test_WhoCommittedLeavesOnlyOnceTheRoundIsJudged() public {
         _started(_config(), 2);
         _commit(0);
-        vm.prank(_account(0));
-        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.CommittedThisRound.selector, 0));
-        task.leave(0, "");
+        _expectCannotLeave(0);
         _commit(1);
+        _expectCannotLeave(0);
         _open(0, 0);
-        _leave(0);
+        _expectCannotLeave(0);
         _open(1, 1);
+        _expectCannotLeave(0);
         _evaluate(_equal(2));
+        _leave(0);
         vm.assertEq(_vested(0), 125 * ONE, "one that left is still paid for its work");
         vm.assertFalse(_inCohort(0));
+    }
+
+    function _expectCannotLeave(uint32 index) private {
+        vm.prank(_account(index));
+        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.CommittedThisRound.selector, index));
+        task.leave(_number(), index, "");
+    }
+
+    function test_LeavingForfeitsWhatHasNotVestedToTheNextBudget() public {
+        TaskConfig memory c = _config();
+        c.vestingRounds = 2;
+        _started(c, 4);
+        _round(4);
+        vm.assertEq(_unvested(3), 250 * ONE / 4);
+        vm.expectEmit(address(task));
+        emit ITrainingTask.TrainerLeft(3, 250 * ONE / 4);
+        _leave(3);
+        vm.assertEq(_balance(_account(3)), STAKE);
+        vm.assertEq(_vested(3) + _unvested(3), 0);
+        vm.assertEq(uint256(task.population().bonus), 250 * ONE / 4);
+        _round(3);
+        vm.assertEq(uint256(task.ledger().credits), 500 * ONE, "the others share it");
+    }
+
+    function test_LeavingBeforeTheEndForfeitsNothingInClosing() public {
+        TaskConfig memory c = _config();
+        (c.rounds, c.vestingRounds) = (1, 2);
+        _started(c, 4);
+        _round(4);
+        _assertPhase(Phase.Closing);
+        _leave(3);
+        _advance();
+        vm.assertEq(_vested(3), 250 * ONE / 4);
+    }
+
+    function test_NobodyLeavesEnrolmentAfterItsDeadline() public {
+        _create(_config());
+        _bond(0);
+        _join(0);
+        _join(1);
+        _later(100);
+        vm.prank(_account(1));
+        vm.expectPartialRevert(ITrainingTask.DeadlinePassed.selector);
+        task.leave(0, 1, "");
+        task.advance();
+        _assertPhase(Phase.Training);
+    }
+
+    function test_ASignedLeaveIsOfItsRound() public {
+        _started(_config(), 4);
+        bytes32 structHash = keccak256(abi.encode(keccak256("Leave(uint32 round,uint32 index)"), uint32(1), uint32(3)));
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(_key(3), _typed(structHash));
+        bytes memory signature = abi.encodePacked(r, s, v);
+        _round(4);
+        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.WrongRound.selector, 2));
+        task.leave(1, 3, signature);
+        vm.expectRevert(ITrainingTask.InvalidSignature.selector);
+        task.leave(2, 3, signature);
+    }
+
+    /// @dev Joining and leaving again neither uses indices up nor scatters the others.
+    function test_AnIndexThatWasNeverInACohortIsGivenOutAgain() public {
+        _create(_config());
+        _bond(0);
+        for (uint32 i; i < 3; ++i) {
+            _join(i);
+        }
+        _leave(1);
+        _leave(0);
+        vm.assertEq(task.population().members, 3);
+        _join(5);
+        _join(6);
+        vm.assertEq(task.population().members, 3);
+        (CrowdsourcingTask.Member memory first,,,) = task.memberAt(0);
+        (CrowdsourcingTask.Member memory second,,,) = task.memberAt(1);
+        vm.assertEq(first.account, _account(5));
+        vm.assertEq(second.account, _account(6));
+        vm.assertEq(uint256(first.stake) + second.stake, 2 * STAKE);
+        _join(7);
+        vm.assertEq(task.population().members, 4, "then a new one");
+        vm.prank(_account(7));
+        task.leave(_number(), 3, "");
+        vm.prank(_account(0));
+        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.AlreadyMember.selector, _account(0)));
+        task.join(_account(0), _noPermit(), "");
+        vm.prank(_account(0));
+        vm.expectRevert(ITrainingTask.InvalidSignature.selector);
+        task.leave(_number(), 0, "");
+    }
+
+    function test_AnIndexThatWasInACohortIsNot() public {
+        _started(_config(), 3);
+        _leave(2);
+        _join(5);
+        vm.assertEq(task.population().members, 4);
+        (CrowdsourcingTask.Member memory member,,,) = task.memberAt(2);
+        vm.assertEq(member.account, _account(2)); // its credits are still its own
+    }
+
+    function testFuzz_EveryActiveMemberHasAnIndexOfItsOwn(uint256 moves) public {
+        TaskConfig memory c = _config();
+        c.capacity = 16;
+        _create(c);
+        uint32 next = 0;
+        for (uint256 i; i < 40; ++i) {
+            uint32 who = uint32((moves >> (6 * i)) % 64);
+            if (who < 40) {
+                if (task.population().active < 15) _join(next++);
+            } else if (who - 40 < task.population().members && _isActive(who - 40)) {
+                (CrowdsourcingTask.Member memory leaver,,,) = task.memberAt(who - 40);
+                vm.prank(leaver.account);
+                task.leave(0, who - 40, "");
+            }
+        }
+        uint256 active;
+        for (uint32 i; i < task.population().members; ++i) {
+            (CrowdsourcingTask.Member memory member, bool isActive,,) = task.memberAt(i);
+            if (isActive) ++active;
+            vm.assertEq(isActive, member.account != address(0));
+            vm.assertEq(uint256(member.stake), isActive ? STAKE : 0);
+        }
+        vm.assertEq(active, task.population().active);
+        vm.assertLe(task.population().members, 15);
     }
 
     // ---------------------------------------------------------------- suspension and ejection
@@ -155,12 +282,12 @@ contract MembershipTest is TaskFixture {
         vm.assertTrue(_isSuspended(3));
         vm.prank(_account(3));
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.NotInCohort.selector, 3));
-        task.commit(3, bytes32(0));
+        task.commit(_number(), 3, bytes32(0));
         _round(3);
         vm.assertFalse(_inCohort(3), "second round out");
         vm.recordLogs();
         _round(3);
-        vm.assertEq(_count(vm.getRecordedLogs(), ITrainingTask.TrainerReinstated.selector), 1);
+        vm.assertEq(_count(vm.getRecordedLogs(), ITrainingTask.TrainersReinstated.selector), 1);
         vm.assertTrue(_inCohort(3));
         vm.assertEq(task.population().suspended, 0);
     }
@@ -171,7 +298,7 @@ contract MembershipTest is TaskFixture {
         _evaluateAndSanction(_equal(4), 3, 1);
         vm.prank(_account(3));
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.MemberSuspended.selector, 3));
-        task.leave(3, "");
+        task.leave(_number(), 3, "");
     }
 
     function test_EjectionNeedsAnEarlierSuspension() public {
@@ -279,10 +406,11 @@ contract MembershipTest is TaskFixture {
         for (uint32 i; i < 3; ++i) {
             _open(i, cohort[i]);
         }
-        _leave(cohort[0]);
-        Sanction[] memory list = _sanctions(Sanction(cohort[0], 1, 5, bytes32(0)));
+        uint32 gone = 6 - cohort[0] - cohort[1] - cohort[2]; // who takes no part may go at any time
+        _leave(gone);
+        Sanction[] memory list = _sanctions(Sanction(gone, 1, 5, bytes32(0)));
         uint256[] memory ranking = new uint256[](1);
-        ranking[0] = (1 << cohort[0]) | (1 << cohort[1]) | (1 << cohort[2]);
+        ranking[0] = (1 << gone) | (1 << cohort[1]) | (1 << cohort[2]);
         _evaluateWith(_equal(3), list, ranking);
         vm.assertEq(task.round().cohort, 3, "the leaver's place went to who joined first");
         vm.assertFalse(_inCohort(cohort[0]));
@@ -470,6 +598,7 @@ contract MembershipTest is TaskFixture {
         for (uint32 i; i < count; ++i) {
             _commit(cohort[i]);
         }
+        if (_phase() == Phase.Training) _advance();
         for (uint32 i; i < count; ++i) {
             _open(i, cohort[i]);
         }

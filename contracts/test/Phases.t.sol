@@ -340,6 +340,18 @@ contract PhasesTest is TaskFixture {
         vm.assertEq(task.ledger().credits, 500 * ONE);
     }
 
+    function test_AVoidRoundBetweenTwoMissedModelsStartsTheCountAgain() public {
+        _withAggregator();
+        _round(4);
+        _advance();
+        _advance(); // nobody commits
+        vm.assertEq(_number(), 3);
+        _round(4);
+        _advance();
+        _assertPhase(Phase.Training);
+        vm.assertEq(_number(), 4);
+    }
+
     function test_AModelBetweenTwoMissedOnesStartsTheCountAgain() public {
         _withAggregator();
         _round(4);
@@ -440,7 +452,7 @@ contract PhasesTest is TaskFixture {
         _started(_config(), 4);
         bytes memory wrong = abi.encodeWithSelector(ITrainingTask.WrongPhase.selector, Phase.Training);
         vm.expectRevert(wrong);
-        task.reveal(0, "");
+        task.reveal(_number(), 0, "");
         vm.expectRevert(wrong);
         task.submitModel(1, bytes32(0), 0);
         vm.expectRevert(wrong);
@@ -448,7 +460,7 @@ contract PhasesTest is TaskFixture {
         _commitAndOpen(4);
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.WrongPhase.selector, Phase.Evaluation));
         vm.prank(_account(0));
-        task.commit(0, bytes32(0));
+        task.commit(_number(), 0, bytes32(0));
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.WrongRound.selector, 1));
         task.submitEvaluation(2, "", _modelOf(1), _modelOf(1), _noSanctions(), new uint256[](0));
     }
@@ -460,7 +472,7 @@ contract PhasesTest is TaskFixture {
         vm.warp(deadline);
         vm.expectRevert(passed);
         vm.prank(_account(0));
-        task.commit(0, bytes32(uint256(1)));
+        task.commit(_number(), 0, bytes32(uint256(1)));
         vm.warp(deadline - 1);
         _commit(0);
     }

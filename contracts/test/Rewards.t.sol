@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {CrowdsourcingTask} from "../src/CrowdsourcingTask.sol";
 import {ICrowdsourcingTask} from "../src/interfaces/ICrowdsourcingTask.sol";
 import {ITrainingTask} from "../src/interfaces/ITrainingTask.sol";
-import {Phase, Sanction, TaskConfig} from "../src/interfaces/TaskTypes.sol";
+import {Content, Phase, Sanction, TaskConfig} from "../src/interfaces/TaskTypes.sol";
 import {TaskFixture} from "./TaskFixture.sol";
 
 /// @title Scores, rewards, vesting, withdrawals, bonds and what returns to the publisher
@@ -255,6 +255,93 @@ contract RewardsTest is TaskFixture {
             _withdraw(i);
         }
         vm.assertEq(token.balanceOf(address(task)) / 1e9, BOND, "the bond waits for the validation set");
+    }
+
+    /// @dev Else a publisher and an evaluator who scores nobody could share what others lost.
+    function test_WhatWasSlashedAndCameToNoBudgetIsNobodys() public {
+        _started(_config(), 4);
+        for (uint32 i; i < 4; ++i) {
+            _commit(i);
+        }
+        for (uint32 i; i < 3; ++i) {
+            _open(i, i);
+        }
+        _advance();
+        vm.assertEq(uint256(task.population().bonus), STAKE);
+        vm.prank(publisher);
+        task.cancel();
+        _evaluate(new int64[](3));
+        _assertPhase(Phase.Cancelled);
+        task.refund();
+        task.refund();
+        vm.assertEq(_balance(publisher), BUDGET);
+        vm.assertEq(uint256(task.ledger().escrow), STAKE);
+    }
+
+    // ---------------------------------------------------------------- credits, some at a time
+
+    /// @dev 1,800 members are 450 slots, and a call writes 376 of them.
+    function test_CreditsThatDoNotFitAreWrittenByWhoeverGoesOn() public {
+        TaskConfig memory c = _config();
+        (c.capacity, c.stake, c.uniqueDigests) = (1_800, 0, false);
+        c.commitReveal = false;
+        _create(c);
+        _bond(0);
+        for (uint32 i; i < 1_800; ++i) {
+            vm.prank(_account(i));
+            task.join(_account(i), _noPermit(), "");
+        }
+        for (uint32 i; i < 1_800; ++i) {
+            vm.prank(_account(i));
+            task.submit(1, i, _digest(1, i), SIZE);
+        }
+        int64[] memory scores = new int64[](1_800);
+        uint256 sum;
+        for (uint256 i; i < 1_800; ++i) {
+            scores[i] = i % 7 == 3 ? -int64(1) : int64(uint64(1e6 + i * i));
+            if (scores[i] > 0) sum += uint64(scores[i]);
+        }
+        vm.expectEmit(address(task));
+        emit ICrowdsourcingTask.CreditsWritten(1, 376);
+        _evaluate(scores);
+        vm.assertEq(_number(), 2, "the next round has begun");
+        vm.assertEq(uint256(task.ledger().credits), 250 * ONE, "all of it has left the escrow");
+        vm.assertEq(_vested(1_799), 0);
+        vm.assertGe(_vested(0), 1);
+        _withdraw(0);
+
+        vm.expectRevert(ICrowdsourcingTask.NothingToCredit.selector);
+        task.credit("");
+        scores[0] += 1;
+        bytes memory wrong = _pack(scores);
+        vm.expectRevert(ICrowdsourcingTask.NothingToCredit.selector);
+        task.credit(wrong);
+        scores[0] -= 1;
+        for (uint32 i; i < 1_800; ++i) {
+            vm.prank(_account(i));
+            task.submit(2, i, _digest(2, i), SIZE);
+        }
+        address active = evaluator;
+        bytes memory packed = _pack(scores);
+        vm.expectRevert(abi.encodeWithSelector(ICrowdsourcingTask.CreditsPending.selector, 1));
+        vm.prank(active);
+        task.submitEvaluation(2, packed, _modelOf(2), Content("r", 1), new Sanction[](0), new uint256[](0));
+
+        vm.expectEmit(address(task));
+        emit ICrowdsourcingTask.CreditsWritten(1, 0);
+        vm.prank(stranger);
+        task.credit(packed);
+        vm.expectRevert(ICrowdsourcingTask.NothingToCredit.selector);
+        task.credit(packed);
+        uint256 total = _balance(_account(0));
+        for (uint32 i = 1; i < 1_800; ++i) {
+            uint256 part = scores[i] > 0 ? uint256(250 * ONE) * uint64(scores[i]) / sum : 0;
+            if (i != 1_799) vm.assertEq(_vested(i), part, vm.toString(i));
+            total += _vested(i);
+        }
+        vm.assertEq(total, 250 * ONE, "the remainder is the highest's");
+        vm.prank(active);
+        task.submitEvaluation(2, packed, _modelOf(2), Content("r", 1), new Sanction[](0), new uint256[](0));
     }
 
     // ---------------------------------------------------------------- bonds

@@ -16,6 +16,7 @@ abstract contract TaskFixture is Cheats {
     uint64 internal constant STAKE = 10 * ONE;
     uint64 internal constant BOND = 250 * ONE;
     uint32 internal constant SIZE = 1_000;
+    uint32 internal constant LEAST = 10; // seconds that a phase of this factory lasts at least
 
     bytes16 internal constant SALT = bytes16(keccak256("salt"));
     bytes16 internal constant VALIDATION_SALT = bytes16(keccak256("validation salt"));
@@ -38,7 +39,8 @@ abstract contract TaskFixture is Cheats {
         vm.warp(_now);
         // By artifact: `new` would make the compiler optimise the contracts once more for every test contract.
         implementation = CrowdsourcingTask(vm.deployCode("CrowdsourcingTask.sol:CrowdsourcingTask"));
-        factory = TaskFactory(vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(implementation, address(0))));
+        factory =
+            TaskFactory(vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(implementation, address(0), LEAST)));
         token = RewardToken(
             vm.deployCode("RewardToken.sol:RewardToken", abi.encode("Reward", "RWD", 1e9 ether, address(this)))
         );
@@ -136,7 +138,7 @@ abstract contract TaskFixture is Cheats {
 
     function _leave(uint32 index) internal {
         vm.prank(_account(index));
-        task.leave(index, "");
+        task.leave(_number(), index, "");
     }
 
     // ---------------------------------------------------------------- a round
@@ -152,7 +154,7 @@ abstract contract TaskFixture is Cheats {
     function _commitTo(uint32 index, bytes32 digest) internal {
         bytes32 commitment = _commitment(index, digest, SIZE);
         vm.prank(_account(index));
-        task.commit(index, commitment);
+        task.commit(_number(), index, commitment);
     }
 
     function _commit(uint32 index) internal {
@@ -161,7 +163,7 @@ abstract contract TaskFixture is Cheats {
 
     /// @dev Open the direct commitment that took batch `batch`.
     function _openAs(uint256 batch, uint32 index, bytes32 digest) internal {
-        task.reveal(batch, _opening(index, digest, SIZE));
+        task.reveal(_number(), batch, _opening(index, digest, SIZE));
     }
 
     function _open(uint256 batch, uint32 index) internal {
@@ -287,8 +289,15 @@ abstract contract TaskFixture is Cheats {
         task.advance();
     }
 
+    /// @dev The round, from its slot: a call would use up a `prank` or an `expectRevert` that is meant for the next one.
     function _number() internal view returns (uint32) {
-        return task.round().number;
+        return uint32(uint256(vm.load(address(task), bytes32(uint256(13)))) >> 40);
+    }
+
+    /// @dev The round whose evaluation can be objected to now.
+    function _objectable() internal view returns (uint32) {
+        uint256 slot = uint256(vm.load(address(task), bytes32(uint256(13))));
+        return uint8(slot) == uint8(Phase.Closing) || _number() == 0 ? _number() : _number() - 1;
     }
 
     function _phase() internal view returns (Phase) {

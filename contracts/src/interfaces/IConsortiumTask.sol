@@ -41,12 +41,12 @@ interface IConsortiumTask {
 
     /// @notice Commit to the scores of this round's targets, as an active member of its cohort: keccak256(abi.encode(
     /// chainId, task, round, index, probeDigest, keccak256(scores), salt)) with 16 bytes of salt.
-    function commitScores(uint32 index, bytes32 commitment) external;
+    function commitScores(uint32 round, uint32 index, bytes32 commitment) external;
 
     /// @notice Open a committed vector; anyone may, the opening authenticates itself.
     /// @param probeDigest digest of what the targets' models answer on the round's probe
     /// @param scores int64 in 10⁻⁹, 8 bytes for each target but the judge itself, in index order
-    function revealScores(uint32 index, bytes32 probeDigest, bytes calldata scores, bytes16 salt) external;
+    function revealScores(uint32 round, uint32 index, bytes32 probeDigest, bytes calldata scores, bytes16 salt) external;
 
     /// @notice Propose, as an active member once the rounds have begun, to put an account on the list of those who may
     /// join, or to take it off and out. It counts as the proposer's vote.

@@ -21,6 +21,12 @@ interface ICrowdsourcingTask {
     error NotRevealed(uint32 index);
     /// @notice The member has objected to this evaluation already.
     error AlreadyObjected(uint32 index);
+    /// @notice Nothing but an evaluator accused before the active one can be cleared.
+    error NotAccused(uint256 evaluator);
+    /// @notice Credits of an earlier round are not all booked: call `credit` first.
+    error CreditsPending(uint32 round);
+    /// @notice No credits are to be booked, or not by these scores.
+    error NothingToCredit();
     /// @notice The bond waits for the validation set to be opened.
     error ValidationNotOpened();
 
@@ -28,12 +34,22 @@ interface ICrowdsourcingTask {
     event EvaluatorBonded(
         uint256 indexed evaluator, address indexed account, uint64 bond, bytes32 validationCommitment
     );
-    /// @notice During Evaluation: it was silent, and `slashed` joins the next budget. During Training or Closing:
-    /// objections to `round` were upheld, `slashed` is shared equally by those who revealed in it (the remainder goes
-    /// to the lowest index), and the model is again the one that it began with.
+    /// @notice It was silent in Evaluation, and `slashed` joins the next budget.
     event EvaluatorRemoved(uint32 indexed round, uint256 indexed evaluator, uint64 slashed);
-    /// @notice `count` members have objected to the evaluation of `round` so far.
-    event Objected(uint32 indexed round, uint32 indexed index, uint256 count);
+    /// @notice Objections to the evaluation of `round` were upheld: the model is again the one that it began with.
+    /// `accused`: the evaluator is removed and its bond waits; else it stands down for `successor`. The two are the same
+    /// where there is no other.
+    event EvaluationReverted(uint32 indexed round, uint256 indexed evaluator, uint256 successor, bool accused);
+    /// @notice The successor of an accused evaluator found that it did what it should: its bond is its own again.
+    event EvaluatorCleared(uint256 indexed evaluator);
+    /// @notice After the task's end `amount` of an accused evaluator's bond was shared equally by those who revealed in
+    /// `round`; the remainder goes to the lowest index.
+    event BondForfeited(uint32 indexed round, uint256 indexed evaluator, uint64 amount);
+    /// @notice `blames`: the evaluator is at fault; else the model is bad, whoever made it so.
+    event Objected(uint32 indexed round, uint32 indexed index, bool blames);
+    /// @notice Of the slots that the round's credits (or a bond's shares) are to be written to, the first `written` are, and
+    /// there are more: `credit` goes on. Zero: all are.
+    event CreditsWritten(uint32 indexed round, uint256 written);
     /// @notice `scores`: int64 in 10⁻⁹, 8 bytes for each revealed member in index order.
     event EvaluationSubmitted(
         uint32 indexed round,
@@ -60,14 +76,24 @@ interface ICrowdsourcingTask {
         uint256[] calldata ranking
     ) external;
 
-    /// @notice Object to the evaluation of the round before (in Closing: of the last one), as a member who revealed in
-    /// it. Someone else may bring the account's signature over `Object(round,index)`. More than two thirds of those
-    /// members remove the evaluator, share its bond and undo its model; credits and sanctions stand.
-    function object(uint32 index, bytes calldata signature) external;
+    /// @notice Object to the evaluation of `round`, the one before (in Closing: the last one), as a member who revealed in
+    /// it. Someone else may bring the account's signature over `Object(round,index,blames)`. More than two thirds of those
+    /// members undo its model; credits and sanctions stand. Where more than two thirds blame the evaluator, it is removed
+    /// and its bond waits; else it stands down for the next one, where there is one.
+    function object(uint32 round, uint32 index, bool blames, bytes calldata signature) external;
+
+    /// @notice As the active evaluator, say that an accused one did what it should: its model repeats from what members
+    /// handed in. Its bond is its own again, its place is not.
+    function clear(uint256 evaluator) external;
+
+    /// @notice Go on with the credits that did not fit the transaction which they come from; anyone may.
+    /// @param scores those of the evaluation; empty for an equal split or a bond
+    function credit(bytes calldata scores) external;
 
     /// @notice Open the validation set's digest after the task has ended.
     function openValidation(uint256 evaluator, bytes32 digest, bytes16 salt) external;
 
-    /// @notice Return an evaluator's bond after the task has ended; anyone may.
+    /// @notice Return an evaluator's bond after the task has ended; anyone may. An accused one's is shared by those who
+    /// revealed in the objected round: all of it, or half where nobody succeeded it.
     function withdrawBond(uint256 evaluator) external;
 }

@@ -27,7 +27,7 @@ interface ITrainingTask {
     error AlreadyMember(address account);
     /// @notice As many members as the task takes.
     error TaskFull();
-    /// @notice The member has committed in this round; leave after it.
+    /// @notice The member has committed in this round; leave once it is over and judged.
     error CommittedThisRound(uint32 index);
     /// @notice The member has committed already.
     error AlreadyCommitted(uint32 index);
@@ -67,12 +67,14 @@ interface ITrainingTask {
 
     /// @notice `index` is the member's for ever; it is eligible from the next round.
     event TrainerJoined(uint32 indexed index, address indexed account, uint64 stake);
-    event TrainerLeft(uint32 indexed index);
+    /// @notice `forfeited` is what had not vested. An index that was never in a cohort may be given out again.
+    event TrainerLeft(uint32 indexed index, uint64 forfeited);
     /// @notice Out of the cohort until `untilRound` starts.
     event TrainerSuspended(
         uint32 indexed round, uint32 indexed index, uint32 untilRound, uint8 reason, bytes32 evidence
     );
-    event TrainerReinstated(uint32 indexed round, uint32 indexed index);
+    /// @notice `members` is a bitmap of the 256 indices from 256 · `word` on.
+    event TrainersReinstated(uint32 indexed round, uint256 word, uint256 members);
     /// @notice `forfeited` is what had not vested.
     event TrainerEjected(uint32 indexed round, uint32 indexed index, uint8 reason, bytes32 evidence, uint64 forfeited);
     /// @notice Committed and not opened.
@@ -83,6 +85,7 @@ interface ITrainingTask {
 
     /// @notice `cohort` is a bitmap of member indices, 256 a word, lowest word first.
     event RoundStarted(uint32 indexed round, bytes32 modelDigest, uint32 modelSize, uint40 deadline, uint256[] cohort);
+    /// @notice Of Training: everybody has committed, and the deadline is now that of the objections.
     event PhaseStarted(uint32 indexed round, Phase indexed phase, uint40 deadline);
     /// @notice `entries`: index (4 bytes) ‖ commitment (32), in order of position from `firstPosition`.
     event UpdatesCommitted(uint32 indexed round, uint32 indexed batch, uint32 firstPosition, bytes entries);
@@ -107,29 +110,31 @@ interface ITrainingTask {
     /// @notice Become a member. Someone else may bring the account's signature over `Join(account)`.
     function join(address account, Permit calldata permit, bytes calldata signature) external;
 
-    /// @notice Stop being one; the stake comes back. The signed form is `Leave(index)`.
-    function leave(uint32 index, bytes calldata signature) external;
+    /// @notice Stop being one; the stake comes back, what has not vested is forfeited. Not while a round in which the
+    /// member has committed is under way. The signed form is `Leave(round,index)`.
+    function leave(uint32 round, uint32 index, bytes calldata signature) external;
 
-    /// @notice Commit to this round's update.
-    function commit(uint32 index, bytes32 commitment) external;
+    /// @notice Commit to the round's update. Every act of a member names its round and reverts in another.
+    function commit(uint32 round, uint32 index, bytes32 commitment) external;
 
     /// @notice Relay signed commitments: index (4) ‖ commitment (32) ‖ r (32) ‖ s (32) ‖ v (1) each, 256 at most.
-    /// Bad, late and doubled entries are skipped.
-    function commitBatch(bytes calldata entries) external;
+    /// Bad and doubled entries are skipped.
+    function commitBatch(uint32 round, bytes calldata entries) external;
 
     /// @notice Open commitments of one batch; anyone may. `entries` are all of its `UpdatesCommitted`, in their
     /// order, each opened: 0x01 ‖ index (4) ‖ digest (32) ‖ size (4) ‖ salt (16), or left closed:
     /// 0x00 ‖ index (4) ‖ commitment (32). Those open already and those too large are skipped. A wrong opening
     /// reverts the call and is nobody's fault: check an opening before bringing it with others.
-    function reveal(uint256 batch, bytes calldata entries) external;
+    function reveal(uint32 round, uint256 batch, bytes calldata entries) external;
 
     /// @notice Submit in the open, where the task does without commit and reveal.
-    function submit(uint32 index, bytes32 digest, uint32 size) external;
+    function submit(uint32 round, uint32 index, bytes32 digest, uint32 size) external;
 
     /// @notice The named aggregator's next model; in a consortium a member's vote for one.
     function submitModel(uint32 round, bytes32 digest, uint32 size) external;
 
-    /// @notice Move on when the deadline has passed; anyone may.
+    /// @notice Move on when the deadline has passed; anyone may. After a Reveal in which many commitments were not
+    /// opened, a call punishes some of them and another goes on.
     function advance() external;
 
     /// @notice The publisher's wish to stop, honoured at the next round boundary.
@@ -138,6 +143,7 @@ interface ITrainingTask {
     /// @notice Pay members what they have earned, and their stakes once the task has ended; anyone may.
     function withdraw(uint32[] calldata indices) external;
 
-    /// @notice Once the task has ended, return to the publisher what nobody earned; anyone may.
+    /// @notice Once the task has ended, return to the publisher what nobody earned, less what was slashed or
+    /// forfeited and came to no budget: that is nobody's. Anyone may.
     function refund() external;
 }

@@ -62,6 +62,7 @@ struct TaskConfig {
     uint32 evaluationDuration;
     uint32 aggregationDuration;
     uint32 closingDuration;
+    uint8 decimals; // of the token; the factory's, so that a token cannot change it later
 }
 
 /// @notice A content in the store: sha2-256 of its UnixFS root block, and its size in bytes.

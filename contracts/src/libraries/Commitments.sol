@@ -13,8 +13,8 @@ library Commitments {
 
     bytes32 private constant COMMIT_TYPEHASH = keccak256("Commit(uint32 round,uint32 index,bytes32 commitment)");
     bytes32 internal constant JOIN_TYPEHASH = keccak256("Join(address account)");
-    bytes32 internal constant LEAVE_TYPEHASH = keccak256("Leave(uint32 index)");
-    bytes32 internal constant OBJECT_TYPEHASH = keccak256("Object(uint32 round,uint32 index)");
+    bytes32 internal constant LEAVE_TYPEHASH = keccak256("Leave(uint32 round,uint32 index)");
+    bytes32 internal constant OBJECT_TYPEHASH = keccak256("Object(uint32 round,uint32 index,bool blames)");
 
     /// @dev The EIP-712 domain of this clone; computed, as a constructor's caching would not reach clones.
     function domainSeparator() internal view returns (bytes32) {
