@@ -2,10 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-FORGE := cd contracts && node_modules/.bin/forge
+FORGE := $(BIN)/python contracts/toolchain.py forge
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage artifacts experiments robustness bench figures clean
+.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage gate nightly artifacts experiments robustness bench figures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -44,14 +44,20 @@ artifacts: setup ## recompile contracts/artifacts
 	$(BIN)/python contracts/compile.py
 
 test: setup contracts-test ## every test
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 contracts-test: setup
-	$(FORGE) test --offline --use ./solc-offline
+	$(FORGE) test --offline --use ./solc-offline $(FORGE_TEST_ARGS)
 	git diff --exit-code -- contracts/gas || (echo 'contracts/gas: commit the new gas snapshot if it is meant.'; exit 1)
 
 contracts-coverage: setup ## line and branch coverage of the contracts, at least 95 %
 	$(BIN)/python contracts/coverage.py
+
+gate: setup ## plant one fault after another in a copy: each target that .ci/run runs must fail
+	$(BIN)/python .ci/selftest.py
+
+nightly: export FOUNDRY_PROFILE := nightly
+nightly: contracts-test ## the contracts' tests with many more fuzz and invariant runs
 
 experiments: setup ## the published settings over five seeds, and the consortium's (about an hour)
 	$(BIN)/python -m benchmarks.experiments

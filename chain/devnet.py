@@ -8,7 +8,6 @@ when it mines at each one under a burst. Blocks take transactions first come, fi
 from __future__ import annotations
 
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -23,11 +22,12 @@ import anyio
 import anyio.abc
 import structlog
 
-import bcfl.contracts
 from bcfl.chain.errors import AnvilNotFound, DevnetDied
 from bcfl.chain.node import Node
 from bcfl.chain.transport import connect
+from bcfl.contracts import toolchain
 from bcfl.contracts.delivery import BlockRef
+from bcfl.contracts.errors import ProgramMissing
 from bcfl.contracts.ids import Address
 
 __all__ = ("Devnet", "Exited", "find_anvil", "mine", "pending_count", "set_balance")
@@ -230,9 +230,7 @@ class Devnet:
 
 
 def find_anvil(environment: Mapping[str, str] | None = None) -> Path:
-    """The anvil binary: ``BCFL_ANVIL``, then the one ``npm ci`` put under ``contracts/``, then ``PATH``.
-
-    The platform's own binary is taken, not npm's JavaScript wrapper, so that signals reach anvil itself.
+    """The anvil binary: ``BCFL_ANVIL``, then the one that npm put under ``contracts/``, then ``PATH``.
 
     Raises:
         AnvilNotFound: none of them is there.
@@ -243,22 +241,10 @@ def find_anvil(environment: Mapping[str, str] | None = None) -> Path:
         if not os.access(named, os.X_OK) or Path(named).is_dir():
             raise AnvilNotFound(f"BCFL_ANVIL names {named}, which is no program; set it to an anvil binary.")
         return Path(named)
-    system = {"linux": "linux", "darwin": "darwin", "win32": "win32"}.get(sys.platform, sys.platform)
-    machine = platform.machine().lower()
-    architecture = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(
-        machine, machine
-    )
-    binary = "anvil.exe" if sys.platform == "win32" else "anvil"
-    installed = (
-        Path(bcfl.contracts.__file__).resolve().parent
-        / "node_modules/@foundry-rs"
-        / f"anvil-{system}-{architecture}"
-        / "bin"
-        / binary
-    )
-    if installed.is_file():
-        return installed
-    on_path = shutil.which(binary, path=environment.get("PATH"))
+    try:
+        return toolchain.program("anvil")
+    except ProgramMissing:
+        on_path = shutil.which("anvil", path=environment.get("PATH"))
     if on_path is None:
         raise AnvilNotFound
     return Path(on_path)

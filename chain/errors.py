@@ -135,7 +135,7 @@ class PumpStopped(ChainError):
 
 
 class AnvilNotFound(ChainError):
-    """anvil was not found: run `npm ci` in contracts/, put anvil on PATH, or set BCFL_ANVIL to the binary."""
+    """anvil was not found: run `npm install` in contracts/, put anvil on PATH, or set BCFL_ANVIL to the binary."""
 
 
 class DevnetDied(ChainError):

@@ -12,10 +12,12 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent
+from bcfl.contracts.errors import ProgramMissing
+from bcfl.contracts.toolchain import ROOT, program
+
 LEAST = 95.0
-COMMAND = (
-    "node_modules/.bin/forge", "coverage", "--offline", "--use", "./solc-offline", "--ir-minimum",
+ARGUMENTS = (
+    "coverage", "--offline", "--use", "./solc-offline", "--ir-minimum",
     "--no-match-contract", "Gas|Scale", "--report", "lcov", "--report-file",
 )  # fmt: skip
 
@@ -55,9 +57,16 @@ def assembly_lines(source: str) -> set[int]:
 
 def main() -> int:
     """Measure, print and judge."""
+    try:
+        forge = program("forge")
+    except ProgramMissing as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "lcov.info")
-        done = subprocess.run([*COMMAND, str(report)], cwd=ROOT, check=False, capture_output=True, text=True)  # noqa: S603
+        done = subprocess.run(  # noqa: S603 - our own compiler on our own sources
+            [str(forge), *ARGUMENTS, str(report)], cwd=ROOT, check=False, capture_output=True, text=True
+        )
         if done.returncode or not report.exists():  # a build that fails is no failure to forge
             sys.stderr.write(done.stdout[-3000:] + done.stderr[-3000:])
             return 1

@@ -5,6 +5,7 @@
 
     ContractError
     ├── ArtifactMissing         a compiled contract is not in the package
+    ├── ProgramMissing          a program of the contracts' toolchain is not installed
     ├── MalformedLog            a log of ours does not decode
     ├── ForeignTask             events of a task reach a state of another
     ├── MalformedSpecification  a specification in the store cannot be read
@@ -15,11 +16,22 @@ from __future__ import annotations
 
 from bcfl.errors import ContractError
 
-__all__ = ("ArtifactMissing", "ForeignTask", "MalformedLog", "MalformedReport", "MalformedSpecification")
+__all__ = (
+    "ArtifactMissing",
+    "ForeignTask",
+    "MalformedLog",
+    "MalformedReport",
+    "MalformedSpecification",
+    "ProgramMissing",
+)
 
 
 class ArtifactMissing(ContractError):
     """A compiled contract is missing from the package; run 'make artifacts'."""
+
+
+class ProgramMissing(ContractError):
+    """A program of the contracts' toolchain is not installed; run 'npm install' in contracts/."""
 
 
 class MalformedLog(ContractError):

@@ -17,6 +17,7 @@ import pytest
 from bcfl.chain.devnet import Devnet, find_anvil, mine, pending_count, set_balance
 from bcfl.chain.errors import AnvilNotFound, ConnectionLost, DevnetDied, RpcError
 from bcfl.chain.node import open_node
+from bcfl.contracts import toolchain
 from bcfl.contracts.ids import Address
 
 pytestmark = pytest.mark.anvil
@@ -266,10 +267,11 @@ def test_anvil_is_looked_for_in_order(tmp_path, monkeypatch):
     assert find_anvil({"BCFL_ANVIL": str(named)}) == named
     with pytest.raises(AnvilNotFound, match="BCFL_ANVIL names"):
         find_anvil({"BCFL_ANVIL": str(tmp_path / "absent")})
-    monkeypatch.setattr("bcfl.contracts.__file__", str(tmp_path / "contracts" / "__init__.py"))
+    assert find_anvil({"PATH": ""}) == toolchain.program("anvil")
+    monkeypatch.setattr(toolchain, "ROOT", tmp_path / "contracts")
     on_path = program(tmp_path / "anvil", "exit 0")
     assert find_anvil({"PATH": str(tmp_path)}) == on_path
-    with pytest.raises(AnvilNotFound, match="npm ci"):
+    with pytest.raises(AnvilNotFound, match="npm install"):
         find_anvil({"PATH": str(tmp_path / "empty")})
 
 
