@@ -32,6 +32,7 @@ __all__ = (
     "INVALID_WORDS",
     "NOT_OWNED",
     "UNAVAILABLE",
+    "UNPROVEN",
     "Fetched",
     "Gathered",
     "claimed_samples",
@@ -54,6 +55,8 @@ INVALID_WORDS = frozenset(
     }
 )
 """Why an update was rejected that is no update."""
+UNPROVEN = UNAVAILABLE | {ContentTruncated.reason, ContentOverlong.reason, WrongDigest.reason}
+"""Why an update was rejected that may be sound: a store can have been slow, or have answered with other bytes."""
 _FETCHES = 16
 
 Fetched = tuple[Weights, Mapping[str, str]] | FetchError | MalformedUpdate
