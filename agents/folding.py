@@ -2,7 +2,8 @@
 """From a round's updates and posted scores to its model: one function for whoever makes it and whoever repeats it.
 
 A rule that asks for what only the evaluator has, its validation loss or a model trained on its samples, cannot be
-repeated by others; ``outcomes`` says what it could have come to all the same, where that is little enough to be tried.
+repeated by others. ``outcomes`` are all that it can have come to, where these are few, and ``possible`` says of one
+outcome whether it is among them, where the rule can tell.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ __all__ = (
     "aggregator_of",
     "follows_scores",
     "outcomes",
+    "possible",
 )
 
 
@@ -68,17 +70,7 @@ async def aggregated(specification: Specification, counted: Counted, private: Pr
         ModelError: it cannot work with these updates.
         Unrepeatable: it asks for what ``private`` refuses.
     """
-    members = sorted(counted.models)
-    return await aggregator_of(specification).aggregate(
-        AggregationRound(
-            start=counted.start,
-            updates=tuple(counted.models[index] for index in members),
-            samples=tuple(counted.samples[index] for index in members),
-            scores=tuple(counted.scores[index] / SCORE_UNIT for index in members),
-            loss=private.loss,
-            root=private.root,
-        )
-    )
+    return await aggregator_of(specification).aggregate(_made(counted, private))
 
 
 async def outcomes(specification: Specification, counted: Counted) -> tuple[Aggregate, ...]:
@@ -97,6 +89,16 @@ async def outcomes(specification: Specification, counted: Counted) -> tuple[Aggr
         return ()
 
 
+def possible(specification: Specification, counted: Counted, aggregate: Aggregate) -> bool:
+    """Whether a rule that cannot be repeated can have come to this; of one that does not say, yes.
+
+    Raises:
+        RegistryError: the specification's aggregator is not known.
+    """
+    check = getattr(aggregator_of(specification), "possible", None)
+    return check is None or bool(check(aggregate, _made(counted, NOBODYS)))
+
+
 def aggregator_of(specification: Specification) -> Aggregator:
     """The task's aggregator.
 
@@ -111,6 +113,18 @@ def aggregator_of(specification: Specification) -> Aggregator:
 def follows_scores(aggregator: Aggregator) -> bool:
     """Whether the weights depend on the evaluator's scores; one that does not say is taken to."""
     return bool(getattr(aggregator, "follows_scores", True))
+
+
+def _made(counted: Counted, private: Private) -> AggregationRound:
+    members = sorted(counted.models)
+    return AggregationRound(
+        start=counted.start,
+        updates=tuple(counted.models[index] for index in members),
+        samples=tuple(counted.samples[index] for index in members),
+        scores=tuple(counted.scores[index] / SCORE_UNIT for index in members),
+        loss=private.loss,
+        root=private.root,
+    )
 
 
 def _answering(losses: Sequence[float]) -> Private:

@@ -271,7 +271,9 @@ class Vetting:
             if malformed:
                 return _blaming("model_malformed", usable=False)
             return _Examined(model=model, measured=not named, many=report)
-        found = await self._repetition.whole(specification, record, report, max_bytes=limit, named=named)
+        found = await self._repetition.whole(
+            specification, record, report, model=model, max_bytes=limit, named=named
+        )
         if malformed and not found.same:
             return _blaming("model_malformed", usable=False)
         if found.reason is not None:

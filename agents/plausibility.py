@@ -17,6 +17,7 @@ from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ZERO_ADDRESS, TrainerIndex
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import RoundRecord, TaskState
+from bcfl.models.aggregation.fold import INTEGER_LIMIT
 from bcfl.models.defences.bounds import Bounded, Track
 from bcfl.models.defences.defence import Defence, Fault
 
@@ -76,6 +77,7 @@ def _everybody_once(report: EvaluationReport, record: RoundRecord) -> bool:
     return (
         weighed | rejected == record.updates.keys()
         and not weighed & rejected
+        and all(0 <= integer < INTEGER_LIMIT for integer in report.weights.values())
         and all(record.updates[index].owned for index in weighed)
         and all(record.scores.get(index) == 0 for index in rejected)
     )

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from bcfl.agents.evaluation import encode_model
-from bcfl.agents.folding import Counted, aggregator_of, follows_scores, outcomes
+from bcfl.agents.folding import Counted, aggregator_of, follows_scores, outcomes, possible
 from bcfl.agents.gathering import (
     INVALID_SAMPLES,
     INVALID_WORDS,
@@ -29,6 +29,7 @@ from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import RoundRecord
 from bcfl.errors import ModelError
+from bcfl.models.aggregation.aggregator import Aggregate
 from bcfl.models.aggregation.fedavg import FedAvg
 from bcfl.models.aggregation.fold import INTEGER_LIMIT
 from bcfl.models.defences.bounds import Bounded
@@ -93,6 +94,7 @@ class Repetition:
         record: RoundRecord,
         report: EvaluationReport,
         *,
+        model: Weights | None,
         max_bytes: int,
         named: bool,
     ) -> Repeated:
@@ -102,6 +104,7 @@ class Repetition:
             specification: of the task.
             record: the round.
             report: on it, without contradictions.
+            model: the round's, None if it is not finite or the aggregator's to name.
             max_bytes: of an update or a model.
             named: the publisher names an aggregator, so that the model is not the evaluator's.
 
@@ -120,13 +123,17 @@ class Repetition:
             return Repeated(chosen=False)
         models = {i: one[0] for i, one in found.items() if isinstance(one, tuple) and facts[i].samples}
         counted = _counted(specification, record, report, start, models, facts)
-        tried = () if counted is None else await outcomes(specification, counted)
-        if not tried:
+        if counted is None:
             return Repeated()
+        integers = tuple(report.weights[index] for index in sorted(report.weights))
+        tried = await outcomes(specification, counted)
+        if not tried:
+            claimed = None if model is None else Aggregate(model=model, integers=integers)
+            known = claimed is None or possible(specification, counted, claimed)
+            return Repeated(reason=None if known else MODEL)
         for aggregate in tried:
-            weights = dict(zip(sorted(report.weights), aggregate.integers, strict=True))
-            same = content_id(encode_model(aggregate.model, record.number)) == record.model
-            if same and weights == dict(report.weights):
+            named_so = content_id(encode_model(aggregate.model, record.number)) == record.model
+            if named_so and aggregate.integers == integers:
                 return Repeated(same=True, chosen=_chosen(specification, record, report, len(tried)))
         return Repeated(reason=MODEL)
 
