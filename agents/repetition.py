@@ -8,7 +8,7 @@ evaluator's choice, and so is a weight that follows its scores: ``chosen`` says 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bcfl.agents.evaluation import encode_model
@@ -134,7 +134,7 @@ class Repetition:
         for aggregate in tried:
             named_so = content_id(encode_model(aggregate.model, record.number)) == record.model
             if named_so and aggregate.integers == integers:
-                return Repeated(same=True, chosen=_chosen(specification, record, report, len(tried)))
+                return Repeated(same=True, chosen=_chosen(specification, record, report, tried))
         return Repeated(reason=MODEL)
 
     async def sampled(
@@ -234,11 +234,14 @@ def _counted(
 
 
 def _chosen(
-    specification: Specification, record: RoundRecord, report: EvaluationReport, possible: int
+    specification: Specification,
+    record: RoundRecord,
+    report: EvaluationReport,
+    tried: Sequence[Aggregate],
 ) -> bool:
     """Whether the evaluator's own samples, or its word, decided what is in a model that repeats."""
     return (
-        possible > 1
+        len({aggregate.model.digest() for aggregate in tried}) > 1
         or follows_scores(aggregator_of(specification))
         or any(not report.weights.get(index) for index in record.targets)
     )
