@@ -13,18 +13,19 @@ from typing import Any
 import anyio
 
 from bcfl import registry
+from bcfl.agents.folding import Counted, Private, aggregated, aggregator_of
 from bcfl.agents.gathering import UNAVAILABLE, gather
 from bcfl.agents.ports import LearningEngine
 from bcfl.agents.retrieval import Retrieval, schema_of
 from bcfl.agents.round_history import RoundHistory
+from bcfl.agents.sanctions import REASONS
 from bcfl.contracts.errors import MalformedReport
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ContentId, TrainerIndex
 from bcfl.contracts.phases import Reason
-from bcfl.contracts.scores import SCORE_UNIT, quantise
+from bcfl.contracts.scores import quantise
 from bcfl.contracts.specification import EntryReference, Specification
 from bcfl.contracts.state import RoundRecord
-from bcfl.models.aggregation.aggregator import AggregationRound, Aggregator
 from bcfl.models.aggregation.weights import proportions
 from bcfl.models.defences.defence import Defence, DefenceRound, Fault, Member, Memory, Verdict
 from bcfl.models.evaluation import Evaluation
@@ -41,15 +42,6 @@ __all__ = ("REPORT_BYTES", "RoundEvaluation", "RoundEvaluator", "encode_model")
 REPORT_BYTES = 1 << 26
 _FORGETFUL = "none"
 """The defence that remembers nothing, so that no round need be judged anew for it."""
-
-_REASONS = {
-    Fault.INVALID: Reason.INVALID_UPDATE,
-    Fault.UNAVAILABLE: Reason.UNAVAILABLE,
-    Fault.NO_NEW_WORK: Reason.NO_NEW_WORK,
-    Fault.COPIED: Reason.COPIED,
-    Fault.HARMFUL: Reason.HARMFUL,
-    Fault.ABSENT: Reason.NOT_REVEALED,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,9 +190,7 @@ class RoundEvaluator:
         updates = record.updates
         network, begin, models, verdict = judged.network, judged.begin, judged.models, judged.verdict
         members = [index for index in sorted(models) if index in verdict.models]
-        chosen = [verdict.models[index] for index in members]
         counts = [judged.samples[index] for index in members]
-        aggregator: Aggregator = _entry("aggregator", specification.aggregator)
         posted = dict.fromkeys(sorted(updates), 0)
         if members:
             score: Score = _entry("score", specification.score)
@@ -208,8 +198,8 @@ class RoundEvaluator:
                 ScoringRound(
                     network=network,
                     start=begin,
-                    updates=tuple(chosen),
-                    weights=proportions(aggregator.game_weights(counts)),
+                    updates=tuple(verdict.models[index] for index in members),
+                    weights=proportions(aggregator_of(specification).game_weights(counts)),
                     samples_key=self._samples_key,
                 ),
                 self._engine,
@@ -217,11 +207,13 @@ class RoundEvaluator:
             factors = [verdict.factors.get(index, 1.0) for index in members]
             for index, value, factor in zip(members, values, factors, strict=True):
                 posted[index] = quantise(value * factor)
-        # From the posted integers, so that an auditor gets the same weights from the chain.
-        final = [posted[index] / SCORE_UNIT for index in members]
-        aggregate = await aggregator.aggregate(
-            self._aggregation(network, specification, begin, chosen, counts, final)
+        counted = Counted(
+            start=begin,
+            models={index: verdict.models[index] for index in members},
+            samples=judged.samples,
+            scores=posted,
         )
+        aggregate = await aggregated(specification, counted, self._private(network, specification, begin))
         model = encode_model(aggregate.model, record.number)
         unmeasured = [index for index in sorted(models) if index not in verdict.losses]
         before, after, *local = await self._measure(
@@ -246,15 +238,7 @@ class RoundEvaluator:
             accuracy=after.accuracy,
         )
 
-    def _aggregation(
-        self,
-        network: Network,
-        specification: Specification,
-        start: Weights,
-        updates: Sequence[Weights],
-        samples: Sequence[int],
-        scores: Sequence[float],
-    ) -> AggregationRound:
+    def _private(self, network: Network, specification: Specification, start: Weights) -> Private:
         async def loss(weights: Weights) -> float:
             return (await self._engine.evaluate(network, weights, self._samples_key)).loss
 
@@ -269,14 +253,7 @@ class RoundEvaluator:
             )
             return (await self._engine.train(job)).weights
 
-        return AggregationRound(
-            start=start,
-            updates=tuple(updates),
-            samples=tuple(samples),
-            scores=tuple(scores),
-            loss=loss,
-            root=root,
-        )
+        return Private(loss=loss, root=root)
 
     async def _measure(
         self, network: Network, models: Mapping[ContentId, Weights], wanted: Sequence[ContentId]
@@ -296,9 +273,9 @@ class RoundEvaluator:
 
 
 def _sanctions(verdict: Verdict) -> tuple[tuple[TrainerIndex, int, Reason], ...]:
-    ejected = [(TrainerIndex(index), 0, _REASONS[fault]) for index, fault in sorted(verdict.eject.items())]
+    ejected = [(TrainerIndex(index), 0, REASONS[fault]) for index, fault in sorted(verdict.eject.items())]
     suspended = [
-        (TrainerIndex(index), rounds, _REASONS[fault])
+        (TrainerIndex(index), rounds, REASONS[fault])
         for index, (rounds, fault) in sorted(verdict.suspend.items())
     ]
     return (*ejected, *suspended)

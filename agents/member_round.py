@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from bcfl import registry
 from bcfl.agents.errors import UpdateUnavailable
 from bcfl.agents.evaluation import encode_model
+from bcfl.agents.folding import NOBODYS, Counted, aggregated, aggregator_of
 from bcfl.agents.gathering import NOT_OWNED, UNAVAILABLE, Gathered, gather
 from bcfl.agents.ports import LearningEngine
 from bcfl.agents.retrieval import Retrieval, schema_of
@@ -24,7 +25,6 @@ from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT, quantise
 from bcfl.contracts.specification import EntryReference, Specification
 from bcfl.contracts.state import RoundRecord, TaskState
-from bcfl.models.aggregation.aggregator import AggregationRound, Aggregator
 from bcfl.models.aggregation.weights import proportions
 from bcfl.models.data.dataset import Samples
 from bcfl.models.defences.novelty import copies_by_digest
@@ -118,14 +118,13 @@ class MemberRounds:
         members = sorted(found.models.keys() - copies)
         scores = dict.fromkeys(record.targets, 0)
         if members:
-            aggregator: Aggregator = _entry("aggregator", specification.aggregator)
             score: Score = _entry("score", specification.score)
             counts = [found.samples[index] for index in members]
             made = ScoringRound(
                 network=network,
                 start=begin,
                 updates=tuple(found.models[index] for index in members),
-                weights=proportions(aggregator.game_weights(counts)),
+                weights=proportions(aggregator_of(specification).game_weights(counts)),
                 samples_key=self._held_out,
             )
             values = await score.scores(made, self._engine)
@@ -156,17 +155,13 @@ class MemberRounds:
             # Most members have scored it, so they have it, and a model without it would be another one.
             raise UpdateUnavailable(f"The updates of members {missing} count in round {record.number}.")
         members = sorted(found.models)
-        aggregator: Aggregator = _entry("aggregator", specification.aggregator)
-        aggregate = await aggregator.aggregate(
-            AggregationRound(
-                start=begin,
-                updates=tuple(found.models[index] for index in members),
-                samples=tuple(found.samples[index] for index in members),
-                scores=tuple(record.scores.get(index, SCORE_UNIT) / SCORE_UNIT for index in members),
-                loss=_refuse_loss,
-                root=_refuse_root,
-            )
+        counted_in = Counted(
+            start=begin,
+            models=found.models,
+            samples=found.samples,
+            scores={index: record.scores.get(index, SCORE_UNIT) for index in members},
         )
+        aggregate = await aggregated(specification, counted_in, NOBODYS)
         return JointModel(
             model=encode_model(aggregate.model, record.number),
             weights=dict(zip(members, aggregate.integers, strict=True)),
@@ -239,11 +234,3 @@ def _network(specification: Specification) -> Network:
 
 def _entry(kind: str, reference: EntryReference) -> Any:  # noqa: ANN401 - an entry of any kind
     return registry.create(kind, reference.name, reference.parameters)
-
-
-async def _refuse_loss(_weights: Weights) -> NoReturn:
-    raise TypeError("In a consortium nobody's own loss decides about the common model.")
-
-
-async def _refuse_root() -> NoReturn:
-    raise TypeError("In a consortium nobody's own model decides about the common one.")

@@ -3,54 +3,55 @@
 
 In this order, the first finding counts; each has a short reason that the event log carries:
 
-``model_unavailable``   the model did not come in time
-``model_malformed``     it is no model of the task's schema, or not finite
-``report_unavailable``  the report did not come, or cannot be read
-``report_mismatch``     it is of another round or model, or has other scores than the chain
-``model_mismatch``      the updates, fetched and folded again as the specification says, give other weights or another model
-``model_harmful``       on the trainer's own data its loss is more than ``HARM_FACTOR`` times that of the model before,
-                        plus ``HARM_MARGIN``
+``model_unavailable``    the model did not come in time
+``model_malformed``      it is no model of the task's schema, or not finite, and the updates do not give it
+``report_unavailable``   the report did not come, or cannot be read
+``report_mismatch``      it is of another round or model, or has other scores than the chain
+``members_mismatch``     its weights and rejections are not, together and once each, those of all who revealed
+``verdict_unfounded``    an update is rejected for what it is not, or weighed though it must not be
+``sanction_unfounded``   somebody was sanctioned otherwise than it says, or for what the defence cannot have found
+``model_mismatch``       the updates, aggregated again as the specification says, give other weights or another model
+``model_harmful``        on the trainer's own data its loss is more than ``HARM_FACTOR`` times that of the model before,
+                         plus ``HARM_MARGIN``
 
-The fold is repeated where everybody can repeat it: aggregator ``fedavg`` without pre-aggregators, no defence that
-changes updates, and at most ``MOST_FOLDED`` of them. A model that repeats from updates of which none was rejected is
-those updates' doing, whatever it is worth: then its loss is no reason. Where the publisher names an aggregator the
-evaluator answers for its report alone, not for the model.
+All but the last blame the evaluator. Harm blames nobody, for the model may be what honest members came to; it counts
+where the evaluator had a choice in it: weights follow its scores, somebody's own update has no weight, or the model
+cannot be repeated. Up to ``MOST_FOLDED`` updates are all fetched and the model is made again; of more, each trainer
+draws so many by a secret of its own. Where the publisher names an aggregator the evaluator answers for its report alone.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-import anyio.to_thread
 import numpy as np
 
 from bcfl import registry
 from bcfl.agents.actions import Action, Transact, View, Work
-from bcfl.agents.evaluation import encode_model
-from bcfl.agents.gathering import NOT_OWNED
+from bcfl.agents.evaluation import REPORT_BYTES
+from bcfl.agents.plausibility import contradiction
 from bcfl.agents.ports import LearningEngine
+from bcfl.agents.repetition import Repetition, checkable
 from bcfl.agents.retrieval import Retrieval, schema_of
 from bcfl.contracts import calls
 from bcfl.contracts.errors import MalformedReport
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ZERO_ADDRESS, Address, ContentId, TrainerIndex
-from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import Specification
-from bcfl.contracts.state import RoundRecord, TaskState
+from bcfl.contracts.state import TaskState
 from bcfl.errors import ContractError, RegistryError
-from bcfl.models.aggregation.fedavg import FedAvg
-from bcfl.models.aggregation.fold import fold
 from bcfl.models.errors import MalformedUpdate
 from bcfl.models.training.job import SamplesRef
-from bcfl.models.weights import Schema, Weights
-from bcfl.storage.content_id import content_id
+from bcfl.models.weights import Weights
 from bcfl.storage.errors import FetchError
 
 __all__ = (
+    "HARMFUL",
     "HARM_FACTOR",
     "HARM_MARGIN",
     "MOST_FOLDED",
@@ -60,17 +61,19 @@ __all__ = (
     "Vet",
     "Vetting",
     "decide_objection",
+    "draw",
 )
 
 HARM_FACTOR = 2.0
 HARM_MARGIN = 0.5
 """Nats."""
 MOST_FOLDED = 32
-"""Updates of a round that are fetched again to repeat its fold."""
+"""Updates of a round that are fetched again: all, to repeat its model, or so many of them, drawn."""
 MOST_SAMPLES = 256
 """Own samples that a model is measured on."""
 
-_REPORT_BYTES = 1 << 26
+HARMFUL = "model_harmful"
+
 _REMEMBERED = 4
 
 
@@ -86,10 +89,18 @@ class Vet(Work):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Why a trainer objects, and whether the model can be trained from all the same."""
+    """Why a trainer objects.
+
+    Attributes:
+        reason: a word, as the event log carries it.
+        usable: the model can be trained from all the same.
+        blames: the evaluator is at fault. Otherwise the model is worse on the trainer's own data and nothing else is
+            found: then it should not count, and nobody loses a bond.
+    """
 
     reason: str
     usable: bool
+    blames: bool
 
 
 def decide_objection(
@@ -118,7 +129,7 @@ def decide_objection(
     if final is None or final.objectionable != number or final.rounds[number].model != record.model:
         return [vet], False
     call = calls.object_to(state.address, index=index)
-    evidence = {"reason": finding.reason}
+    evidence = {"reason": finding.reason, "blames": finding.blames}
     return [vet, Transact(round=number, name="object", call=call, evidence=evidence)], finding.usable
 
 
@@ -147,11 +158,19 @@ class OwnLoss:
 
 @dataclass(frozen=True, kw_only=True)
 class _Examined:
-    """What all trainers find alike."""
+    """What all trainers find alike.
+
+    Attributes:
+        finding: why to object, if anything was found.
+        measured: the model's loss counts.
+        model: None where there is none, or none that is finite: that is worse than any.
+        many: the report, where there are so many updates that each trainer checks some of its own choice.
+    """
 
     finding: Finding | None = None
+    measured: bool = False
     model: Weights | None = None
-    """None where its loss does not count."""
+    many: EvaluationReport | None = None
 
 
 class Vetting:
@@ -159,123 +178,121 @@ class Vetting:
 
     def __init__(self, retrieval: Retrieval) -> None:
         self._retrieval = retrieval
+        self._repetition = Repetition(retrieval)
         self._examining = anyio.Lock()
         self._known: dict[Vet, _Examined] = {}
 
-    async def vet(self, work: Vet, own: OwnLoss) -> Finding | None:
+    async def vet(self, work: Vet, own: OwnLoss, *, secret: bytes) -> Finding | None:
         """The first finding, None where there is nothing to object to.
+
+        Args:
+            work: what to check.
+            own: measures models on the trainer's own data.
+            secret: the trainer's; of many updates it draws those that it checks, so that nobody can foresee them.
 
         Raises:
             StorageError: the own store failed; that says nothing about the evaluation.
         """
-        config = work.state.config
         try:
-            specification = await self._retrieval.specification(config.specification)
-            async with self._examining:
-                examined = self._known.get(work)
-                if examined is None:
-                    examined = await self._examine(work, specification)
-                    while len(self._known) >= _REMEMBERED:
-                        del self._known[next(iter(self._known))]
-                    self._known[work] = examined
-            if examined.finding is not None or examined.model is None:
+            specification = await self._retrieval.specification(work.state.config.specification)
+            examined = await self._examined(work, specification, secret)
+            if examined.finding is not None or not examined.measured:
                 return examined.finding
             start_model = work.state.rounds[work.round].start_model
             start = await self._retrieval.model(
-                start_model, schema_of(specification), max_bytes=config.max_update_size
+                start_model, schema_of(specification), max_bytes=work.state.config.max_update_size
             )
             before = await own.of(specification, start_model, start)
-            after = await own.of(specification, work.model, examined.model)
+            after = math.inf
+            if examined.model is not None:
+                after = await own.of(specification, work.model, examined.model)
         except (FetchError, ContractError, MalformedUpdate, RegistryError):
             return None  # the specification, or the model before, is at fault: not this evaluation
         harmful = math.isfinite(before) and not after <= HARM_FACTOR * before + HARM_MARGIN
-        return Finding(reason="model_harmful", usable=True) if harmful else None
+        usable = examined.model is not None
+        return Finding(reason=HARMFUL, usable=usable, blames=False) if harmful else None
+
+    async def repeats(self, work: Vet, *, secret: bytes) -> bool:
+        """Whether nothing in a past evaluation blames its evaluator: it repeats from what members handed in.
+
+        Raises:
+            StorageError: the own store failed.
+        """
+        try:
+            specification = await self._retrieval.specification(work.state.config.specification)
+            examined = await self._examined(work, specification, secret)
+        except (FetchError, ContractError, MalformedUpdate, RegistryError):
+            return True
+        return examined.finding is None or not examined.finding.blames
+
+    async def _examined(self, work: Vet, specification: Specification, secret: bytes) -> _Examined:
+        async with self._examining:
+            examined = self._known.get(work)
+            if examined is None:
+                examined = await self._examine(work, specification)
+                while len(self._known) >= _REMEMBERED:
+                    del self._known[next(iter(self._known))]
+                self._known[work] = examined
+            if examined.many is None:
+                return examined
+            record = work.state.rounds[work.round]
+            reason = await self._repetition.sampled(
+                specification,
+                record,
+                examined.many,
+                max_bytes=work.state.config.max_update_size,
+                drawn=draw(checkable(record, examined.many), work, secret),
+            )
+        return examined if reason is None else _blaming(reason, usable=True)
 
     async def _examine(self, work: Vet, specification: Specification) -> _Examined:
+        """What does not depend on who looks."""
         state = work.state
         record = state.rounds[work.round]
-        schema = schema_of(specification)
+        limit = state.config.max_update_size
         named = state.config.aggregator != ZERO_ADDRESS
         model: Weights | None = None
+        malformed = False
         try:
-            model = await self._retrieval.model(work.model, schema, max_bytes=state.config.max_update_size)
+            model = await self._retrieval.model(work.model, schema_of(specification), max_bytes=limit)
         except FetchError:
-            reason = "model_unavailable"
+            if not named:
+                return _blaming("model_unavailable", usable=False)
         except MalformedUpdate:
-            reason = "model_malformed"
-        if model is None and not named:
-            return _Examined(finding=Finding(reason=reason, usable=False))
+            malformed = not named
         usable = model is not None
         report = await self._report(work.report)
-        if report is None:
-            return _Examined(finding=Finding(reason="report_unavailable", usable=usable))
-        if not _matches(report, record, named=named):
-            return _Examined(finding=Finding(reason="report_mismatch", usable=usable))
-        if named:
-            return _Examined()
-        repeated = await self._repeated(state, record, report, specification, schema)
-        if repeated is False:
-            return _Examined(finding=Finding(reason="model_mismatch", usable=True))
-        judged = any(reason != NOT_OWNED or record.updates[i].owned for i, reason in report.rejected.items())
-        return _Examined(model=None if repeated and not judged else model)
+        reason = "report_unavailable"
+        if report is not None:
+            reason = contradiction(specification, state, record, report)
+        if report is None or reason is not None:
+            return _blaming("model_malformed" if malformed else reason, usable=usable)
+        if len(checkable(record, report)) > MOST_FOLDED:
+            if malformed:
+                return _blaming("model_malformed", usable=False)
+            return _Examined(model=model, measured=not named, many=report)
+        found = await self._repetition.whole(
+            specification, record, report, model=model, max_bytes=limit, named=named
+        )
+        if malformed and not found.same:
+            return _blaming("model_malformed", usable=False)
+        if found.reason is not None:
+            return _blaming(found.reason, usable=usable)
+        return _Examined(model=model, measured=(found.chosen or malformed) and not named)
 
     async def _report(self, content: ContentId) -> EvaluationReport | None:
         try:
-            return EvaluationReport.decode(await self._retrieval.content(content, max_bytes=_REPORT_BYTES))
+            return EvaluationReport.decode(await self._retrieval.content(content, max_bytes=REPORT_BYTES))
         except (FetchError, MalformedReport):
             return None
 
-    async def _repeated(
-        self,
-        state: TaskState,
-        record: RoundRecord,
-        report: EvaluationReport,
-        specification: Specification,
-        schema: Schema,
-    ) -> bool | None:
-        """Whether the fold gives the model again; None where it cannot be repeated."""
-        aggregator = registry.create(
-            "aggregator", specification.aggregator.name, specification.aggregator.parameters
-        )
-        plain = isinstance(aggregator, FedAvg) and not aggregator.before
-        if not plain or specification.defence.name != "none" or len(record.updates) > MOST_FOLDED:
-            return None
-        members = sorted(report.weights)
-        if not all(index in record.updates and record.updates[index].owned for index in members):
-            return False
-        limit = state.config.max_update_size
-        models, samples = [], []
-        for index in members:
-            try:
-                weights, metadata = await self._retrieval.update(
-                    record.updates[index].content, schema, max_bytes=limit
-                )
-            except FetchError:
-                return None  # its trainer may have taken it away since
-            except MalformedUpdate:
-                return False
-            models.append(weights)
-            samples.append(metadata.get("samples", ""))
-        if not all(claimed.isascii() and claimed.isdigit() and len(claimed) <= 10 for claimed in samples):
-            return False
-        integers = aggregator.integer_weights(
-            samples=[int(claimed) for claimed in samples],
-            scores=[record.scores[index] / SCORE_UNIT for index in members],
-        )
-        if integers != tuple(report.weights[index] for index in members):
-            return False
-        if any(integers):
-            folded = await anyio.to_thread.run_sync(fold, models, integers)
-        else:
-            folded = await self._retrieval.model(record.start_model, schema, max_bytes=limit)
-        return content_id(encode_model(folded, record.number)) == record.model
+
+def draw(indices: Sequence[TrainerIndex], work: Vet, secret: bytes) -> list[TrainerIndex]:
+    """``MOST_FOLDED`` of the indices, ascending: others for every secret, report and task."""
+    seed = hashlib.sha256(secret + bytes.fromhex(work.task[2:]) + work.report.digest).digest()
+    keys = {index: hashlib.sha256(seed + index.to_bytes(4, "big")).digest() for index in indices}
+    return sorted(sorted(indices, key=keys.__getitem__)[:MOST_FOLDED])
 
 
-def _matches(report: EvaluationReport, record: RoundRecord, *, named: bool) -> bool:
-    """Whether the report is this round's and says what the chain says."""
-    return (
-        report.round == record.number
-        and report.start_model == record.start_model
-        and (named or report.model == record.model)
-        and dict(report.scores) == dict(record.scores)
-    )
+def _blaming(reason: str, *, usable: bool) -> _Examined:
+    return _Examined(finding=Finding(reason=reason, usable=usable, blames=True))

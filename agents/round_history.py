@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from bcfl.contracts.state import RoundRecord
 from bcfl.models.defences.defence import Memory
 
-__all__ = ("RoundHistory",)
+__all__ = ("RoundHistory", "counts")
 
 _KEPT = 3
 
@@ -33,7 +33,7 @@ class RoundHistory:
             number: of the round that begins.
             judge: a round, given what was remembered before it; gives what is remembered after it.
         """
-        earlier = [n for n in sorted(rounds) if n < number and _counts(rounds[n])]
+        earlier = [n for n in sorted(rounds) if n < number and counts(rounds[n])]
         at_hand = [self._at_hand(rounds[n]) for n in earlier]
         first = max((place + 1 for place, memory in enumerate(at_hand) if memory is not None), default=0)
         memory = at_hand[first - 1] or Memory() if first else Memory()
@@ -61,7 +61,7 @@ def _key(record: RoundRecord) -> object:
     return record.start_model, tuple(updates), record.cohort, record.suspended_before
 
 
-def _counts(record: RoundRecord) -> bool:
+def counts(record: RoundRecord) -> bool:
     """Whether a round is part of the past.
 
     A void round has nothing to judge, and after an objection it began from a model that may not even be there. A round

@@ -1,14 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which sanctions the contract would carry out: it skips what exceeds its limits, and the next cohort depends on that."""
+"""From a defence's faults to the contract's sanctions, and which of these it would carry out.
+
+It skips what exceeds its limits, and the next cohort depends on that.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from bcfl.contracts.ids import TrainerIndex
+from bcfl.contracts.phases import Reason
 from bcfl.contracts.state import TaskState
+from bcfl.models.defences.defence import Fault
 
-__all__ = ("applicable",)
+__all__ = ("REASONS", "applicable")
+
+REASONS = {
+    Fault.INVALID: Reason.INVALID_UPDATE,
+    Fault.UNAVAILABLE: Reason.UNAVAILABLE,
+    Fault.NO_NEW_WORK: Reason.NO_NEW_WORK,
+    Fault.COPIED: Reason.COPIED,
+    Fault.HARMFUL: Reason.HARMFUL,
+    Fault.ABSENT: Reason.NOT_REVEALED,
+}
+"""What the contract calls each fault."""
 
 Intended = tuple[TrainerIndex, int, int]
 """Index, rounds (0 ejects) and reason code."""

@@ -346,7 +346,7 @@ class Trainer:
                     self._tell("unusable", work.round, reason=str(error))
                     return None
             case Vet():
-                return await self._vetting.vet(work, self._own_loss)
+                return await self._vetting.vet(work, self._own_loss, secret=self._secret)
             case Publish():
                 return await self._publish(work)
             case AllowStake():

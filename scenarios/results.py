@@ -16,6 +16,7 @@ from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.scenarios.consortium_results import Told, agreement_of, members_of
 from bcfl.scenarios.detection import Sanctions, detect, reason_name, removals_of, sanctions_of
+from bcfl.scenarios.ending import why_ended
 from bcfl.scenarios.errors import RunDirectoryUnreadable
 from bcfl.scenarios.summary import (
     EventCounts,
@@ -41,6 +42,7 @@ __all__ = (
 )
 
 NOT_REVEALED = "not_revealed"
+UNKNOWN = "unknown"
 GOALS_MEASURED = "goals_measured"
 """The runner's record of what data attacks achieved with the final model."""
 MODELS_MEASURED = "models_measured"
@@ -188,11 +190,18 @@ class Results:
                 for index in (*record.suspended, *record.ejected)
             },
             overturned=record.reverted,
+            objections=self._objections(record, names),
             gas=self._gas_by_role(number),
             agreement=agreement_of(record, names, judged, self._told(number, "aggregated"))
             if consortium
             else None,
         )
+
+    def _objections(self, record: RoundRecord, names: Mapping[TrainerIndex, str]) -> dict[str, str]:
+        """Whose objection is on chain, and why, as far as the log knows."""
+        told = self._told(record.number, "object")
+        who = (names[index] for index in record.objections)
+        return {name: told.get(name, {}).get("reason", UNKNOWN) for name in who}
 
     def _told(self, number: int, event: str) -> Told:
         """What agents said of a round under that name, by agent."""
@@ -247,7 +256,7 @@ class Results:
         sanctions, removals = sanctions_of(events), removals_of(events)
         removed = {state.evaluators[place].account: found for place, found in removals.items()}
         names = {index: self._name(member.account) for index, member in state.members.items()}
-        return Summary(
+        summary = Summary(
             scenario=scenario,
             seed=seed,
             status="completed" if state.phase is Phase.COMPLETED else "cancelled",
@@ -277,6 +286,7 @@ class Results:
             ),
             events=EventCounts(delivered=self._delivered, retracted=self._retracted),
         )
+        return summary.model_copy(update={"conclusion": why_ended(summary)})
 
     def _participant(
         self,

@@ -69,6 +69,7 @@ class RoundSummary(_Model):
         ejected: who was ejected in the round.
         reasons: the contract's reason for each of those.
         overturned: objections to the evaluation were upheld: the model does not count, nor does its loss.
+        objections: who objected to the evaluation, and why; ``model_harmful`` alone blames nobody.
         gas: gas used by each role's transactions.
         agreement: a consortium's; null in a crowd.
     """
@@ -85,6 +86,7 @@ class RoundSummary(_Model):
     ejected: tuple[str, ...] = ()
     reasons: dict[str, str] = {}
     overturned: bool = False
+    objections: dict[str, str] = {}
     gas: dict[str, int] = {}
     agreement: RoundAgreement | None = None
 
@@ -217,12 +219,16 @@ class EventCounts(_Model):
 
 
 class Summary(_Model):
-    """One run. ``members`` are a consortium's; ``detection`` is null in files of versions that did not measure it."""
+    """One run. ``members`` are a consortium's; ``detection`` is null in files of versions that did not measure it.
+
+    ``conclusion`` says why it ended as it did, where that needs explaining; else it is empty.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     scenario: str
     seed: int
     status: Literal["completed", "cancelled"] = "completed"
+    conclusion: str = ""
     genesis: Genesis
     rounds: tuple[RoundSummary, ...]
     final: Final

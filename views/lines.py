@@ -136,6 +136,7 @@ def _end(summary: Summary) -> dict[str, Any]:
         found["reward_share"] = round(detection.reward_share, 4)
     return {
         "status": summary.status,
+        **({"conclusion": summary.conclusion} if summary.conclusion else {}),
         "loss": summary.final.loss,
         "accuracy": summary.final.accuracy,
         "cid": summary.final.cid,

@@ -196,7 +196,8 @@ def final_table(summary: Summary) -> RenderableType:
         return Group(rounds, Text(), _members(summary), Text(), money, cost)
     found = summary.detection if eventful(summary) else None
     words = [] if found is None else [Text(found_in_words(found))]
-    return Group(rounds, Text(), _people(summary), Text(), *words, money, cost)
+    last = [Text(summary.conclusion, style="yellow")] if summary.conclusion else []
+    return Group(rounds, Text(), _people(summary), Text(), *words, money, cost, *last)
 
 
 def _members(summary: Summary) -> RenderableType:

@@ -16,6 +16,8 @@ def in_words(scenario: Scenario, summary: Summary) -> str:
     sentences = [_taught(scenario, summary)]
     if summary.status == "cancelled":
         sentences.append("The task was cancelled before its last round.")
+    if summary.conclusion:
+        sentences.append(f"{summary.conclusion[0].upper()}{summary.conclusion[1:]}.")
     start, end = summary.genesis, summary.final
     if start.loss is not None and end.loss is not None:
         sentences.append(

@@ -56,7 +56,11 @@ class Aggregator(Protocol):
     """An entry of kind ``aggregator``: a frozen dataclass whose fields are its parameters.
 
     One that asks for ``loss`` or ``root`` says so by a class variable ``private = True``: members of a consortium, who have
-    no samples in common, cannot agree on its model.
+    no samples in common, cannot agree on its model. ``compares_once = True``: all that it asks is which of two models,
+    the first or the second, has the lower loss, so that whoever repeats it can try both. ``follows_scores``, a class
+    variable or a property: whether the weights depend on posted scores; a rule that does not say is taken to.
+    A method ``possible(aggregate, made)`` of a private rule says, without asking ``made`` for anything, whether some
+    samples could lead there.
     """
 
     def game_weights(self, samples: Sequence[int]) -> tuple[int, ...]:

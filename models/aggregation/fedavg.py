@@ -38,6 +38,11 @@ class FedAvg:
         """
         create_steps(self.before)
 
+    @property
+    def follows_scores(self) -> bool:
+        """Whether scores weigh."""
+        return self.by == "score"
+
     def game_weights(self, samples: Sequence[int]) -> tuple[int, ...]:
         """By claimed samples, or equal: weights that follow scores cannot enter the game that makes them."""
         return self.integer_weights(samples=samples, scores=[1.0] * len(samples))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import anyio.to_thread
 
@@ -20,6 +21,8 @@ __all__ = ("RobustRule", "tolerated")
 @dataclass(frozen=True, kw_only=True)
 class RobustRule(ABC):
     """A rule that believes neither claimed samples nor scores; ``before`` names pre-aggregators, applied in order."""
+
+    follows_scores: ClassVar[bool] = False
 
     before: tuple[PreAggregatorEntry, ...] = ()
 

@@ -35,6 +35,7 @@ class ValidatedTrimmedMean(RobustRule):
     """
 
     private: ClassVar[bool] = True
+    compares_once: ClassVar[bool] = True
 
     trim: float = 0.3
     slack: float = 1.05

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
 from bcfl.models.aggregation.clipping import clip_to_median
+from bcfl.models.defences.bounds import Track
 from bcfl.models.defences.defence import DefenceRound, Fault, Memory, Verdict
 from bcfl.models.defences.effort import effort_factors
 from bcfl.models.defences.evidence import EvidenceWeights, Features, features
 from bcfl.models.defences.freshness import Freshness, freshness
 from bcfl.models.defences.history import Vectors
 from bcfl.models.defences.reputation import Clerk, Decision
-from bcfl.models.defences.screening import Screen, Screening
+from bcfl.models.defences.screening import Screen, Screening, same_models
 from bcfl.models.defences.selection import Subset, select
 from bcfl.models.scoring.game import ScoringEngine
 from bcfl.models.training.job import ClassEvaluation
@@ -30,10 +32,12 @@ from bcfl.registry import register
 __all__ = ("Pipeline",)
 
 _WATCHED = "suspected"
+_SUSPICION = "suspicion"
 _NOT_SELECTED = "not_selected"
 _FEW = 4
 """Members below which no subset is selected: of three, one honest who differs would always be left out."""
 _DOUBTFUL = {Fault.INVALID, Fault.UNAVAILABLE}
+_NOT_OWN = frozenset({Fault.COPIED.value, Fault.NO_NEW_WORK.value})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,6 +61,8 @@ class _Study:
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
     """Score-based filtering in layers: what is copied or holds nothing new earns nothing, what harms is found and sent away."""
+
+    words: ClassVar[frozenset[str]] = _NOT_OWN | {_WATCHED, _NOT_SELECTED}
 
     novelty: bool = True
     freshness: bool = True
@@ -126,6 +132,46 @@ class Pipeline:
             ),
             losses=dict(zip(study.indices, map(float, study.evaluation.means[1:]), strict=True)),
         )
+
+    def foregone(
+        self, start: bytes, digests: Mapping[int, bytes], positions: Mapping[int, int]
+    ) -> Mapping[int, str]:
+        """Who sends the round's model back, or an earlier committed one."""
+        if not self.novelty:
+            return {}
+        same = same_models(digests, positions, frozenset({start}), start)
+        return {index: fault.value for index, fault in same.items()}
+
+    def passed(
+        self, start: Weights, models: Mapping[int, Weights], rejected: Mapping[int, str]
+    ) -> Mapping[int, Weights]:
+        """Shortened to the median length of all that are work of their own."""
+        sound = [index for index in sorted(models) if rejected.get(index) not in _NOT_OWN]
+        clipped = self._clipped(start, [models[index] for index in sound])
+        return {index: model for index, model in zip(sound, clipped, strict=True) if index not in rejected}
+
+    def could_sanction(
+        self,
+        tracks: Mapping[int, Track],
+        suspend: Mapping[int, tuple[int, Fault]],
+        eject: Mapping[int, Fault],
+    ) -> bool:
+        """As far as the clerk can have come to it."""
+        if not self.sanctions:
+            return not suspend and not eject
+        most = self.weights.most if self.evidence else 0.0
+        return all(
+            rounds == self.clerk.suspension and self._could_suspend(tracks[index], fault, most)
+            for index, (rounds, fault) in suspend.items()
+        ) and all(self.clerk.could_eject(tracks[index], fault, most=most) for index, fault in eject.items())
+
+    def _could_suspend(self, track: Track, fault: Fault, most: float) -> bool:
+        """Harm is looked for in updates that are work of their own, and who is suspected of it is not aggregated."""
+        if fault is not Fault.HARMFUL:
+            return self.clerk.could_suspend(track, fault)
+        suspicion = track.evidence.get(_SUSPICION, 0.0)
+        told = track.word == _WATCHED if suspicion > self.clerk.watch else track.word not in _NOT_OWN
+        return told and self.clerk.could_suspect(track, suspicion, most=most)
 
     async def _study(self, made: DefenceRound, memory: Memory, laboratory: ScoringEngine) -> _Study:
         start = made.start.vector.astype(np.float64)
@@ -259,5 +305,5 @@ def _evidence(
         told[index]["evidence"] = float(amounts[number])
     for index in told:
         standing = decision.standings.get(index)
-        told[index]["suspicion"] = standing.suspicion if standing is not None else 0.0
+        told[index][_SUSPICION] = standing.suspicion if standing is not None else 0.0
     return told

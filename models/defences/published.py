@@ -6,22 +6,58 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
+from abc import abstractmethod
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from bcfl import registry
+from bcfl.models.defences.bounds import Track
 from bcfl.models.defences.defence import DefenceRound, Fault, Memory, Standing, Verdict
+from bcfl.models.defences.none import NoDefence
 from bcfl.models.scoring.game import Score, ScoringEngine, ScoringRound
 from bcfl.registry import register
 
 __all__ = ("DropLowest", "ScoreThreshold")
 
 _SUSPENSION = 4
+_SCORE = "score"
+
+
+class _Filter(NoDefence):
+    """A filter that lets everybody be aggregated until it ejects them, for harm alone."""
+
+    def could_sanction(
+        self,
+        tracks: Mapping[int, Track],
+        suspend: Mapping[int, tuple[int, Fault]],
+        eject: Mapping[int, Fault],
+    ) -> bool:
+        """Only for harm, for so many rounds, and whom it could condemn: to be ejected, in an earlier round."""
+        harmful = all(found == (_SUSPENSION, Fault.HARMFUL) for found in suspend.values())
+        return (
+            harmful
+            and self._could_condemn(tracks, suspend.keys())
+            and all(
+                fault is Fault.HARMFUL
+                and tracks[index].suspended
+                and self._could_have(tracks[index].revealed)
+                for index, fault in eject.items()
+            )
+        )
+
+    @abstractmethod
+    def _could_condemn(self, tracks: Mapping[int, Track], condemned: Collection[int]) -> bool:
+        """Whether a round can have ended with these condemned and no others."""
+
+    @abstractmethod
+    def _could_have(self, revealed: tuple[int, ...]) -> bool:
+        """Whether a member that revealed in these rounds may have been condemned in one of them."""
 
 
 @register("defence", "score_threshold", source="relative score thresholds, as in RFFL, arXiv 2011.10464")
 @dataclass(frozen=True, kw_only=True)
-class ScoreThreshold:
+class ScoreThreshold(_Filter):
     """Ejects who earns, on exponential average, less than a ``share`` of the median score.
 
     ``decay`` is the weight of the newest round; the first ``patience`` rounds decide nothing. A round whose median
@@ -38,6 +74,13 @@ class ScoreThreshold:
             raise ValueError(
                 f"decay must be above 0 and at most 1, and patience at least 0, not {self.decay} and {self.patience}"
             )
+
+    def _could_condemn(self, tracks: Mapping[int, Track], condemned: Collection[int]) -> bool:
+        # The averages of earlier rounds are the evaluator's.
+        return all(self._could_have((tracks[i].number,)) and _SCORE in tracks[i].evidence for i in condemned)
+
+    def _could_have(self, revealed: tuple[int, ...]) -> bool:
+        return any(number > self.patience for number in revealed)
 
     async def judge(self, made: DefenceRound, memory: Memory, laboratory: ScoringEngine) -> Verdict:
         """Everybody is aggregated until ejected."""
@@ -63,7 +106,7 @@ class ScoreThreshold:
 
 @register("defence", "drop_lowest", source="the seed implementation's score order (BCFL_framework)")
 @dataclass(frozen=True, kw_only=True)
-class DropLowest:
+class DropLowest(_Filter):
     """Ejects the ⌊share·n + ½⌋ lowest of every round, whatever they did."""
 
     share: float = 0.1
@@ -72,11 +115,23 @@ class DropLowest:
         if not 0 <= self.share <= 1:
             raise ValueError(f"share must be 0 to 1, not {self.share}")
 
+    def _lowest(self, scores: Mapping[int, float]) -> list[int]:
+        lowest = sorted(scores, key=lambda index: (scores[index], index))
+        return lowest[: math.floor(self.share * len(lowest) + 0.5)]
+
+    def _could_condemn(self, tracks: Mapping[int, Track], condemned: Collection[int]) -> bool:
+        scores = {
+            i: track.evidence[_SCORE] for i, track in sorted(tracks.items()) if _SCORE in track.evidence
+        }
+        return set(self._lowest(scores)) == set(condemned)
+
+    def _could_have(self, revealed: tuple[int, ...]) -> bool:
+        return bool(revealed)
+
     async def judge(self, made: DefenceRound, memory: Memory, laboratory: ScoringEngine) -> Verdict:
         """Everybody is aggregated until ejected."""
         scores = await _scores("step", made, laboratory)
-        lowest = sorted(scores, key=lambda index: (scores[index], index))
-        condemned = lowest[: math.floor(self.share * len(lowest) + 0.5)]
+        condemned = self._lowest(scores)
         standings = dict(memory.standings) | dict.fromkeys(
             condemned, Standing(condemned=True, fault=Fault.HARMFUL)
         )
@@ -106,7 +161,7 @@ def _verdict(
     return Verdict(
         models={member.index: member.model for member in made.members},
         factors={},
-        evidence={index: {"score": score} for index, score in scores.items()},
+        evidence={index: {_SCORE: score} for index, score in scores.items()},
         rejected={},
         suspend=suspend,
         eject={

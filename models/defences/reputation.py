@@ -13,9 +13,12 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bcfl.models.defences.bounds import Track, since
 from bcfl.models.defences.defence import Fault, Standing
 
 __all__ = ("Clerk", "Decision")
+
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +104,32 @@ class Clerk:
         }
         watched = frozenset(index for index in evidence if after[index].suspicion > self.watch)
         return Decision(standings=after, watched=watched, suspend=suspend, eject=eject)
+
+    def could_suspend(self, track: Track, fault: Fault) -> bool:
+        """Whether that fault of this round, other than harm, can suspend whoever is known by this track."""
+        first = track.number - self.memory + 1
+        shown = fault is track.fault or (fault is Fault.ABSENT and track.number in track.missed)
+        return shown and self._often_enough(track, fault, first)
+
+    def could_suspect(self, track: Track, suspicion: float, *, most: float) -> bool:
+        """Whether that much suspicion suspends, and can have come together at ``most`` so much a round."""
+        return self.condemn < suspicion <= most * len(track.revealed) * (1 + _ROUNDING)
+
+    def could_eject(self, track: Track, fault: Fault, *, most: float) -> bool:
+        """Whether a member with that track can have been condemned for that fault in an earlier round."""
+        if fault is Fault.HARMFUL:
+            return track.suspended and most * len(track.revealed) > self.condemn
+        return track.suspended and self._often_enough(track, fault, 0)
+
+    def _often_enough(self, track: Track, fault: Fault, first: int) -> bool:
+        """Whether there were rounds enough for that fault, from the ``first`` on."""
+        match fault:
+            case Fault.ABSENT:
+                return since(track.missed, first) >= self.misses
+            case Fault.INVALID | Fault.UNAVAILABLE:
+                return since(track.revealed, first) >= self.strikes
+            case _:
+                return bool(track.revealed)
 
     def _absences(
         self, number: int, after: dict[int, Standing], absent: frozenset[int]

@@ -11,13 +11,30 @@ import numpy as np
 from bcfl.models.defences.defence import Fault
 from bcfl.models.defences.freshness import Freshness
 from bcfl.models.defences.history import Vectors
-from bcfl.models.defences.novelty import copies_by_digest, copies_by_direction, copies_by_outputs
+from bcfl.models.defences.novelty import Member, copies_by_digest, copies_by_direction, copies_by_outputs
 
-__all__ = ("Screen", "Screening")
+__all__ = ("Screen", "Screening", "same_models")
 
 _EQUAL = 0.02
 """Outputs this near, relative to how far they moved, are those of one model."""
 _LOGIT = 1e4
+
+
+def same_models(
+    digests: Mapping[Member, bytes], positions: Mapping[Member, int], known: frozenset[bytes], start: bytes
+) -> dict[Member, Fault]:
+    """Whose model is another's bit for bit: nothing has to be measured for that.
+
+    Who sends the round's own model back unchanged has done nothing, and copied nobody.
+
+    Args:
+        digests: canonical, of each model.
+        positions: when each was committed.
+        known: digests of everything public before the round.
+        start: digest of the round's own model.
+    """
+    idle = {member: Fault.NO_NEW_WORK for member, digest in digests.items() if digest == start}
+    return dict.fromkeys(sorted(copies_by_digest(digests, positions, known)), Fault.COPIED) | idle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +87,14 @@ class Screen:
         Args:
             digests: canonical, of each model.
             known: of everything public before the round.
-            start: of the round's own model; who sends it back unchanged has done nothing, and copied nobody.
+            start: of the round's own model.
             updates: (n, d).
             outputs: logits of the start model and of each update on the same samples, (n + 1, probe, classes).
             positions: when each was committed.
             fresh: of each update.
         """
-        places = dict(enumerate(digests))
-        same = copies_by_digest(places, dict(enumerate(positions)), known)
-        idle = {place for place, digest in places.items() if digest == start}
+        same = same_models(dict(enumerate(digests)), dict(enumerate(positions)), known, start)
+        idle = {place for place, fault in same.items() if fault is Fault.NO_NEW_WORK}
         moved = np.clip(np.nan_to_num(outputs[1:] - outputs[0]), -_LOGIT, _LOGIT)
         moved = moved.reshape(len(moved), outputs[0].size)
         alike = copies_by_direction(updates, positions, cosine=self.direction)
@@ -86,9 +102,10 @@ class Screen:
         equal = copies_by_outputs(moved, positions, cosine=self.outputs, distance=_EQUAL)
         least = self._least(fresh.ratio)
         hollow = {place for place in alike if fresh.ratio[place] < least}
-        faults = dict.fromkeys(sorted((same | alike) - idle), Fault.COPIED)
-        faults |= dict.fromkeys(sorted(idle), Fault.NO_NEW_WORK)
-        return Screening(faults=faults, certain=frozenset((same | equal | hollow) - idle))
+        return Screening(
+            faults=dict.fromkeys(sorted(alike), Fault.COPIED) | same,
+            certain=frozenset((same.keys() | equal | hollow) - idle),
+        )
 
     def stale(self, *, updates: Vectors, fresh: Freshness) -> Screening:
         """Whose update holds no gradient signal that was not public.

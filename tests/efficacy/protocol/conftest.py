@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from bcfl import registry
 from bcfl.agents.auditor import AuditResult
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
+from bcfl.models.defences.defence import DefenceRound, Fault, Memory, Verdict
 from bcfl.scenarios.auditing import audit
 from bcfl.scenarios.loading import from_mapping
 from bcfl.scenarios.results import Results, results_of
@@ -200,6 +202,27 @@ def lower_bound() -> Callable[[Callable[[int], float]], float]:
         return statistics.mean(values) - _STUDENT_95 * statistics.stdev(values) / math.sqrt(len(values))
 
     return bound
+
+
+@pytest.fixture
+def outcast(registered) -> str:
+    """A filter that finds everybody from index 4 on after one round; of what it can find it says nothing."""
+
+    @registry.register("defence", "outcast")
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Outcast:
+        async def judge(self, made: DefenceRound, memory: Memory, laboratory: Any) -> Verdict:
+            return Verdict(
+                models={member.index: member.model for member in made.members},
+                factors={},
+                evidence={},
+                rejected={},
+                suspend={m.index: (2, Fault.HARMFUL) for m in made.members if m.index >= 4},
+                eject={index: Fault.HARMFUL for index in made.suspended if index >= 4},
+                memory=memory,
+            )
+
+    return "outcast"
 
 
 @pytest.fixture

@@ -139,20 +139,21 @@ def test_another_model_than_the_updates_give_costs_a_round_and_the_bond(play, ho
     assert {found.round for found in played.audit().findings} == {1}  # the evaluation it was removed for
 
 
-def test_an_ejector_of_the_honest_leaves_the_minimum_and_everybodys_pay(play, honest):
+def test_an_ejector_is_out_after_one_round_and_leaves_the_minimum_and_everybodys_pay(play, honest):
+    """No defence can have found harm in updates that the same report weighs."""
     played = play(
         [*honest("a b c d"), *honest("eve", group="friends")],
-        rounds=3,
-        evaluators=(_judge("ejector", group="friends"),),
+        rounds=4,
+        evaluators=(_judge("ejector", group="friends"), {"name": "alice"}),
         membership={"minimum": 2},
-        reward={"mode": "round_budget", "per_round": "10", "budget": "30"},
+        reward={"mode": "round_budget", "per_round": "10", "budget": "40"},
     )
-    assert played.finalised == 3
-    active = [member for member in played.state.members.values() if member.active]
-    assert len(active) >= 2
-    out = [record.ejected for record in played.state.rounds.values()]
-    assert all(len(ejected) <= 5 // 4 for ejected in out)  # a quarter a round
+    mallory, alice = played.state.evaluators
+    assert (mallory.removed, alice.removed) == (True, False)
+    found = [record for record in played.records if record["event"] == "object"]
+    assert {(record["round"], record["reason"]) for record in found} == {(1, "sanction_unfounded")}
     first = played.state.rounds[1]
     assert len(first.suspended) == 3  # of four: the minimum stays
+    assert not any(record.ejected for record in played.state.rounds.values())
     assert all(first.credits[played.index(name)] > 0 for name in "abcd")
     assert played.share("eve") < 0.8

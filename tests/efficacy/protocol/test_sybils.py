@@ -82,12 +82,12 @@ def stubborn(registered):
             return [*actions, Transact(round=state.round, name="commit", call=call)]
 
 
-def test_who_is_out_cannot_submit(play, honest, stubborn):
+def test_who_is_out_cannot_submit(play, honest, stubborn, outcast):
     """E4: the contract refuses, however stubborn the client."""
     played = play(
-        [*honest("bob charlie david frank", group="friends"), {"name": "eve", "behaviour": "stubborn"}],
+        [*honest("bob charlie david frank"), {"name": "eve", "behaviour": "stubborn"}],
         rounds=4,
-        evaluators=({"name": "alice", "behaviour": "ejector", "group": "friends"},),
+        defence=outcast,
     )
     eve = played.index("eve")
     assert eve in played.state.rounds[1].suspended
@@ -97,15 +97,14 @@ def test_who_is_out_cannot_submit(play, honest, stubborn):
     assert [eve in record.updates for record in played.state.rounds.values()] == [True] + [False] * 3
 
 
-def test_a_whitewasher_comes_back_as_another_and_each_account_needs_a_stake(play, honest):
-    """The judge stands for a filter that finds every free-rider after one round."""
+def test_a_whitewasher_comes_back_as_another_and_each_account_needs_a_stake(play, honest, outcast):
     played = play(
         [
-            *honest("bob charlie david frank", group="friends"),
+            *honest("bob charlie david frank"),
             {"name": "eve", "count": 3, "group": "eve", "behaviour": "whitewasher"},
         ],
         rounds=4,
-        evaluators=({"name": "alice", "behaviour": "ejector", "group": "friends"},),
+        defence=outcast,
         membership={"stake": "1"},
         schedule={"enrolment_s": 60},
     )

@@ -9,12 +9,12 @@ import math
 import numpy as np
 import pytest
 
+from bcfl import registry
 from bcfl.agents.actions import Transact, View
 from bcfl.agents.evaluation import encode_model
 from bcfl.agents.objection import (
     HARM_FACTOR,
     HARM_MARGIN,
-    MOST_FOLDED,
     MOST_SAMPLES,
     Finding,
     OwnLoss,
@@ -30,8 +30,10 @@ from bcfl.contracts.config import Schedule, TaskConfig
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ZERO_ADDRESS, Address
 from bcfl.contracts.phases import Phase
+from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import EntryReference, Specification
 from bcfl.contracts.state import RoundRecord, TaskState, UpdateRecord
+from bcfl.models.aggregation.fedavg import FedAvg
 from bcfl.models.aggregation.fold import fold
 from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.mlp import Mlp
@@ -41,8 +43,9 @@ from bcfl.models.wire.tensors import encode
 from bcfl.storage.memory import MemoryStore
 
 ME = TrainerIdentity(name="bob", address=Address(f"0x{1:040x}"), chain_id=31337)  # member 0
-HARMFUL = Finding(reason="model_harmful", usable=True)
-ABSENT = Finding(reason="model_unavailable", usable=False)
+HARMFUL = Finding(reason="model_harmful", usable=True, blames=False)
+ABSENT = Finding(reason="model_unavailable", usable=False, blames=True)
+SECRET = b"s" * 32
 
 # ---------------------------------------------------------------- when
 
@@ -66,7 +69,9 @@ def _vet(state, number=1):
 
 def _objection(state, finding):
     call = calls.object_to(state.address, index=0)
-    return Transact(round=1, name="object", call=call, evidence={"reason": finding.reason})
+    return Transact(
+        round=1, name="object", call=call, evidence={"reason": finding.reason, "blames": finding.blames}
+    )
 
 
 @pytest.mark.parametrize("closing", [False, True])
@@ -104,6 +109,13 @@ def test_it_objects_with_the_reason_and_sits_out_an_unusable_model(story, closin
     state = _evaluated(story, closing=closing).state
     wanted = _wants(state, {_vet(state): ABSENT}, final=state)
     assert wanted == [_vet(state), _objection(state, ABSENT)]
+
+
+@pytest.mark.parametrize("finding", [HARMFUL, ABSENT])
+def test_it_says_whether_it_blames_the_evaluator(story, finding):
+    state = _evaluated(story, closing=True).state
+    _, objection = _wants(state, {_vet(state): finding}, final=state)
+    assert objection.evidence["blames"] is (finding is ABSENT)
 
 
 def test_it_objects_first_and_trains_from_what_can_be_used(story):
@@ -160,7 +172,17 @@ class Bench:
         return Weights(SCHEMA, np.full(SCHEMA.size, value, np.float32))
 
     async def setting(
-        self, *, model=None, report=(), aggregator=None, defence="none", config=(), rejected=None
+        self,
+        *,
+        model=None,
+        report=(),
+        aggregator=None,
+        defence="none",
+        config=(),
+        rejected=None,
+        values=(1.0, 5.0),
+        claims=("3", "1"),
+        scores=None,
     ):
         specification = Specification(
             title="t",
@@ -171,15 +193,15 @@ class Bench:
             defence=EntryReference(defence),
             tensors=tuple((tensor.name, tensor.shape) for tensor in SCHEMA.tensors),
         )
-        updates = [self.weights(1.0), self.weights(5.0)]
+        updates = [self.weights(value) for value in values]
         contents = [
-            await self.store.put(encode(one, {"samples": str(n)}))
-            for one, n in zip(updates, (3, 1), strict=True)
+            await self.store.put(encode(one, {"samples": claim}))
+            for one, claim in zip(updates, claims, strict=True)
         ]
         start = await self.store.put(encode_model(self.weights(0.0), 0))
         if model is None:
             model = await self.store.put(encode_model(fold(updates, [3, 1]), 1))
-        scores = {0: 10, 1: -4}
+        scores = scores or {0: 10, 1: -4}
         said = EvaluationReport(
             round=1,
             start_model=start,
@@ -239,7 +261,11 @@ class Bench:
         return OwnLoss(engine=self, samples=SamplesRef("bob"), count=count)
 
     async def find(self, work, vetting=None):
-        finding = await (vetting or Vetting(Retrieval(self.store))).vet(work, self.own())
+        vetting = vetting or Vetting(Retrieval(self.store))
+        finding = await vetting.vet(work, self.own(), secret=SECRET)
+        blames = finding is not None and finding.blames
+        assert await vetting.repeats(work, secret=SECRET) is not blames
+        assert blames is (finding is not None and finding.reason != "model_harmful")
         return finding.reason if finding else None
 
 
@@ -258,7 +284,7 @@ async def test_an_honest_evaluation_is_sound_and_its_loss_nobodys_business(bench
 @pytest.mark.asyncio
 async def test_a_model_that_is_not_there(bench, content):
     work = await bench.setting(model=content("nowhere"))
-    assert await Vetting(Retrieval(bench.store)).vet(work, bench.own()) == ABSENT
+    assert await Vetting(Retrieval(bench.store)).vet(work, bench.own(), secret=SECRET) == ABSENT
 
 
 @pytest.mark.parametrize("value", [None, np.nan, np.inf])
@@ -266,8 +292,8 @@ async def test_a_model_that_is_not_there(bench, content):
 async def test_a_model_that_is_none(bench, value):
     data = b"garbage" if value is None else encode_model(bench.weights(value), 1)
     work = await bench.setting(model=await bench.store.put(data))
-    finding = await Vetting(Retrieval(bench.store)).vet(work, bench.own())
-    assert finding == Finding(reason="model_malformed", usable=False)
+    finding = await Vetting(Retrieval(bench.store)).vet(work, bench.own(), secret=SECRET)
+    assert finding == Finding(reason="model_malformed", usable=False, blames=True)
 
 
 @pytest.mark.asyncio
@@ -285,13 +311,9 @@ async def test_a_report_that_says_something_else(bench, content, wrong):
     assert await bench.find(await bench.setting(report={wrong: other})) == "report_mismatch"
 
 
-@pytest.mark.parametrize(
-    "report",
-    [{"weights": {0: 1, 1: 1}}, {"weights": {0: 3}}, {"weights": {0: 3, 1: 1, 7: 1}}, {"weights": {}}],
-)
 @pytest.mark.asyncio
-async def test_weights_that_the_updates_do_not_give(bench, report):
-    assert await bench.find(await bench.setting(report=report)) == "model_mismatch"
+async def test_weights_that_the_updates_do_not_give(bench):
+    assert await bench.find(await bench.setting(report={"weights": {0: 1, 1: 1}})) == "model_mismatch"
 
 
 @pytest.mark.asyncio
@@ -304,22 +326,37 @@ async def test_a_model_that_the_updates_do_not_give(bench):
 async def test_where_nothing_counted_the_model_is_the_one_before(bench):
     same = await bench.store.put(encode_model(bench.weights(0.0), 1))
     by_score = EntryReference("fedavg", {"by": "score"})
-    report = {"weights": {1: 0}}
-    assert await bench.find(await bench.setting(model=same, report=report, aggregator=by_score)) is None
+    setting = {"model": same, "aggregator": by_score, "scores": {0: 0, 1: -4}}
+    assert await bench.find(await bench.setting(report={"weights": {0: 0, 1: 0}}, **setting)) is None
 
 
-@pytest.mark.parametrize(
-    "unrepeatable",
-    [
-        {"aggregator": EntryReference("median")},
-        {"aggregator": EntryReference("fedavg", {"before": [{"name": "bucketing"}]})},
-        {"defence": "pipeline"},
-    ],
-)
 @pytest.mark.asyncio
-async def test_what_cannot_be_repeated_is_measured(bench, unrepeatable):
+async def test_weights_that_follow_scores_are_a_choice_and_the_loss_counts(bench):
+    """All the score to a friend: the model repeats, so that nobody is blamed for what it is worth."""
+    friends = await bench.store.put(encode_model(bench.weights(1.0), 1))
+    by_score = EntryReference("fedavg", {"by": "score"})
+    setting = {"model": friends, "aggregator": by_score, "scores": {0: 10, 1: 0}}
+    work = await bench.setting(report={"weights": _by_score(10, 0)}, **setting)
+    assert await bench.find(work) is None
+    bench.losses = {1.0: 9.0}
+    assert await bench.find(work) == "model_harmful"
+
+
+def _by_score(*scores):
+    integers = FedAvg(by="score").integer_weights(
+        samples=[1] * len(scores), scores=[score / SCORE_UNIT for score in scores]
+    )
+    return dict(enumerate(integers))
+
+
+FLTRUST = {"aggregator": EntryReference("fltrust")}
+"""It needs a model trained on the evaluator's samples."""
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_be_repeated_is_measured(bench):
     model = await bench.store.put(encode_model(bench.weights(2.5), 1))
-    work = await bench.setting(model=model, **unrepeatable)
+    work = await bench.setting(model=model, **FLTRUST)
     bench.losses = {0.0: 1.5, 2.5: HARM_FACTOR * 1.5 + HARM_MARGIN}
     assert await bench.find(work) is None
     for harmful in (bench.losses[2.5] + 1e-6, math.inf, math.nan):
@@ -330,22 +367,123 @@ async def test_what_cannot_be_repeated_is_measured(bench, unrepeatable):
 
 
 @pytest.mark.asyncio
-async def test_a_mean_of_a_few_chosen_ones_is_measured(bench):
-    only = await bench.store.put(encode_model(bench.weights(5.0), 1))
+async def test_a_defence_that_says_nothing_of_itself_is_measured(bench, monkeypatch):
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+
+    @registry.register("defence", "strangers", source="a test")
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Strangers:
+        async def judge(self, made, memory, laboratory):
+            raise NotImplementedError
+
     bench.losses = {5.0: 9.0}
-    work = await bench.setting(model=only, report={"weights": {1: 1}}, rejected={0: "harmful"})
-    assert await bench.find(work) == "model_harmful"
+    only = await bench.store.put(encode_model(bench.weights(5.0), 1))
+    setting = {"report": {"weights": {1: 1}}, "rejected": {0: "strange"}, "scores": {0: 0, 1: -4}}
+    assert (
+        await bench.find(await bench.setting(model=only, defence="strangers", **setting)) == "model_harmful"
+    )
 
 
 @pytest.mark.asyncio
-async def test_too_many_updates_are_not_folded_again(bench):
-    work = await bench.setting(model=await bench.store.put(encode_model(bench.weights(2.5), 1)))
-    record = work.state.rounds[1]
-    many = {n: record.updates[n % 2] for n in range(MOST_FOLDED + 1)}
-    rounds = {**work.state.rounds, 1: dataclasses.replace(record, updates=many)}
-    work = dataclasses.replace(work, state=dataclasses.replace(work.state, rounds=rounds))
+async def test_an_update_that_the_defence_left_out_makes_the_loss_count(bench):
+    only = await bench.store.put(encode_model(bench.weights(5.0), 1))
+    setting = {"report": {"weights": {1: 1}}, "rejected": {0: "suspected"}, "scores": {0: 0, 1: -4}}
+    work = await bench.setting(model=only, defence="pipeline", **setting)
+    assert await bench.find(work) is None, "the model repeats from the one that was let pass"
+    bench.losses = {5.0: 9.0}
+    assert await bench.find(work) == "model_harmful"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"report": {"weights": {0: 3}}},
+        {"report": {"weights": {0: 3, 1: 1, 7: 1}}},
+        {"report": {"weights": {}}},
+        {"rejected": {0: "unavailable"}},
+        {
+            "report": {"weights": {1: 1}},
+            "rejected": {0: "unavailable", 7: "unavailable"},
+            "scores": {0: 0, 1: 1},
+        },
+        {"report": {"weights": {1: 1}}, "rejected": {0: "unavailable"}},
+    ],
+    ids=["omitted", "a stranger", "nobody", "both", "a stranger rejected", "paid though rejected"],
+)
+@pytest.mark.asyncio
+async def test_everybody_is_weighed_or_rejected_and_not_paid(bench, setting):
+    assert await bench.find(await bench.setting(**setting)) == "members_mismatch"
+
+
+@pytest.mark.parametrize("defence", ["none", "pipeline", "drop_lowest", "score_threshold"])
+@pytest.mark.parametrize("word", ["harmful", "non_finite", "invalid_samples", "digest_not_owned", "oversize"])
+@pytest.mark.asyncio
+async def test_a_sound_update_is_not_rejected_for_what_it_is_not(bench, word, defence):
+    only = await bench.store.put(encode_model(bench.weights(5.0), 1))
+    setting = {"report": {"weights": {1: 1}}, "rejected": {0: word}, "scores": {0: 0, 1: -4}}
+    assert (
+        await bench.find(await bench.setting(model=only, defence=defence, **setting)) == "verdict_unfounded"
+    )
+
+
+@pytest.mark.parametrize("word", ["unavailable", "slow", "wrong_digest"])
+@pytest.mark.asyncio
+async def test_what_a_store_may_have_kept_back_proves_nothing_but_the_loss_counts(bench, word):
+    only = await bench.store.put(encode_model(bench.weights(5.0), 1))
+    setting = {"report": {"weights": {1: 1}}, "rejected": {0: word}, "scores": {0: 0, 1: -4}}
+    work = await bench.setting(model=only, **setting)
     assert await bench.find(work) is None
-    assert bench.asked, "it was not measured"
+    bench.losses = {5.0: 9.0}
+    assert await bench.find(work) == "model_harmful"
+
+
+@pytest.mark.parametrize("claim", ["9999999999", "0", "", "-3", "²"])
+@pytest.mark.asyncio
+async def test_claims_that_the_task_does_not_allow_weigh_nothing(bench, claim):
+    """One check for whoever makes the model and whoever repeats it."""
+    weight = int(claim) if claim.isascii() and claim.isdigit() else 1
+    work = await bench.setting(claims=(claim, "1"), report={"weights": {0: weight, 1: 1}})
+    assert await bench.find(work) == "verdict_unfounded"
+    only = await bench.store.put(encode_model(bench.weights(5.0), 1))
+    refused = {"report": {"weights": {1: 1}}, "rejected": {0: "invalid_samples"}, "scores": {0: 0, 1: -4}}
+    assert await bench.find(await bench.setting(claims=(claim, "1"), model=only, **refused)) is None
+
+
+@pytest.mark.asyncio
+async def test_a_copy_weighs_nothing_where_the_defence_looks_for_copies(bench):
+    same = await bench.store.put(encode_model(bench.weights(1.0), 1))
+    setting = {"values": (1.0, 1.0), "model": same, "scores": {0: 10, 1: 0}}
+    assert await bench.find(await bench.setting(defence="pipeline", **setting)) == "verdict_unfounded"
+    assert await bench.find(await bench.setting(defence="none", **setting)) is None
+    report = {"weights": {0: 3}}
+    found = await bench.setting(defence="pipeline", report=report, rejected={1: "copied"}, **setting)
+    assert await bench.find(found) is None
+    found = await bench.setting(defence="pipeline", report=report, rejected={1: "suspected"}, **setting)
+    assert await bench.find(found) == "verdict_unfounded"
+
+
+@pytest.mark.asyncio
+async def test_who_has_an_update_that_is_somebody_elses_weighs_nothing(bench):
+    def disown(work):
+        record = work.state.rounds[1]
+        updates = {**record.updates, 0: dataclasses.replace(record.updates[0], owned=False)}
+        return _with(work, dataclasses.replace(record, updates=updates))
+
+    assert await bench.find(disown(await bench.setting())) == "members_mismatch"
+    only = await bench.store.put(encode_model(bench.weights(5.0), 1))
+    refused = {"model": only, "report": {"weights": {1: 1}}, "scores": {0: 0, 1: -4}}
+    work = await bench.setting(rejected={0: "digest_not_owned"}, **refused)
+    assert await bench.find(work) == "verdict_unfounded"
+    bench.losses = {5.0: 9.0}
+    assert await bench.find(disown(work)) is None, "everybody's own update weighs: nothing was chosen"
+    assert (
+        await bench.find(disown(await bench.setting(rejected={0: "slow"}, **refused))) == "verdict_unfounded"
+    )
+
+
+def _with(work, record):
+    state = dataclasses.replace(work.state, rounds={**work.state.rounds, 1: record})
+    return dataclasses.replace(work, state=state)
 
 
 @pytest.mark.asyncio
@@ -353,8 +491,8 @@ async def test_a_named_aggregators_model_is_not_the_evaluators_fault(bench, cont
     config = {"aggregator": Address("0x" + "7" * 40)}
     assert await bench.find(await bench.setting(model=content("nowhere"), config=config)) is None
     work = await bench.setting(model=content("nowhere"), config=config, report={"scores": {0: 1, 1: 1}})
-    finding = await Vetting(Retrieval(bench.store)).vet(work, bench.own())
-    assert finding == Finding(reason="report_mismatch", usable=False)
+    finding = await Vetting(Retrieval(bench.store)).vet(work, bench.own(), secret=SECRET)
+    assert finding == Finding(reason="report_mismatch", usable=False, blames=True)
 
 
 @pytest.mark.asyncio
@@ -367,7 +505,7 @@ async def test_a_specification_that_cannot_be_had_is_not_the_evaluators_fault(be
 
 @pytest.mark.asyncio
 async def test_agents_of_a_process_share_what_does_not_depend_on_their_data(bench):
-    work = await bench.setting(aggregator=EntryReference("median"))
+    work = await bench.setting(**FLTRUST)
     fetched = []
     retrieval = Retrieval(bench.store)
     original = retrieval.content
@@ -378,8 +516,8 @@ async def test_agents_of_a_process_share_what_does_not_depend_on_their_data(benc
 
     retrieval.content = content
     vetting = Vetting(retrieval)
-    for _ in range(3):
-        assert await vetting.vet(work, bench.own()) is None
+    for trainer in range(3):
+        assert await vetting.vet(work, bench.own(), secret=bytes([trainer])) is None
     assert len(fetched) == len(set(fetched))
     assert len(bench.asked) == 6, "each measures the model and the one before on its own data"
 

@@ -306,6 +306,15 @@ def test_a_silent_evaluator_and_one_that_was_objected_to_are_told_apart(log):
     assert summary.detection.liveness.rounds_void == 1
 
 
+def test_objections_on_chain_have_the_reasons_of_the_log(log):
+    made = log().play(1, {0: TOKENS, 1: TOKENS, 2: TOKENS})
+    for index in (0, 2):
+        made.chain(e.Objected, round=1, index=index, count=1 + index)
+    made.decided("ann", "object", 1, reason="model_harmful", blames=False)
+    made.decided("ben", "object", 1, reason="model_mismatch", blames=True)  # not in time
+    assert made.summary.rounds[0].objections == {"ann": "model_harmful", "cyd": "unknown"}
+
+
 def test_an_overturned_model_is_not_the_final_one(log):
     made = log().play(1, {0: TOKENS}).play(2, {0: TOKENS})
     for number, loss in ((1, 0.5), (2, 0.1)):

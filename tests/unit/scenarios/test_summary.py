@@ -120,9 +120,9 @@ def test_a_file_of_an_earlier_version_1_is_still_read(tmp_path, summary):
     data = json.loads(summary.model_dump_json())
     data["detection"] = None
     for part, since in (
-        (data, ("members",)),
+        (data, ("members", "conclusion")),
         (data["final"], ("backdoor_success",)),
-        (data["rounds"][0], ("reasons", "overturned", "agreement")),
+        (data["rounds"][0], ("reasons", "overturned", "objections", "agreement")),
         (data["participants"]["bob"], ("ejected_reason", "suspensions", "removed_round", "removed_reason")),
     ):
         for key in since:

@@ -62,6 +62,19 @@ def test_the_final_table_says_where_the_money_went(summary):
     assert shown.index("bob") < shown.index("charlie") < shown.index("alice")
 
 
+def test_the_last_line_says_why_it_ended_where_that_needs_explaining(events, summary):
+    diverged = summary.model_copy(update={"conclusion": "training diverges: all was lost"})
+    assert text_of(final_table(diverged)).strip().endswith("training diverges: all was lost")
+    assert "diverges" not in text_of(final_table(summary))
+    text = io.StringIO()
+    with open_view(text) as lines:
+        lines.on_event(RunEnded(summary=diverged))
+        lines.on_event(RunEnded(summary=summary))
+    first, second = text.getvalue().splitlines()
+    assert 'conclusion="training diverges: all was lost"' in first
+    assert "conclusion" not in second
+
+
 def test_the_screen_says_who_is_out_and_why(events, judged):
     board = fold(Board(), events[0])
     assert "why" not in text_of(screen(board))

@@ -157,6 +157,11 @@ def test_in_words_says_what_went_wrong(scenario, summary):
     assert "1 update was rejected. Thrown out: bob in round 1, because it was ejected." in words
 
 
+def test_in_words_says_why_it_ended(scenario, summary):
+    diverged = summary.model_copy(update={"conclusion": "training diverges: all was lost"})
+    assert "Training diverges: all was lost. " in in_words(scenario, diverged)
+
+
 def test_who_was_thrown_out_is_among_the_first_words_and_numbers(scenario, summary, judged):
     words = in_words(scenario, judged)
     assert "Thrown out: bob in round 2, because it made the model worse." in words

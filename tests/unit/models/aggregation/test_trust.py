@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
+from bcfl.models.aggregation.aggregator import Aggregate
 from bcfl.models.aggregation.trust import FLTrust, fltrust
 from bcfl.models.errors import SchemaMismatch
 
@@ -55,3 +57,31 @@ def test_updates_equal_to_the_root_give_the_root(make):
 def test_models_of_different_networks_are_refused(make):
     with pytest.raises(SchemaMismatch):
         fltrust([make.weights([1.0], name="other")], make.weights([0.0]), make.weights([1.0]))
+
+
+@pytest.mark.asyncio
+async def test_whatever_the_root_is_the_model_lies_where_the_weights_point(make):
+    draw = np.random.default_rng(1)
+    start, rows = draw.normal(size=400), draw.normal(size=(5, 400))
+    for scale in (1e-3, 1.0, 50.0):
+        made = make.round(rows, start=start, root=start + scale * draw.normal(size=400))
+        found = await FLTrust().aggregate(made)
+        assert FLTrust().possible(found, made)
+        moved = make.weights(found.model.vector + 1e-3 * draw.normal(size=400))
+        assert not FLTrust().possible(dataclasses.replace(found, model=moved), made)
+        back = make.weights(2 * made.start.vector - found.model.vector)
+        assert not FLTrust().possible(dataclasses.replace(found, model=back), made), (
+            "away from what it trusts"
+        )
+        other = dataclasses.replace(found, integers=(1,) * 5)
+        assert not FLTrust().possible(other, made)
+        assert FLTrust(before=("nnm",)).possible(other, made)
+
+
+@pytest.mark.asyncio
+async def test_without_weights_only_the_model_before_is_possible(make):
+    made = make.round([[1, 1], [2, 1]], start=[1, 1], root=[0, 0])
+    idle = (1, 0)  # of an update that did not move
+    assert FLTrust().possible(Aggregate(model=made.start, integers=(0, 0)), made)
+    assert not FLTrust().possible(Aggregate(model=made.updates[1], integers=(0, 0)), made)
+    assert not FLTrust().possible(Aggregate(model=made.updates[1], integers=idle), made)
