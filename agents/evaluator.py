@@ -12,8 +12,10 @@ import numpy as np
 
 from bcfl.agents.actions import Action, Transact, View, Work
 from bcfl.agents.behaviour import HONEST_JUDGE, JudgeConduct, Judgement
+from bcfl.agents.clearing import decide_clearing
 from bcfl.agents.evaluation import RoundEvaluation, RoundEvaluator
 from bcfl.agents.keeper import credit_waiting
+from bcfl.agents.objection import Vet, Vetting
 from bcfl.agents.permits import PermitSource
 from bcfl.agents.ports import ContentStore, Observer
 from bcfl.agents.retrieval import Retrieval
@@ -95,9 +97,10 @@ def decide(view: View, me: EvaluatorIdentity, results: Mapping[Work, Any]) -> li
         if view.final is None:
             return []  # a call that arrives before its task, after a reorganisation, would do nothing
         return _bond(state, me, place, results)
+    clearing = list(decide_clearing(view, state, place, results))
     if state.phase is Phase.EVALUATION and state.active_evaluator == place and not state.current.scores:
-        return _evaluate(view, state, results)
-    return []
+        return [*clearing, *_evaluate(view, state, results)]
+    return clearing
 
 
 def _bond(state: TaskState, me: EvaluatorIdentity, place: int, results: Mapping[Work, Any]) -> list[Action]:
@@ -133,7 +136,9 @@ def _evaluate(view: View, state: TaskState, results: Mapping[Work, Any]) -> list
     if final is None or final.round != state.round or final.phase is not Phase.EVALUATION:
         return [work]
     waiting = credit_waiting(view)
-    if waiting is not None or state.uncredited is not None:  # until they are written the evaluation would revert
+    if (
+        waiting is not None or state.uncredited is not None
+    ):  # until they are written the evaluation would revert
         return [work] if waiting is None else [work, waiting]
     sanctions = applicable(state, evaluation.sanctions)
     ranking: tuple[int, ...] = ()
@@ -178,7 +183,7 @@ def _leave(view: View, me: EvaluatorIdentity, place: int) -> list[Action]:
 
 
 class Evaluator:
-    """An evaluator's hands."""
+    """An evaluator's hands; ``vetting`` looks at what an accused predecessor did."""
 
     role = "evaluator"
 
@@ -193,6 +198,7 @@ class Evaluator:
         permits: PermitSource,
         observer: Observer,
         conduct: JudgeConduct | None = None,
+        vetting: Vetting | None = None,
     ) -> None:
         self.name = identity.name
         self.identity = identity
@@ -203,17 +209,20 @@ class Evaluator:
         self._retrieval = retrieval
         self._permits = permits
         self._observer = observer
+        self._vetting = vetting or Vetting(retrieval)
 
     def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:
         """All that it wants now."""
         actions = decide(view, self.identity, results)
         return self._conduct.judge.decide(view, self.identity.address, actions)
 
-    async def perform(self, work: Work) -> Evaluation | Permit:
+    async def perform(self, work: Work) -> Evaluation | Permit | bool:
         """Do a piece of its work."""
         match work:
             case Evaluate():
                 return await self._evaluate(work)
+            case Vet():
+                return await self._vetting.repeats(work, secret=self.identity.secret)
             case AllowBond():
                 return await self._permits.permit(work.token, spender=work.task, amount=work.amount)
             case _:

@@ -50,9 +50,7 @@ def decide_judging(
     if opinion is None or not view.is_final(state.round, Phase.EVALUATION):
         return [work]
     hidden = _hidden(state, index, me, opinion)
-    call = calls.commit_scores(
-        state.address, round_number=state.round, index=index, commitment=hidden
-    )
+    call = calls.commit_scores(state.address, round_number=state.round, index=index, commitment=hidden)
     evidence = {"commitment": hidden.hex()}
     return [
         work,

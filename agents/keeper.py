@@ -86,7 +86,9 @@ def _settle(state: TaskState) -> list[Action]:
             call = calls.withdraw_bond(state.address, evaluator=index)
             actions.append(Transact(round=state.round, name=f"withdraw_bond:{index}", call=call))
     for place, evaluator in enumerate(state.evaluators):
-        if evaluator.accused_in is not None and evaluator.bond:  # it would not share its bond of its own accord
+        if (
+            evaluator.accused_in is not None and evaluator.bond
+        ):  # it would not share its bond of its own accord
             call = calls.withdraw_bond(state.address, evaluator=place)
             actions.append(Transact(round=state.round, name=f"forfeit_bond:{place}", call=call))
     if state.returned is None:

@@ -38,6 +38,7 @@ from bcfl.agents.plausibility import contradiction
 from bcfl.agents.ports import LearningEngine
 from bcfl.agents.repetition import Repetition, checkable
 from bcfl.agents.retrieval import Retrieval, schema_of
+from bcfl.agents.spare_gas import after_the_round
 from bcfl.contracts import calls
 from bcfl.contracts.errors import MalformedReport
 from bcfl.contracts.evaluation_report import EvaluationReport
@@ -108,7 +109,8 @@ def decide_objection(
 ) -> tuple[list[Action], bool]:
     """What a member wants of the evaluation that stands open to objection, and whether it may go on with the model.
 
-    Only who revealed in that round has a voice, so nobody else checks.
+    Only who revealed in that round has a voice, so nobody else checks. Who objects goes on once its objection is included:
+    a commitment says that one is content with the model, and enough of them close the window for all.
     """
     number = state.objectionable
     if number is None or index not in state.rounds[number].updates:
@@ -124,13 +126,19 @@ def decide_objection(
         return [vet], True
     if index in record.objections:
         return [vet], finding.usable
-    # The call names no round: it must not reach another evaluation than the one that was checked.
+    # After a reorganisation the round may have another evaluation than the one that was checked.
     final = view.final
     if final is None or final.objectionable != number or final.rounds[number].model != record.model:
         return [vet], False
-    call = calls.object_to(state.address, index=index)
-    evidence = {"reason": finding.reason, "blames": finding.blames}
-    return [vet, Transact(round=number, name="object", call=call, evidence=evidence)], finding.usable
+    call = calls.object_to(state.address, round_number=number, index=index, blames=finding.blames)
+    transact = Transact(
+        round=number,
+        name="object",
+        call=call,
+        evidence={"reason": finding.reason, "blames": finding.blames},
+        spare_gas=after_the_round(state),  # it may turn out to be the one that decides
+    )
+    return [vet, transact], False
 
 
 class OwnLoss:

@@ -17,9 +17,9 @@ from bcfl.agents.objection import Finding, OwnLoss, Vet, Vetting, decide_objecti
 from bcfl.agents.permits import PermitSource
 from bcfl.agents.ports import ContentStore, LearningEngine, Observer
 from bcfl.agents.retrieval import Retrieval, schema_of
+from bcfl.agents.spare_gas import after_the_last_act
 from bcfl.chain.journal import ActionRecord, Journal
 from bcfl.chain.outbox import ActionKey
-from bcfl.agents.spare_gas import after_the_last_act
 from bcfl.contracts import calls
 from bcfl.contracts.calls import Permit
 from bcfl.contracts.commitments import commitment, salt_for
@@ -172,9 +172,7 @@ def _contribute(
         publish = Publish(round=state.round, update=update, state=state)
         if publish not in results:
             return [train, publish]
-        call = calls.submit(
-            state.address, round_number=state.round, index=index, content=update.content
-        )
+        call = calls.submit(state.address, round_number=state.round, index=index, content=update.content)
         spare = after_the_last_act(state)
         return [train, Transact(round=state.round, name="submit", call=call, spare_gas=spare)]
     hidden = _hidden(state, index, me, update)

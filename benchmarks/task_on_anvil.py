@@ -128,7 +128,15 @@ class TaskOnAnvil:
     def _commits(self) -> list[tuple[Signer, Call]]:
         if not self._relayed:
             return [
-                (member, calls.commit(self.address, index=index, commitment=self._commitment(index)))
+                (
+                    member,
+                    calls.commit(
+                        self.address,
+                        round_number=self._round,
+                        index=index,
+                        commitment=self._commitment(index),
+                    ),
+                )
                 for index, member in enumerate(self._members)
             ]
         signed = [self._entry(index) + self._signature(index) for index in range(len(self._members))]
@@ -138,7 +146,9 @@ class TaskOnAnvil:
         ]
 
     def _commit_batch(self, signed: Sequence[bytes]) -> Call:
-        return Call(self.address, encode_call("CrowdsourcingTask", "commitBatch", b"".join(signed)))
+        return Call(
+            self.address, encode_call("CrowdsourcingTask", "commitBatch", self._round, b"".join(signed))
+        )
 
     def _reveals(self) -> list[tuple[Signer, Call]]:
         size = _BATCH if self._relayed else 1
@@ -152,7 +162,16 @@ class TaskOnAnvil:
             entries = b"".join(self._entry(index) for index in indices)
             sender = self._relayer if self._relayed else self._members[first]
             moves.append(
-                (sender, calls.reveal(self.address, batch=batch, entries=entries, openings=openings))
+                (
+                    sender,
+                    calls.reveal(
+                        self.address,
+                        round_number=self._round,
+                        batch=batch,
+                        entries=entries,
+                        openings=openings,
+                    ),
+                )
             )
         return moves
 

@@ -134,7 +134,9 @@ def commit(task: Address, *, round_number: int, index: int, commitment: bytes) -
     return Call(task, encode_call(_TASK, "commit", round_number, index, commitment))
 
 
-def reveal(task: Address, *, round_number: int, batch: int, entries: bytes, openings: Sequence[Opening]) -> Call:
+def reveal(
+    task: Address, *, round_number: int, batch: int, entries: bytes, openings: Sequence[Opening]
+) -> Call:
     """Open entries of a batch; the others go along closed, so that the contract knows the batch again.
 
     One wrong opening reverts the whole call: who opens for others checks each against its commitment first.
@@ -216,9 +218,7 @@ def refund(task: Address) -> Call:
     return Call(task, encode_call(_TASK, "refund"))
 
 
-def object_to(
-    task: Address, *, round_number: int, index: int, blames: bool, signature: bytes = b""
-) -> Call:
+def object_to(task: Address, *, round_number: int, index: int, blames: bool, signature: bytes = b"") -> Call:
     """Object to the evaluation of a round, the one before (in Closing: the last), or bring a member who has signed.
 
     ``blames``: the evaluator is at fault; else its model is bad, whoever made it so.
@@ -255,9 +255,7 @@ def reveal_scores(
     task: Address, *, round_number: int, index: int, probe: bytes, scores: Sequence[int], salt: bytes
 ) -> Call:
     """Open a member's scores: one for each target but itself, in index order (10⁻⁹)."""
-    data = encode_call(
-        _CONSORTIUM, "revealScores", round_number, index, probe, pack_scores(scores), salt
-    )
+    data = encode_call(_CONSORTIUM, "revealScores", round_number, index, probe, pack_scores(scores), salt)
     return Call(task, data)
 
 

@@ -238,6 +238,10 @@ class TaskState:
         """All that members have earned, in 10⁻⁹ token."""
         return sum(member.earned for member in self.members.values())
 
+    def bond_share(self, index: TrainerIndex) -> int:
+        """What the member has of evaluators' bonds, in 10⁻⁹ token: no pay for its work."""
+        return sum(record.bond_shares.get(index, 0) for record in self.rounds.values())
+
     def is_suspended(self, index: TrainerIndex) -> bool:
         """Whether the member sits out for a while."""
         return self.members[index].suspended_until is not None

@@ -13,8 +13,8 @@ __all__ = ("commit_digest", "join_digest", "leave_digest", "object_digest", "per
 _DOMAIN = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _COMMIT = keccak(b"Commit(uint32 round,uint32 index,bytes32 commitment)")
 _JOIN = keccak(b"Join(address account)")
-_LEAVE = keccak(b"Leave(uint32 index)")
-_OBJECT = keccak(b"Object(uint32 round,uint32 index)")
+_LEAVE = keccak(b"Leave(uint32 round,uint32 index)")
+_OBJECT = keccak(b"Object(uint32 round,uint32 index,bool blames)")
 _PERMIT = keccak(b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)")
 
 
@@ -45,15 +45,16 @@ def join_digest(*, chain_id: int, task: Address, account: Address) -> bytes:
     return _digest(_separator("bcfl TrainingTask", chain_id, task), struct)
 
 
-def leave_digest(*, chain_id: int, task: Address, index: int) -> bytes:
-    """32 bytes to sign for a relayed farewell."""
-    struct = keccak(eth_abi.encode(["bytes32", "uint32"], [_LEAVE, index]))
+def leave_digest(*, chain_id: int, task: Address, round_number: int, index: int) -> bytes:
+    """32 bytes to sign for a relayed farewell in ``round_number``; 0: before the first."""
+    struct = keccak(eth_abi.encode(["bytes32", "uint32", "uint32"], [_LEAVE, round_number, index]))
     return _digest(_separator("bcfl TrainingTask", chain_id, task), struct)
 
 
-def object_digest(*, chain_id: int, task: Address, round_number: int, index: int) -> bytes:
+def object_digest(*, chain_id: int, task: Address, round_number: int, index: int, blames: bool) -> bytes:
     """32 bytes to sign for a relayed objection to the evaluation of ``round_number``."""
-    struct = keccak(eth_abi.encode(["bytes32", "uint32", "uint32"], [_OBJECT, round_number, index]))
+    values = [_OBJECT, round_number, index, blames]
+    struct = keccak(eth_abi.encode(["bytes32", "uint32", "uint32", "bool"], values))
     return _digest(_separator("bcfl TrainingTask", chain_id, task), struct)
 
 

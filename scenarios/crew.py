@@ -77,7 +77,7 @@ def recruit(
             case "publisher":
                 role = _publisher(crew, config, plan, factory)
             case "evaluator":
-                role = _evaluator(crew, name)
+                role = _evaluator(crew, name, vetting)
             case "member":
                 role = _member(crew, name, places[name], entries[name])
             case "trainer":
@@ -109,7 +109,7 @@ def _publisher(crew: Crew, config: TaskConfig, plan: Task, factory: Address) -> 
     )
 
 
-def _evaluator(crew: Crew, name: str) -> Evaluator:
+def _evaluator(crew: Crew, name: str, vetting: Vetting) -> Evaluator:
     validation = crew.population.validation
     return Evaluator(
         identity=EvaluatorIdentity(
@@ -125,6 +125,7 @@ def _evaluator(crew: Crew, name: str) -> Evaluator:
         permits=_permits(crew, name),
         observer=crew.observer,
         conduct=_judge(crew, name, _entry_of(crew, name).behaviour),
+        vetting=vetting,
     )
 
 

@@ -21,7 +21,7 @@ from bcfl.scenarios.tokens import CREDIT_UNIT
 
 __all__ = ("Sanctions", "detect", "liveness", "reason_name", "removals_of", "sanctions_of")
 
-_SILENT, _OBJECTIONS = "silent", "objections"
+_SILENT, _OBJECTIONS, _STOOD_DOWN = "silent", "objections", "stood down"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,16 +66,17 @@ def sanctions_of(events: Iterable[e.Event]) -> dict[TrainerIndex, Sanctions]:
 def removals_of(events: Iterable[e.Event]) -> dict[int, tuple[int, str]]:
     """Which evaluators, by place in the list, were removed in which round, and why.
 
-    ``silent``: it let its window pass; ``objections``: those to its evaluation of that round were upheld.
+    ``silent``: it let its window pass; ``objections``: those that blame it for its evaluation of that round were upheld;
+    ``stood down``: its model was undone, and blames nobody.
     """
-    posted: set[tuple[int, int]] = set()
     removed: dict[int, tuple[int, str]] = {}
     for event in events:
-        if isinstance(event, e.EvaluationSubmitted):
-            posted.add((event.round, event.evaluator))
-        elif isinstance(event, e.EvaluatorRemoved):
-            why = _OBJECTIONS if (event.round, event.evaluator) in posted else _SILENT
-            removed[event.evaluator] = (event.round, why)
+        if isinstance(event, e.EvaluatorRemoved):
+            removed[event.evaluator] = (event.round, _SILENT)
+        elif isinstance(event, e.EvaluationReverted) and event.accused:
+            removed[event.evaluator] = (event.round, _OBJECTIONS)
+        elif isinstance(event, e.EvaluationReverted) and event.successor != event.evaluator:
+            removed[event.evaluator] = (event.round, _STOOD_DOWN)
     return removed
 
 
@@ -100,7 +101,7 @@ def detect(
     good = [index for index, name in names.items() if name not in first]
     out = {index: m.ejected_round for index, m in state.members.items() if m.ejected_round is not None}
     caught, wronged = [i for i in bad if i in out], [i for i in good if i in out]
-    earned = {index: state.members[index].earned for index in names}
+    earned = {index: state.members[index].earned - state.bond_share(index) for index in names}
     net = _net(state, events)
     fair = _mean([net[index] for index in good])
     pay_bad, pay_good = _mean([earned[i] for i in bad]), _mean([earned[i] for i in good])
@@ -117,7 +118,7 @@ def detect(
         rounds_to_eject={
             names[index]: None if index not in out else out[index] - first[names[index]] + 1 for index in bad
         },
-        reward_share=_ratio(sum(earned[index] for index in bad), state.earned) or 0.0,
+        reward_share=_ratio(sum(earned[index] for index in bad), sum(earned.values())) or 0.0,
         relative_pay=None if pay_bad is None or not pay_good else float(pay_bad / pay_good),
         honest_return=None if fair is None else str(round(fair * CREDIT_UNIT)),
         return_on_misbehaviour={

@@ -277,6 +277,8 @@ class Results:
                 budget=str(state.budget * CREDIT_UNIT),
                 paid=str(sum(member.withdrawn for member in state.members.values()) * CREDIT_UNIT),
                 returned=str((state.returned or 0) * CREDIT_UNIT),
+                forfeited=str(state.slashed * CREDIT_UNIT),
+                unclaimed=str((state.bonus if state.ended else 0) * CREDIT_UNIT),
             ),
             detection=detect(state, events, names=names, misbehaved=self._misbehaved),
             timings=timings,

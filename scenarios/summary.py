@@ -115,7 +115,7 @@ class Suspension(_Model):
 class Participant(_Model):
     """Who took part; ``tokens`` is what was paid out in all, ``ejected_round`` null for who stayed.
 
-    ``removed_round`` and ``removed_reason`` (``silent``, ``objections``) are an evaluator's.
+    ``removed_round`` and ``removed_reason`` (``silent``, ``objections``, ``stood down``) are an evaluator's.
     """
 
     role: str
@@ -130,14 +130,21 @@ class Participant(_Model):
 
 
 class TokenTotals(_Model):
-    """Where the budget went: ``paid`` + ``returned`` = ``budget`` once the task has ended.
+    """Where everything went: ``budget`` + ``forfeited`` = ``paid`` + ``returned`` + ``unclaimed`` once the task has ended.
 
-    Stakes and bonds that were lost are paid out or returned on top of it.
+    Attributes:
+        budget: what the publisher put in escrow.
+        paid: to members, for their work and as their parts of what others lost.
+        returned: to the publisher.
+        forfeited: stakes and bonds that their owners lost.
+        unclaimed: of what was lost, what came to no payout; it is nobody's.
     """
 
     budget: BaseUnits
     paid: BaseUnits
     returned: BaseUnits
+    forfeited: BaseUnits = "0"
+    unclaimed: BaseUnits = "0"
 
 
 class Liveness(_Model):

@@ -142,6 +142,7 @@ def _end(summary: Summary) -> dict[str, Any]:
         "cid": summary.final.cid,
         "paid": format_tokens(summary.tokens.paid),
         "returned": format_tokens(summary.tokens.returned),
+        **({"forfeited": format_tokens(summary.tokens.forfeited)} if int(summary.tokens.forfeited) else {}),
         "seconds": round(summary.timings.total_s, 1),
         **found,
     }

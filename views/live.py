@@ -19,6 +19,7 @@ from bcfl.views.consortium_words import notes
 from bcfl.views.lines import LineView
 from bcfl.views.member_columns import columns_of
 from bcfl.views.members import MEMBERS
+from bcfl.views.money import as_sum
 from bcfl.views.verdicts import eventful, found_in_words, verdict
 
 __all__ = ("LiveView", "RunView", "final_table", "open_view", "screen")
@@ -183,11 +184,7 @@ def final_table(summary: Summary) -> RenderableType:
             format_tokens(paid),
             f"{sum(done.gas.values()):,}",
         )
-    tokens = summary.tokens
-    money = Text(
-        f"tokens: budget {format_tokens(tokens.budget)} = paid {format_tokens(tokens.paid)} "
-        f"+ returned {format_tokens(tokens.returned)}"
-    )
+    money = Text(f"tokens: {as_sum(summary.tokens)}")
     cost = Text(
         f"gas: {summary.gas.total:,} ({summary.gas.per_trainer_round:,.0f} a {'member' if summary.members else 'trainer'} "
         f"and round), {summary.timings.total_s:.1f} s"

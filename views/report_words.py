@@ -27,6 +27,14 @@ def in_words(scenario: Scenario, summary: Summary) -> str:
         f"Of {format_tokens(summary.tokens.budget, places=2)} tokens in escrow {format_tokens(summary.tokens.paid, places=2)} were paid and "
         f"{format_tokens(summary.tokens.returned, places=2)} returned to the publisher{_most(summary)}."
     )
+    if int(summary.tokens.forfeited):
+        sentences.append(
+            f"{format_tokens(summary.tokens.forfeited, places=2)} tokens of stakes and bonds were lost; what was paid "
+            "includes them."
+            if not int(summary.tokens.unclaimed)
+            else f"{format_tokens(summary.tokens.forfeited, places=2)} tokens of stakes and bonds were lost, of which "
+            f"{format_tokens(summary.tokens.unclaimed, places=2)} came to no payout and are nobody's."
+        )
     return " ".join([*sentences, *_sent_away(summary)])
 
 

@@ -16,6 +16,7 @@ _REASONS = {
     "harmful": "made the model worse",
     "silent": "did not answer in time",
     "objections": "trainers objected to its evaluation",
+    "stood down": "trainers objected to its model, and blamed nobody",
     "voted": "was voted out by the members",
 }
 

@@ -64,9 +64,7 @@ class CommitCopier(Honest):
         if first is None:
             return []
         victim, entry = first
-        call = calls.commit(
-            state.address, round_number=state.round, index=index, commitment=entry.commitment
-        )
+        call = calls.commit(state.address, round_number=state.round, index=index, commitment=entry.commitment)
         evidence = {"commitment": entry.commitment.hex(), "victim": victim}
         return [Transact(round=state.round, name="commit", call=call, evidence=evidence)]
 
@@ -101,8 +99,6 @@ class FrontRunner(Honest):
         if first is None:
             return []
         victim, update = first
-        call = calls.submit(
-            state.address, round_number=state.round, index=index, content=update.content
-        )
+        call = calls.submit(state.address, round_number=state.round, index=index, content=update.content)
         evidence = {"cid": cid_text(update.content), "victim": victim}
         return [Transact(round=state.round, name="submit", call=call, evidence=evidence)]

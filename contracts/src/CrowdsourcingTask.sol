@@ -98,6 +98,7 @@ contract CrowdsourcingTask is Rewards {
         bytes32 structHash = keccak256(abi.encode(Commitments.OBJECT_TYPEHASH, roundNumber, index, blames));
         _authorize(_members[index].account, structHash, signature);
         _objected[roundNumber].add(index);
+        r.place |= DOUBTED;
         uint256 counts = _objections[roundNumber] + (blames ? 1 | 1 << 128 : 1);
         _objections[roundNumber] = counts;
         emit Objected(roundNumber, index, blames);
@@ -204,7 +205,7 @@ contract CrowdsourcingTask is Rewards {
             succeeded = true;
         }
         emit EvaluationReverted(number, place, r.evaluator, blamed);
-        r.place ^= STANDS | 1;
+        r.place = (r.place & 1) ^ 1;
         _population.modelSize = _population.formerSize;
         if (r.phase == Phase.Closing) return;
         if (succeeded) _finalizeRound(_model(), 0, Configuration.load());
@@ -223,7 +224,9 @@ contract CrowdsourcingTask is Rewards {
         for (uint256 w; w < words; ++w) {
             uint256 revealed = _revealed[number - 1][w];
             revealers += Bitmaps.popcount(revealed);
-            content += Bitmaps.popcount(revealed & _committed[number][w] & ~_objected[number - 1][w]);
+            uint256 committed = revealed & _committed[number][w];
+            if (r.place & DOUBTED != 0) committed &= ~_objected[number - 1][w];
+            content += Bitmaps.popcount(committed);
         }
         return 3 * content < revealers;
     }

@@ -20,7 +20,8 @@ abstract contract Intake is Membership {
     uint256 private constant CLOSED = 37; // tag 0, index 4, commitment 32
     uint256 private constant OPENED = 57; // tag 1, index 4, digest 32, size 4, salt 16
     uint256 private constant UPDATE = 44; // index 4, digest 32, size 4, position 4
-    uint8 internal constant STANDS = 2; // a bit of `Round.place`
+    uint8 internal constant STANDS = 2; // bits of `Round.place`
+    uint8 internal constant DOUBTED = 4;
     uint32 private constant TASK_OWNED = type(uint32).max;
 
     /// @dev One slot: every commit and opening writes it.
@@ -38,7 +39,7 @@ abstract contract Intake is Membership {
         uint16 batches;
         uint64 payout; // credited in this round, while its model is awaited
         uint8 punished; // words of members whose faults of this Reveal are dealt with
-        uint8 place; // bit 0: which of `_models` is the current one; STANDS: it is the last round's, and not undone
+        uint8 place; // bit 0: which of `_models` is the current one; STANDS: it is the last round's, and not undone; DOUBTED: somebody objects to it
     }
 
     /// @dev A batch slot is reused every round: the hash binds the round's commitments themselves.

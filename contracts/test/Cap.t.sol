@@ -134,6 +134,7 @@ contract CapTest is TaskFixture, GasMeter {
         vm.assertEq(_number(), 3);
         vm.prank(publisher);
         task.cancel();
+        _advance();
         _measure("forfeited bond", stranger, abi.encodeCall(task.withdrawBond, (0)));
         _credits("forfeited bond", "");
     }

@@ -413,7 +413,7 @@ contract MembershipTest is TaskFixture {
         ranking[0] = (1 << gone) | (1 << cohort[1]) | (1 << cohort[2]);
         _evaluateWith(_equal(3), list, ranking);
         vm.assertEq(task.round().cohort, 3, "the leaver's place went to who joined first");
-        vm.assertFalse(_inCohort(cohort[0]));
+        vm.assertFalse(_inCohort(gone));
     }
 
     // ---------------------------------------------------------------- selection

@@ -108,7 +108,15 @@ class ConsortiumStage(_played.Stage):
         await self.must_in(
             Phase.TRAINING,
             *(
-                (index + 1, calls.commit(self.task, index=index, commitment=self.hidden(index, update)))
+                (
+                    index + 1,
+                    calls.commit(
+                        self.task,
+                        round_number=self.state.round,
+                        index=index,
+                        commitment=self.hidden(index, update),
+                    ),
+                )
                 for index, update in updates.items()
             ),
         )
@@ -120,7 +128,18 @@ class ConsortiumStage(_played.Stage):
             entry = record.commitments[index]
             opening = Opening(place=entry.place, content=update, salt=SALT)
             entries = record.batches[entry.batch]
-            acts.append((0, calls.reveal(self.task, batch=entry.batch, entries=entries, openings=[opening])))
+            acts.append(
+                (
+                    0,
+                    calls.reveal(
+                        self.task,
+                        round_number=self.state.round,
+                        batch=entry.batch,
+                        entries=entries,
+                        openings=[opening],
+                    ),
+                )
+            )
         await self.must_in(Phase.REVEAL, *acts)
 
     def sealed(self, index, scores, probe=PROBE):
@@ -144,6 +163,7 @@ class ConsortiumStage(_played.Stage):
                     index + 1,
                     calls.commit_scores(
                         self.task,
+                        round_number=self.state.round,
                         index=index,
                         commitment=self.sealed(index, scores, (probes or {}).get(index, PROBE)),
                     ),
@@ -153,7 +173,9 @@ class ConsortiumStage(_played.Stage):
         )
 
     def opening(self, index, scores, probe=PROBE):
-        return calls.reveal_scores(self.task, index=index, probe=probe, scores=scores, salt=SALT)
+        return calls.reveal_scores(
+            self.task, round_number=self.state.round, index=index, probe=probe, scores=scores, salt=SALT
+        )
 
     async def reveal_scores(self, vectors, probes=None):
         """Brought by the publisher: an opening authenticates itself."""

@@ -293,7 +293,15 @@ class Stage:
     async def commit(self, updates):
         await self.must(
             *(
-                (index + 3, calls.commit(self.task, index=index, commitment=self.hidden(index, update)))
+                (
+                    index + 3,
+                    calls.commit(
+                        self.task,
+                        round_number=self.state.round,
+                        index=index,
+                        commitment=self.hidden(index, update),
+                    ),
+                )
                 for index, update in updates.items()
             )
         )
@@ -309,6 +317,7 @@ class Stage:
                     index + 3,
                     calls.reveal(
                         self.task,
+                        round_number=self.state.round,
                         batch=entry.batch,
                         entries=record.batches[entry.batch],
                         openings=[opening],

@@ -98,7 +98,7 @@ async def test_a_relayed_task_with_signed_joins_batches_suspension_and_farewell(
 
     # a forged entry and a second one of the same member are skipped
     batch = entry(2, "c") + entry(1, "forged", by=0) + entry(0, "a") + entry(0, "again") + entry(1, "b")
-    await stage.must((0, Call(task, encode_call(CONTRACT, "commitBatch", batch))))
+    await stage.must((0, Call(task, encode_call(CONTRACT, "commitBatch", 1, batch))))
     commitments_made = stage.state.current.commitments
     assert {n: entry.position for n, entry in commitments_made.items()} == {2: 0, 0: 1, 1: 2}
     assert commitments_made[1].commitment == stage.hidden(1, content("b"))
@@ -110,8 +110,8 @@ async def test_a_relayed_task_with_signed_joins_batches_suspension_and_farewell(
     await stage.evaluate([2, 1], "model 1")
     assert stage.state.current.cohort == (0, 1)
 
-    digest = typed_data.leave_digest(chain_id=chain_id, task=task, index=1)
-    farewell = Call(task, encode_call(CONTRACT, "leave", 1, stage.people[4].sign_digest(digest)))
+    digest = typed_data.leave_digest(chain_id=chain_id, task=task, round_number=2, index=1)
+    farewell = Call(task, encode_call(CONTRACT, "leave", 2, 1, stage.people[4].sign_digest(digest)))
     await stage.must((0, farewell))
     assert stage.state.members[1].stake == 0
     await stage.commit({0: content("second")})
@@ -164,8 +164,8 @@ async def test_objections_remove_evaluators_and_bring_models_back(node):
     await stage.enrol(3)
     await stage.bond(1)
 
-    def objection(index, **extra):
-        return calls.object_to(stage.task, index=index, **extra)
+    def objection(index, number=1, **extra):
+        return calls.object_to(stage.task, round_number=number, index=index, blames=True, **extra)
 
     async def one_round(model, evaluator):
         updates = {n: content(f"{stage.state.round} of {n}") for n in range(3)}
@@ -176,7 +176,9 @@ async def test_objections_remove_evaluators_and_bring_models_back(node):
     assert await stage.refused(3, objection(0)), "there is nothing to object to"
     await one_round("bad", 0)
     assert stage.state.objectionable == 1
-    digest = typed_data.object_digest(chain_id=node.chain_id, task=stage.task, round_number=1, index=2)
+    digest = typed_data.object_digest(
+        chain_id=node.chain_id, task=stage.task, round_number=1, index=2, blames=True
+    )
     forged = stage.people[3].sign_digest(digest)
     assert await stage.refused(0, objection(2, signature=forged))
     await stage.must((0, objection(2, signature=stage.people[5].sign_digest(digest))))
@@ -188,23 +190,29 @@ async def test_objections_remove_evaluators_and_bring_models_back(node):
     assert stage.state.rounds[1].objections == (2, 0, 1)
     assert (stage.state.model, stage.state.active_evaluator) == (GENESIS, 1)
     assert stage.state.round == 3
-    third = (10**9 + 2) // 3
-    assert stage.state.rounds[1].bond_shares == {0: 10**9 + 2 - 2 * third, 1: third, 2: third}
-    assert await stage.view("creditOf", 1) == (third, 0), "a bond's share does not vest"
-    await stage.must((0, calls.withdraw(stage.task, [1])))
+    assert stage.state.evaluators[0].accused_in == 1
+    assert stage.state.evaluators[0].bond == 10**9 + 2, "it waits for what the standby finds"
+    assert await stage.refused(0, calls.withdraw_bond(stage.task, evaluator=0))
 
-    assert await stage.refused(4, objection(1)), "a void round has no evaluation"
+    assert await stage.refused(4, objection(1, number=2)), "a void round has no evaluation"
     await one_round("model 3", 1)
     await one_round("worse", 1)
     assert stage.state.phase is Phase.CLOSING
-    await stage.must(*((n + 3, objection(n)) for n in range(3)))
+    await stage.must((2, calls.clear(stage.task, evaluator=0)))
+    assert stage.state.evaluators[0].accused_in is None
+    await stage.must(*((n + 3, objection(n, number=4)) for n in range(3)))
     assert stage.state.phase is Phase.CLOSING
     assert stage.state.model == content("model 3")
     assert stage.state.active_evaluator is None
     await stage.advance()
     assert stage.state.phase is Phase.COMPLETED
+    await stage.must((0, calls.withdraw_bond(stage.task, evaluator=1)))
+    half = 10**9 // 2 + 1
+    third = half // 3
+    assert stage.state.rounds[4].bond_shares == {0: half - 2 * third, 1: third, 2: third}
     await stage.settle()
-    assert not [event for event in stage.events if isinstance(event, e.BondReturned)]
+    returned = [event.amount for event in stage.events if isinstance(event, e.BondReturned)]
+    assert returned == [10**9 + 2, half], "cleared, and nobody could clear the last one"
 
 
 @pytest.mark.asyncio
@@ -213,12 +221,22 @@ async def test_without_a_standby_upheld_objections_end_the_task(node):
     await stage.create(commit_reveal=False)
     await stage.enrol(3)
     for n in range(3):
-        await stage.must((n + 3, calls.submit(stage.task, index=n, content=content(f"update {n}"))))
+        await stage.must(
+            (
+                n + 3,
+                calls.submit(
+                    stage.task, round_number=stage.state.round, index=n, content=content(f"update {n}")
+                ),
+            )
+        )
     await stage.evaluate([1, 1, 1], "bad")
-    await stage.must((3, calls.submit(stage.task, index=0, content=content("in vain"))))
-    await stage.must(*((n + 3, calls.object_to(stage.task, index=n)) for n in range(3)))
+    await stage.must((3, calls.submit(stage.task, round_number=2, index=0, content=content("in vain"))))
+    await stage.must(
+        *((n + 3, calls.object_to(stage.task, round_number=1, index=n, blames=True)) for n in range(3))
+    )
     assert stage.state.cancel_reason is CancelReason.NO_EVALUATOR
     assert stage.state.model == GENESIS
+    await stage.must((0, calls.withdraw_bond(stage.task, evaluator=0)))
     await stage.settle()
     assert stage.state.returned == stage.state.budget - 10**8
 
@@ -288,11 +306,17 @@ async def test_open_submissions_and_every_way_to_select(node, selection):
         cohort = stage.state.current.cohort
         assert len(cohort) == (size or len(stage.state.active_members))
         for n in cohort:
-            await stage.must((n + 3, calls.submit(stage.task, index=n, content=content(f"update {n}"))))
+            await stage.must(
+                (
+                    n + 3,
+                    calls.submit(
+                        stage.task, round_number=stage.state.round, index=n, content=content(f"update {n}")
+                    ),
+                )
+            )
             if number == 2 and n == cohort[0]:
-                leave = Call(stage.task, encode_call(CONTRACT, "leave", n, b""))
-                await stage.must((n + 3, leave))
-                assert n in stage.state.current.cohort, "who has submitted stays counted"
+                leave = Call(stage.task, encode_call(CONTRACT, "leave", number, n, b""))
+                assert await stage.refused(n + 3, leave), "who has submitted stays until it is judged"
         ranking = ()
         if selection is Selection.SCORE_ORDER:
             ranking = to_bitmap([3, 4, 5], len(stage.state.members))

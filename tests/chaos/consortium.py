@@ -286,14 +286,21 @@ def _selector(call: calls.Call) -> bytes:
 
 _DIGEST = bytes(32)
 ACTIONS = {
-    "commit": (Phase.TRAINING, _selector(calls.commit(ZERO_ADDRESS, index=0, commitment=_DIGEST))),
+    "commit": (
+        Phase.TRAINING,
+        _selector(calls.commit(ZERO_ADDRESS, round_number=1, index=0, commitment=_DIGEST)),
+    ),
     "commit_scores": (
         Phase.EVALUATION,
-        _selector(calls.commit_scores(ZERO_ADDRESS, index=0, commitment=_DIGEST)),
+        _selector(calls.commit_scores(ZERO_ADDRESS, round_number=1, index=0, commitment=_DIGEST)),
     ),
     "reveal_scores": (
         Phase.SCORE_REVEAL,
-        _selector(calls.reveal_scores(ZERO_ADDRESS, index=0, probe=_DIGEST, scores=(), salt=bytes(16))),
+        _selector(
+            calls.reveal_scores(
+                ZERO_ADDRESS, round_number=1, index=0, probe=_DIGEST, scores=(), salt=bytes(16)
+            )
+        ),
     ),
 }
 """The phase that an action belongs to, and the first bytes of its call."""

@@ -171,7 +171,7 @@ async def test_the_contract_credits_the_same_to_the_last_unit(rate, round_budget
                 task, round_number=number, scores=drawn, model=model, report=model
             )
             submissions = (
-                (signer, calls.submit(task, index=index, content=model))
+                (signer, calls.submit(task, round_number=number, index=index, content=model))
                 for index, signer in enumerate(people[1:])
             )
             heard = await events(await block(*submissions, (publisher, evaluate)), task)

@@ -78,7 +78,7 @@ def stubborn(registered):
             index = state.index_of[me]
             if index in state.current.cohort:
                 return actions
-            call = calls.commit(state.address, index=index, commitment=b"c" * 32)
+            call = calls.commit(state.address, round_number=state.round, index=index, commitment=b"c" * 32)
             return [*actions, Transact(round=state.round, name="commit", call=call)]
 
 

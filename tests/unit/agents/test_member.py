@@ -114,7 +114,9 @@ def test_scores_are_committed_once_the_updates_are_final(evaluating):
     assert _wants(state, final=state) == [work]
     assert _wants(state, {work: OPINION}) == [work]  # another set of updates could still come
     _, commit = _wants(state, {work: OPINION}, final=state)
-    assert commit.call == calls.commit_scores(state.address, index=0, commitment=_hidden(state))
+    assert commit.call == calls.commit_scores(
+        state.address, round_number=1, index=0, commitment=_hidden(state)
+    )
     assert _wants(evaluating.opine(0, _hidden(state)).state, {work: OPINION}, final=state) == []
 
 
@@ -126,7 +128,12 @@ def test_scores_are_opened_only_when_nobody_can_commit_any_more(evaluating):
     assert _wants(revealing, {work: OPINION}, final=before) == []
     (opening,) = _wants(revealing, {work: OPINION}, final=revealing)
     assert opening.call == calls.reveal_scores(
-        revealing.address, index=0, probe=OPINION.probe, scores=OPINION.scores, salt=OPINION.salt
+        revealing.address,
+        round_number=1,
+        index=0,
+        probe=OPINION.probe,
+        scores=OPINION.scores,
+        salt=OPINION.salt,
     )
     assert _wants(evaluating.open_scores(0, (5, 7)).state, {work: OPINION}, final=revealing) == []
 

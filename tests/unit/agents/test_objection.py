@@ -23,6 +23,7 @@ from bcfl.agents.objection import (
     decide_objection,
 )
 from bcfl.agents.retrieval import Retrieval
+from bcfl.agents.spare_gas import after_the_round
 from bcfl.agents.trainer import Train, TrainerIdentity, decide
 from bcfl.contracts import calls
 from bcfl.contracts import events as e
@@ -68,10 +69,10 @@ def _vet(state, number=1):
 
 
 def _objection(state, finding):
-    call = calls.object_to(state.address, index=0)
-    return Transact(
-        round=1, name="object", call=call, evidence={"reason": finding.reason, "blames": finding.blames}
-    )
+    call = calls.object_to(state.address, round_number=1, index=0, blames=finding.blames)
+    evidence = {"reason": finding.reason, "blames": finding.blames}
+    spare = after_the_round(state)
+    return Transact(round=1, name="object", call=call, evidence=evidence, spare_gas=spare)
 
 
 @pytest.mark.parametrize("closing", [False, True])
@@ -118,10 +119,14 @@ def test_it_says_whether_it_blames_the_evaluator(story, finding):
     assert objection.evidence["blames"] is (finding is ABSENT)
 
 
-def test_it_objects_first_and_trains_from_what_can_be_used(story):
-    state = _evaluated(story).state
-    vet, objection, train = _wants(state, {_vet(state): HARMFUL}, final=state)
-    assert (vet, objection) == (_vet(state), _objection(state, HARMFUL))
+def test_it_trains_from_what_can_be_used_once_its_objection_is_included(story):
+    """A commitment says that one is content: enough of them close the window for everybody."""
+    tale = _evaluated(story)
+    state = tale.state
+    assert _wants(state, {_vet(state): HARMFUL}, final=state) == [_vet(state), _objection(state, HARMFUL)]
+    state = tale.tell(e.Objected, round=1, index=0, blames=False).state
+    vet, train = _wants(state, {_vet(state): HARMFUL}, final=state)
+    assert vet == _vet(state)
     assert isinstance(train, Train)
 
 
@@ -134,7 +139,7 @@ def test_it_waits_until_the_evaluation_cannot_be_undone(story):
 
 
 def test_it_objects_once(story):
-    tale = _evaluated(story).tell(e.Objected, round=1, index=0, count=1)
+    tale = _evaluated(story).tell(e.Objected, round=1, index=0, blames=True)
     assert _wants(tale.state, {_vet(tale.state): ABSENT}, final=tale.state) == [_vet(tale.state)]
     assert len(_wants(tale.state, {_vet(tale.state): HARMFUL}, final=tale.state)) == 2
 

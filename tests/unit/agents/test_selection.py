@@ -30,7 +30,7 @@ def test_the_suspended_the_ejected_and_those_who_left_are_not_chosen(story):
     tale = story(cohort_size=5).enrol(5).start(cohort=(0, 1, 4))
     tale.tell(e.TrainerSuspended, round=1, index=1, until_round=4, reason=6, evidence=bytes(32))
     tale.tell(e.TrainerEjected, round=1, index=2, reason=6, evidence=bytes(32), forfeited=0)
-    tale.tell(e.TrainerLeft, index=3)
+    tale.tell(e.TrainerLeft, index=3, forfeited=0)
     assert rank(tale.state, {}, ()) == (0, 4)
 
 

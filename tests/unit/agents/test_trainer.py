@@ -113,7 +113,7 @@ def test_an_ended_task_needs_nobody(story, ending):
 
 
 def test_who_has_left_or_was_ejected_does_not_come_back(story):
-    tale = story().enrol(3).tell(e.TrainerLeft, index=0)
+    tale = story().enrol(3).tell(e.TrainerLeft, index=0, forfeited=0)
     assert _at_the_door(tale.state, me=ME) == []
     assert _at_the_door(tale.start().state, me=ME) == []
     tale = story().enrol(3).start(cohort=(1, 2))
@@ -138,7 +138,7 @@ def test_it_trains_then_commits_and_goes_on_wanting_both(story, update):
     work, commit = _wants(state, {train: update})
     assert work == train
     assert (commit.round, commit.name) == (1, "commit")
-    assert commit.call == calls.commit(state.address, index=0, commitment=hidden)
+    assert commit.call == calls.commit(state.address, round_number=1, index=0, commitment=hidden)
 
 
 def test_before_the_reveal_nothing_leaves_it(story, update):
@@ -237,7 +237,9 @@ def test_it_publishes_first_and_then_opens_its_own_entry(story, update):
     assert works == [train, publish]
     opening = calls.Opening(place=1, content=update.content, salt=update.salt)
     entries = state.current.batches[0]
-    assert reveal.call == calls.reveal(state.address, batch=0, entries=entries, openings=[opening])
+    assert reveal.call == calls.reveal(
+        state.address, round_number=1, batch=0, entries=entries, openings=[opening]
+    )
     assert (reveal.round, reveal.name) == (1, "reveal")
 
 
@@ -259,7 +261,7 @@ def test_without_commit_and_reveal_it_publishes_and_submits(story, update):
     train, publish = _train(state), Publish(round=1, update=update, state=state)
     assert _wants(state, {train: update}) == [train, publish]
     *_, submit = _wants(state, {train: update, publish: True})
-    assert submit.call == calls.submit(state.address, index=0, content=update.content)
+    assert submit.call == calls.submit(state.address, round_number=1, index=0, content=update.content)
     assert _wants(tale.submit(0, "update").state, {train: update, publish: True}) == []
 
 

@@ -37,9 +37,23 @@ def test_a_view_s_result():
 
 
 def test_creation_code_ends_with_the_constructor_s_arguments():
-    code = encode_constructor("TaskFactory", "0x" + "00" * 19 + "01", "0x" + "00" * 19 + "02")
-    assert code == artifacts.load("TaskFactory").bytecode + _word(1) + _word(2)
-    assert encode_constructor("CrowdsourcingTask") == artifacts.load("CrowdsourcingTask").bytecode
+    code = encode_constructor("TaskFactory", "0x" + "00" * 19 + "01", "0x" + "00" * 19 + "02", 3)
+    assert code == artifacts.load("TaskFactory").bytecode + _word(1) + _word(2) + _word(3)
+    assert encode_constructor("ConsortiumTask") == artifacts.load("ConsortiumTask").bytecode
+
+
+def test_creation_code_is_linked_with_its_libraries():
+    address = "0x" + "ab" * 20
+    artifact = artifacts.load("CrowdsourcingTask")
+    code = encode_constructor("CrowdsourcingTask", libraries={"Credits": address})
+    places = artifact.libraries["Credits"]
+    assert places
+    for place in places:
+        assert artifact.bytecode[place : place + 20] == bytes(20)
+        assert code[place : place + 20] == b"\xab" * 20
+    assert code.count(b"\xab" * 20) == len(places)
+    with pytest.raises(KeyError):
+        encode_constructor("CrowdsourcingTask")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +169,7 @@ def test_a_foreign_log_is_nothing(origin, topics):
         (_log("TaskCancelled(uint8)"), b""),
         (_log("TaskCancelled(uint8)"), _word(99)),  # no reason that we know
         (_log("TaskCancelled(uint8)", _word(1)), _word(1)),  # a topic too many
-        (_log("TrainerLeft(uint32)"), b""),  # a topic too few
+        (_log("TrainerLeft(uint32,uint64)"), b""),  # a topic too few
         (_log("UpdatesSubmitted(uint32,bytes)", _word(4)), _word(32) + _word(10**6)),
         (_log("UpdatesSubmitted(uint32,bytes)", _word(4)), eth_abi.encode(["bytes"], [b"short"])),
     ],

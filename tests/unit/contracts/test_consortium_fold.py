@@ -161,7 +161,7 @@ def test_a_model_that_is_kept_after_a_settlement_is_the_task_s_again_and_a_void_
 
 
 def test_bonds_come_back(consortium):
-    tale = consortium().enrol().start().tell(e.TrainerLeft, index=1)
+    tale = consortium().enrol().start().tell(e.TrainerLeft, index=1, forfeited=0)
     assert tale.state.members[1].bond == 300
     tale.tell(e.BondReturned, evaluator=1, amount=300)
     assert [one.bond for one in tale.state.members.values()] == [300, 0, 300]
@@ -195,7 +195,7 @@ def test_an_expelled_member_leaves_the_cohort_unless_it_has_committed(consortium
 
 def test_what_judges_have_taken_of_it_does_not_keep_a_bonus_alive(consortium):
     tale = consortium(round_budget=20_000).enrol().trained("a", "b", "c").commit_scores(0, 1, 2)
-    tale.tell(e.TrainerLeft, index=2).reveal_scores({0: [0, 0], 1: [0, 0]})
+    tale.tell(e.TrainerLeft, index=2, forfeited=0).reveal_scores({0: [0, 0], 1: [0, 0]})
     tale.tell(e.BondSlashed, round=1, index=2, amount=300)
     tale.settle(0, scores=[0, 0, 0], pays=[10_000, 300])
     assert (tale.state.escrow, tale.state.bonus) == (0, 300)

@@ -10,6 +10,7 @@ from bcfl.contracts.errors import ForeignTask
 from bcfl.contracts.fold import fold
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import CancelReason, Phase
+from bcfl.contracts.state import Uncredited
 
 
 def test_a_created_task_has_its_escrow_and_owns_its_genesis(story, content):
@@ -138,16 +139,18 @@ def test_parole(story):
 
 def test_who_leaves_keeps_the_index_and_leaves_the_cohort_unless_committed(story):
     tale = story().enrol(3).start().commit(1)
-    tale.tell(e.TrainerLeft, index=0)
+    tale.tell(e.TrainerLeft, index=0, forfeited=0)
     assert tale.state.current.cohort == (1, 2)
-    tale.phase(Phase.REVEAL).submit(1, "b").tell(e.TrainerLeft, index=1)
+    tale.phase(Phase.REVEAL).submit(1, "b").tell(e.TrainerLeft, index=1, forfeited=0)
     assert tale.state.current.cohort == (1, 2)
     assert tale.state.active_members == (2,)
     assert set(tale.state.index_of.values()) == {0, 1, 2}, "an account joins once"
 
 
 def test_who_has_submitted_in_the_open_stays_in_the_cohort(story):
-    tale = story(commit_reveal=False).enrol(2).start().submit(0, "a").tell(e.TrainerLeft, index=0)
+    tale = (
+        story(commit_reveal=False).enrol(2).start().submit(0, "a").tell(e.TrainerLeft, index=0, forfeited=0)
+    )
     assert tale.state.current.cohort == (0, 1)
 
 
@@ -178,18 +181,25 @@ def test_upheld_objections_share_the_bond_and_bring_the_model_back(story, conten
     else:
         tale.start(2)
     assert tale.state.objectionable == 1
-    for count, index in enumerate((3, 0, 1), 1):
-        tale.tell(e.Objected, round=1, index=index, count=count)
-    tale.tell(e.EvaluatorRemoved, round=1, evaluator=0, slashed=901)
+    for index in (3, 0, 1):
+        tale.tell(e.Objected, round=1, index=index, blames=index != 0)
+    tale.tell(e.EvaluationReverted, round=1, evaluator=0, successor=1, accused=True)
+    state = tale.state
+    assert state.rounds[1].blaming == (3, 1)
+    assert state.evaluators[0].accused_in == 1
+    assert (state.evaluators[0].bond, state.slashed) == (900, 0), "it waits"
+    tale.tell(e.BondForfeited, round=1, evaluator=0, amount=900)
     state = tale.state
     assert state.model == content("genesis")
     assert state.rounds[1].model == content("bad")
     assert state.rounds[1].reverted
     assert state.rounds[1].objections == (3, 0, 1)
-    assert state.rounds[1].bond_shares == {0: 301, 1: 300, 3: 300}
-    assert [state.members[n].earned for n in range(4)] == [1201, 300, 0, 300]
-    assert (state.escrow, state.bonus, state.slashed) == (9_100, 0, 901)
+    assert state.rounds[1].bond_shares == {0: 300, 1: 300, 3: 300}
+    assert [state.members[n].earned for n in range(4)] == [1200, 300, 0, 300]
+    assert [state.bond_share(n) for n in range(4)] == [300, 300, 0, 300]
+    assert (state.escrow, state.bonus, state.slashed) == (9_100, 0, 900)
     assert state.evaluators[0].removed
+    assert (state.evaluators[0].bond, state.evaluators[0].accused_in) == (0, None)
     assert state.active_evaluator == 1
     assert state.objectionable is None
     if not closing:
@@ -197,6 +207,58 @@ def test_upheld_objections_share_the_bond_and_bring_the_model_back(story, conten
         assert tale.state.current.start_model == content("genesis")
         assert tale.state.objectionable is None, "a void round has no evaluation"
         assert content("bad").digest in tale.state.owners, "the task owns what was its model once"
+
+
+def test_a_cleared_evaluator_has_its_bond_back_and_not_its_place(story):
+    tale = story(evaluators=2).enrol(3)
+    tale.tell(
+        e.EvaluatorBonded, evaluator=1, account=Address("0x" + "0" * 40), bond=900, validation_commitment=b""
+    )
+    tale.start().commit(0, 1, 2).submit(0, "a").submit(1, "b").submit(2, "c")
+    tale.phase(Phase.EVALUATION).evaluate([1, 0, 0], 900).finalise("good").start(2)
+    tale.tell(e.EvaluationReverted, round=1, evaluator=0, successor=1, accused=True)
+    tale.tell(e.EvaluatorCleared, evaluator=0)
+    assert tale.state.active_evaluator == 1
+    cleared = tale.state.evaluators[0]
+    assert (cleared.bond, cleared.removed, cleared.accused_in) == (900, True, None)
+
+
+def test_who_stands_down_keeps_its_bond_and_without_a_next_one_its_place(story, content):
+    for evaluators, successor in ((2, 1), (1, 0)):
+        tale = story(evaluators=evaluators).enrol(3)
+        if evaluators == 2:
+            account = Address("0x" + "0" * 40)
+            tale.tell(e.EvaluatorBonded, evaluator=1, account=account, bond=900, validation_commitment=b"")
+        tale.start().commit(0, 1, 2).submit(0, "a").submit(1, "b").submit(2, "c")
+        tale.phase(Phase.EVALUATION).evaluate([1, 0, 0], 900).finalise("bad").start(2)
+        tale.tell(e.EvaluationReverted, round=1, evaluator=0, successor=successor, accused=False)
+        assert tale.state.model == content("genesis")
+        assert tale.state.active_evaluator == successor
+        assert tale.state.evaluators[0].removed is (successor == 1)
+        assert (tale.state.evaluators[0].bond, tale.state.evaluators[0].accused_in) == (900, None)
+
+
+def test_who_leaves_forfeits_what_has_not_vested_to_the_next_budget(story):
+    tale = story(vesting_rounds=2).enrol(2).start().commit(0).submit(0, "a").phase(Phase.EVALUATION)
+    tale.evaluate([1], 900).finalise("m").start(2).tell(e.TrainerLeft, index=0, forfeited=900)
+    assert tale.state.members[0].earned == 0
+    assert (tale.state.escrow, tale.state.bonus) == (10_000, 900)
+
+
+def test_an_index_that_is_given_out_again_is_the_new_member_s(story):
+    tale = story().enrol(2).tell(e.TrainerLeft, index=1, forfeited=0)
+    left, other = tale.state.members[1].account, Address("0x" + "9" * 40)
+    tale.tell(e.TrainerJoined, index=1, account=other, stake=5)
+    assert left not in tale.state.index_of
+    assert tale.state.index_of[other] == 1
+    assert tale.state.active_members == (0, 1)
+
+
+def test_credits_that_wait_are_known_until_all_are_written(story):
+    tale = story().enrol(1).start().commit(0).submit(0, "a").phase(Phase.EVALUATION)
+    tale.tell(e.CreditsWritten, round=1, written=376).evaluate([1], 900).finalise("m").start(2)
+    assert tale.state.uncredited == Uncredited(round=1, written=376)
+    assert tale.tell(e.CreditsWritten, round=1, written=0).state.uncredited is None
 
 
 def test_succession_follows_the_list_and_who_bonds_late_waits(story):

@@ -33,14 +33,16 @@ def test_a_commit():
 def test_a_join_and_a_farewell():
     joined = typed_data.join_digest(chain_id=5, task=CONTRACT, account=OWNER)
     assert joined == _reference("bcfl TrainingTask", "Join", [("account", "address")], {"account": OWNER})
-    left = typed_data.leave_digest(chain_id=5, task=CONTRACT, index=9)
-    assert left == _reference("bcfl TrainingTask", "Leave", [("index", "uint32")], {"index": 9})
+    left = typed_data.leave_digest(chain_id=5, task=CONTRACT, round_number=3, index=9)
+    fields = [("round", "uint32"), ("index", "uint32")]
+    assert left == _reference("bcfl TrainingTask", "Leave", fields, {"round": 3, "index": 9})
 
 
 def test_an_objection():
-    digest = typed_data.object_digest(chain_id=5, task=CONTRACT, round_number=7, index=9)
-    fields = [("round", "uint32"), ("index", "uint32")]
-    assert digest == _reference("bcfl TrainingTask", "Object", fields, {"round": 7, "index": 9})
+    digest = typed_data.object_digest(chain_id=5, task=CONTRACT, round_number=7, index=9, blames=True)
+    fields = [("round", "uint32"), ("index", "uint32"), ("blames", "bool")]
+    said = {"round": 7, "index": 9, "blames": True}
+    assert digest == _reference("bcfl TrainingTask", "Object", fields, said)
 
 
 def test_a_permit():

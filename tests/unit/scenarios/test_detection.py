@@ -297,7 +297,7 @@ def test_a_silent_evaluator_and_one_that_was_objected_to_are_told_apart(log):
     assert (alice.removed_round, alice.removed_reason) == (1, "silent")
 
     made = log().play(1, {0: TOKENS})
-    made.chain(e.EvaluatorRemoved, round=1, evaluator=0, slashed=900)
+    made.chain(e.EvaluationReverted, round=1, evaluator=0, successor=0, accused=True)
     summary = made.summary
     assert summary.participants["alice"].removed_reason == "objections"
     assert summary.rounds[0].overturned
@@ -309,7 +309,7 @@ def test_a_silent_evaluator_and_one_that_was_objected_to_are_told_apart(log):
 def test_objections_on_chain_have_the_reasons_of_the_log(log):
     made = log().play(1, {0: TOKENS, 1: TOKENS, 2: TOKENS})
     for index in (0, 2):
-        made.chain(e.Objected, round=1, index=index, count=1 + index)
+        made.chain(e.Objected, round=1, index=index, blames=True)
     made.decided("ann", "object", 1, reason="model_harmful", blames=False)
     made.decided("ben", "object", 1, reason="model_mismatch", blames=True)  # not in time
     assert made.summary.rounds[0].objections == {"ann": "model_harmful", "cyd": "unknown"}
@@ -320,7 +320,8 @@ def test_an_overturned_model_is_not_the_final_one(log):
     for number, loss in ((1, 0.5), (2, 0.1)):
         made.decided("alice", "scored", number, loss=loss, accuracy=1 - loss, start_loss=2.0)
     assert made.summary.final.loss == 0.1
-    made.chain(e.EvaluatorRemoved, round=2, evaluator=0, slashed=900)
+    made.chain(e.EvaluationReverted, round=2, evaluator=0, successor=0, accused=False)
+    assert made.summary.participants["alice"].removed_reason is None, "it stays: there is no other"
     assert (made.summary.final.loss, made.summary.final.accuracy) == (0.5, 0.5)
 
 

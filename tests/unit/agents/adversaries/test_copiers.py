@@ -24,7 +24,7 @@ def test_a_commitment_is_copied_from_the_earliest_other(story):
     tale.commit(2, hidden={2: b"v" * 32}).commit(1)
     (copy,) = _decide(CommitCopier(), tale.state)
     assert (copy.round, copy.name) == (1, "commit")
-    assert copy.call == calls.commit(tale.state.address, index=0, commitment=b"v" * 32)
+    assert copy.call == calls.commit(tale.state.address, round_number=1, index=0, commitment=b"v" * 32)
     assert copy.evidence["victim"] == 2
     assert _decide(CommitCopier(), tale.commit(0).state) == []
     assert _decide(CommitCopier(), tale.phase(Phase.REVEAL).state) == []
@@ -41,7 +41,7 @@ def test_a_digest_is_copied_from_the_earliest_submission(story):
     tale.submit(2, "second", position=1).submit(1, "first", position=0)
     (copy,) = _decide(FrontRunner(), tale.state)
     content = tale.state.current.updates[1].content
-    assert copy.call == calls.submit(tale.state.address, index=0, content=content)
+    assert copy.call == calls.submit(tale.state.address, round_number=1, index=0, content=content)
     assert _decide(FrontRunner(), tale.submit(0, "first", position=2).state) == []
     assert tale.state.current.updates[0].owned is False
     assert tale.state.current.updates[1].owned is True

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an evaluator owes the one before it, whom members blame: to look, and to say so where it did what it should.
+
+More than two thirds of a round's revealers take an evaluator's place, whether they are right or not. What they cannot take
+is its bond, as long as its successor finds that its evaluation repeats from what members handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bcfl.agents.actions import Action, Transact, View, Work
+from bcfl.agents.objection import Vet
+from bcfl.contracts import calls
+from bcfl.contracts.state import TaskState
+
+__all__ = ("decide_clearing",)
+
+
+def decide_clearing(
+    view: View, state: TaskState, place: int, results: Mapping[Work, Any]
+) -> Iterator[Action]:
+    """What the active evaluator, number ``place`` of the list, wants of those who were accused before it."""
+    final = view.final
+    if final is None or state.active_evaluator != place:
+        return
+    for other, evaluator in enumerate(final.evaluators):
+        number = evaluator.accused_in
+        if number is None or other == place or state.evaluators[other].accused_in != number:
+            continue
+        record = final.rounds[number]
+        assert record.model is not None  # noqa: S101 - it was evaluated
+        assert record.report is not None  # noqa: S101
+        vet = Vet(round=number, task=state.address, model=record.model, report=record.report, state=final)
+        yield vet
+        if results.get(vet):
+            call = calls.clear(state.address, evaluator=other)
+            yield Transact(round=number, name=f"clear:{other}", call=call)
