@@ -270,10 +270,10 @@ class Vetting:
             malformed = not named
         usable = model is not None
         report = await self._report(work.report)
-        reason = "report_unavailable"
-        if report is not None:
-            reason = contradiction(specification, state, record, report)
-        if report is None or reason is not None:
+        if report is None:
+            return _blaming("model_malformed" if malformed else "report_unavailable", usable=usable)
+        reason = contradiction(specification, state, record, report)
+        if reason is not None:
             return _blaming("model_malformed" if malformed else reason, usable=usable)
         if len(checkable(record, report)) > MOST_FOLDED:
             if malformed:

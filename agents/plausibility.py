@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from bcfl import registry
 from bcfl.agents.gathering import INVALID_WORDS, NOT_OWNED, UNAVAILABLE
 from bcfl.agents.round_history import counts
-from bcfl.agents.sanctions import REASONS
+from bcfl.agents.sanctions import FAULTS
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ZERO_ADDRESS, TrainerIndex
 from bcfl.contracts.specification import Specification
@@ -21,12 +21,13 @@ from bcfl.models.aggregation.fold import INTEGER_LIMIT
 from bcfl.models.defences.bounds import Bounded, Track
 from bcfl.models.defences.defence import Defence, Fault
 
-__all__ = ("MEMBERS", "MISMATCH", "SANCTION", "VERDICT", "contradiction", "defence_of")
+__all__ = ("MEMBERS", "MISMATCH", "MODEL", "SANCTION", "VERDICT", "contradiction", "defence_of")
 
 MISMATCH = "report_mismatch"
 MEMBERS = "members_mismatch"
 VERDICT = "verdict_unfounded"
 SANCTION = "sanction_unfounded"
+MODEL = "model_mismatch"
 
 _LAST_ROUND = 2**32 - 1
 
@@ -54,6 +55,8 @@ def contradiction(
         return MISMATCH
     if not _everybody_once(report, record):
         return MEMBERS
+    if not all(0 <= integer < INTEGER_LIMIT for integer in report.weights.values()):
+        return MODEL
     defence = defence_of(specification)
     if not all(_may_say(word, record.updates[i].owned, defence) for i, word in report.rejected.items()):
         return VERDICT
@@ -77,7 +80,6 @@ def _everybody_once(report: EvaluationReport, record: RoundRecord) -> bool:
     return (
         weighed | rejected == record.updates.keys()
         and not weighed & rejected
-        and all(0 <= integer < INTEGER_LIMIT for integer in report.weights.values())
         and all(record.updates[index].owned for index in weighed)
         and all(record.scores.get(index) == 0 for index in rejected)
     )
@@ -111,14 +113,13 @@ def _founded(state: TaskState, record: RoundRecord, report: EvaluationReport, de
     """Whether the defence can have come to all sanctions of the report; of one that does not say, yes."""
     if not isinstance(defence, Bounded):
         return True
-    faults = {reason: fault for fault, reason in REASONS.items()}
-    if any(reason not in faults for _, _, reason in report.sanctions):
+    if any(reason not in FAULTS for _, _, reason in report.sanctions):
         return False
     known = {int(i): _track(state, record, report, i) for i in _concerned(record, report)}
     return defence.could_sanction(
         known,
-        {index: (rounds, faults[reason]) for index, rounds, reason in report.sanctions if rounds},
-        {index: faults[reason] for index, rounds, reason in report.sanctions if not rounds},
+        {index: (rounds, FAULTS[reason]) for index, rounds, reason in report.sanctions if rounds},
+        {index: FAULTS[reason] for index, rounds, reason in report.sanctions if not rounds},
     )
 
 
@@ -151,7 +152,7 @@ def _fault(word: str, record: RoundRecord) -> Fault | None:
         return Fault.UNAVAILABLE
     if word in INVALID_WORDS:
         return Fault.INVALID
-    return _FAULTS.get(word)
+    return _WORDS.get(word)
 
 
-_FAULTS: Mapping[str, Fault] = {fault.value: fault for fault in (Fault.COPIED, Fault.NO_NEW_WORK)}
+_WORDS: Mapping[str, Fault] = {fault.value: fault for fault in (Fault.COPIED, Fault.NO_NEW_WORK)}

@@ -21,7 +21,7 @@ from bcfl.agents.gathering import (
     claimed_samples,
     fetched,
 )
-from bcfl.agents.plausibility import VERDICT, defence_of
+from bcfl.agents.plausibility import MODEL, VERDICT, defence_of
 from bcfl.agents.retrieval import Retrieval, schema_of
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ContentId, TrainerIndex
@@ -38,9 +38,8 @@ from bcfl.models.weights import Weights
 from bcfl.storage.content_id import content_id
 from bcfl.storage.errors import ContentOversize, FetchError
 
-__all__ = ("MODEL", "Repeated", "Repetition", "checkable")
+__all__ = ("Repeated", "Repetition", "checkable")
 
-MODEL = "model_mismatch"
 _REMEMBERED = 4096
 
 

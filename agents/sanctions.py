@@ -6,14 +6,14 @@ It skips what exceeds its limits, and the next cohort depends on that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.phases import Reason
 from bcfl.contracts.state import TaskState
 from bcfl.models.defences.defence import Fault
 
-__all__ = ("REASONS", "applicable")
+__all__ = ("FAULTS", "REASONS", "applicable")
 
 REASONS = {
     Fault.INVALID: Reason.INVALID_UPDATE,
@@ -24,6 +24,8 @@ REASONS = {
     Fault.ABSENT: Reason.NOT_REVEALED,
 }
 """What the contract calls each fault."""
+FAULTS: Mapping[int, Fault] = {int(reason): fault for fault, reason in REASONS.items()}
+"""By the contract's code."""
 
 Intended = tuple[TrainerIndex, int, int]
 """Index, rounds (0 ejects) and reason code."""

@@ -34,7 +34,7 @@ def same_models(
         start: digest of the round's own model.
     """
     idle = {member: Fault.NO_NEW_WORK for member, digest in digests.items() if digest == start}
-    return dict.fromkeys(sorted(copies_by_digest(digests, positions, known)), Fault.COPIED) | idle
+    return dict.fromkeys(copies_by_digest(digests, positions, known), Fault.COPIED) | idle
 
 
 @dataclass(frozen=True, kw_only=True)

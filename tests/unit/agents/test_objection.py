@@ -316,9 +316,10 @@ async def test_a_report_that_says_something_else(bench, content, wrong):
     assert await bench.find(await bench.setting(report={wrong: other})) == "report_mismatch"
 
 
+@pytest.mark.parametrize("weight", [1, -3, 2**29, 10**400])
 @pytest.mark.asyncio
-async def test_weights_that_the_updates_do_not_give(bench):
-    assert await bench.find(await bench.setting(report={"weights": {0: 1, 1: 1}})) == "model_mismatch"
+async def test_weights_that_the_updates_do_not_give(bench, weight):
+    assert await bench.find(await bench.setting(report={"weights": {0: weight, 1: 1}})) == "model_mismatch"
 
 
 @pytest.mark.asyncio
@@ -446,8 +447,7 @@ async def test_what_a_store_may_have_kept_back_proves_nothing_but_the_loss_count
 @pytest.mark.asyncio
 async def test_claims_that_the_task_does_not_allow_weigh_nothing(bench, claim):
     """One check for whoever makes the model and whoever repeats it."""
-    weight = int(claim) if claim.isascii() and claim.isdigit() else 1
-    work = await bench.setting(claims=(claim, "1"), report={"weights": {0: weight, 1: 1}})
+    work = await bench.setting(claims=(claim, "1"), report={"weights": {0: 2**29 - 1, 1: 1}})
     assert await bench.find(work) == "verdict_unfounded"
     only = await bench.store.put(encode_model(bench.weights(5.0), 1))
     refused = {"report": {"weights": {1: 1}}, "rejected": {0: "invalid_samples"}, "scores": {0: 0, 1: -4}}

@@ -230,7 +230,7 @@ class Crowd:
                 samples=SamplesRef("train", self.shares[index]),
                 count=len(self.shares[index]),
             )
-            found[index] = await self.vetting.vet(work, own, secret=bytes([index]) * 32)
+            found[index] = await self.vetting.vet(work, own, secret=index.to_bytes(32, "big"))
         return found
 
     async def reasons(self, number=None):

@@ -108,7 +108,7 @@ async def test_of_many_each_trainer_checks_its_own_sample(crowd):
         await made.round()
         work = made.work()
         everybody = list(range(40))
-        drawn = [draw(everybody, work, bytes([n]) * 32) for n in range(40)]
+        drawn = [draw(everybody, work, n.to_bytes(32, "big")) for n in range(40)]
         assert all(len(set(one)) == MOST_FOLDED for one in drawn)
         assert len({tuple(one) for one in drawn}) == 40
         assert {index for one in drawn for index in one} == set(everybody)
@@ -121,7 +121,7 @@ async def test_a_wrong_weight_among_many_is_noticed_by_those_who_draw_it(crowd):
         weights = dict.fromkeys(range(40), 15) | {7: 99}
         await made.round(report={"weights": weights})
         found = await made.findings()
-        drew = {n for n in range(40) if 7 in draw(range(40), made.work(), bytes([n]) * 32)}
+        drew = {n for n in range(40) if 7 in draw(range(40), made.work(), n.to_bytes(32, "big"))}
         assert {n for n, finding in found.items() if finding is not None} == drew
         assert 3 * len(drew) > 2 * 40
         assert {found[n].reason for n in drew} == {"model_mismatch"}
