@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from bcfl import registry
-from bcfl.agents.auditor import AuditResult
+from bcfl.agents.finding import AuditResult
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
 from bcfl.scenarios.auditing import audit
