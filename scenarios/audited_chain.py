@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ from bcfl.scenarios.event_log import FILE, EventLog, Line
 
 __all__ = ("chain_findings",)
 
+_AFTERWARDS = 256
+"""Blocks that are read after the newest that the log names."""
+
 _Place = tuple[int, int, int]
 """Block, log in it, and place among the events that one log stands for."""
 
@@ -28,7 +32,8 @@ async def chain_findings(
 ) -> tuple[Finding, ...]:
     """Every line of the chain that this node does not confirm, and every event of the task that the log leaves out.
 
-    Blocks are read from the set-up to the newest that any line names.
+    Blocks are read from the first to the newest that any line names, and a little further: the lines that spoke of the
+    last ones may be what is missing.
 
     Args:
         url: the node's WebSocket.
@@ -58,8 +63,9 @@ async def chain_findings(
 
 
 async def _blocks(node: Node, log: EventLog, created: e.TaskCreated) -> list[Batch]:
-    first = min(line.event.origin.block.number for line in log.kept if line.event is not None)
-    last = max(line.record["block"] for line in log.lines)
+    first = min(line.record["block"] for line in log.lines if line.record["block"])
+    newest = max(line.record["block"] for line in log.lines)
+    last = max(newest, min(newest + _AFTERWARDS, await node.block_number()))
     addresses = (created.origin.address, created.task)
     blocks = WholeBlocks(node=node, decoder=decode_log)
     batches: list[Batch] = []
@@ -68,9 +74,11 @@ async def _blocks(node: Node, log: EventLog, created: e.TaskCreated) -> list[Bat
         for number, batch in zip(numbers, await blocks.read_many(numbers, addresses), strict=True):
             if batch is None:
                 raise BlockUnavailable(
-                    f"The node at {node.url} does not give block {number}; the run's log goes to block {last}."
+                    f"The node at {node.url} does not give block {number}; the run's log goes to block {newest}."
                 )
-            batches.append(batch)
+            # a factory goes on without us: what others did after the run is not the log's to say
+            own = tuple(x for x in batch.events if number <= newest or x.origin.address == created.task)
+            batches.append(dataclasses.replace(batch, events=own))
     return batches
 
 
