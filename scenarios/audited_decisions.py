@@ -16,22 +16,26 @@ from bcfl.storage.content_id import cid_text
 
 __all__ = ("decision_findings",)
 
+_Key = tuple[str, int, str]
+"""Who, in which round, what."""
 
-def decision_findings(log: EventLog, state: TaskState, names: Mapping[Address, str]) -> Iterator[Finding]:
+
+def decision_findings(
+    log: EventLog, state: TaskState, names: Mapping[Address, str], roles: Mapping[str, str]
+) -> Iterator[Finding]:
     """Each event whose agent says something else; agents may have said it anew after a reorganisation, once is enough.
 
     Args:
         log: all lines.
         state: after them.
         names: of participants, by account.
+        roles: theirs, by name.
     """
-    said: dict[tuple[str, int, str], list[Line]] = defaultdict(list)
+    said: dict[_Key, list[Line]] = defaultdict(list)
     for line in log.lines:
-        record = line.record
-        if line.event is None and "role" in record:
-            said[record["source"], record["round"], record["event"]].append(line)
-            if record["source"] not in names.values():
-                yield _found(line, f"no participant is named {record['source']}")
+        if line.event is None and "role" in line.record:
+            said[_key(line, "event")].append(line)
+    yield from _speakers(said, roles)
     for line in log.kept:
         for account, decision, key, value in _acts(state, line.event):
             decided = said[names.get(account, account), getattr(line.event, "round", 0), decision]
@@ -40,6 +44,25 @@ def decision_findings(log: EventLog, state: TaskState, names: Mapping[Address, s
             if told and value not in values:
                 message = f"it says {key} {values[-1]}, the chain (line {line.number}) {value}"
                 yield _found(told[-1], message)
+
+
+def _speakers(said: Mapping[_Key, list[Line]], roles: Mapping[str, str]) -> Iterator[Finding]:
+    """Records of nobody, of somebody in another role, and transactions that nobody wanted."""
+    for key, lines in said.items():
+        for line in lines:
+            role = roles.get(line.record["source"])
+            if role is None:
+                yield _found(line, f"no participant is named {line.record['source']}")
+            elif line.record["role"] != role:
+                yield _found(line, f"it says {line.record['role']}, {line.record['source']} is {role}")
+            elif key[2] == "transaction" and _key(line, "action") not in said:
+                yield _found(
+                    line, f"{line.record['source']} has not decided on {line.record['action']} before"
+                )
+
+
+def _key(line: Line, name: str) -> _Key:
+    return line.record["source"], line.record["round"], line.record[name]
 
 
 def _acts(state: TaskState, event: e.Event | None) -> Iterator[tuple[Address, str, str, Any]]:

@@ -133,7 +133,11 @@ class _Auditing:
             self._add(await _specification(plan, state.config.specification, retrieval))
             self._add(await measure_findings(plan, self._log, state, contents=retrieval, engine=engine))
         self._add(commitment_findings(plan, state, results.task_events, chain.get("chain_id")))
-        self._add(decision_findings(self._log, state, results.names))
+        self._add(
+            decision_findings(
+                self._log, state, results.names, {n: told["role"] for n, told in plan.participants.items()}
+            )
+        )
         reports: Mapping[int, EvaluationReport] = auditor.reports if isinstance(auditor, Auditor) else {}
         self._add(report_findings(results, reports, self._log))
 

@@ -6,7 +6,7 @@ Records of agents that are not listed have the common keys alone: what else they
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -66,7 +66,7 @@ class _Members(_Record):
 
 class _Transaction(_Decision):
     action: str
-    status: str
+    status: Literal["included", "reverted", "failed"]
     gas: _Natural
     reason: str
 
