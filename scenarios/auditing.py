@@ -37,6 +37,7 @@ from bcfl.scenarios.audited_task import (
     task_findings,
 )
 from bcfl.scenarios.digests import digest_findings
+from bcfl.scenarios.errors import RunDirectoryUnreadable
 from bcfl.scenarios.event_log import FILE, EventLog, read_event_log
 from bcfl.scenarios.line_order import line_findings
 from bcfl.scenarios.population import VALIDATION_SAMPLES, held_out_key
@@ -106,15 +107,25 @@ class _Auditing:
         self._add(task_findings(plan, created))
         self._add(data_findings(plan, results.task_events))
         self._add(_participants(plan, log))
-        chain = directory.chain()
-        self._add(place_findings(chain, created, plan))
-        if url is not None:
+        chain = self._place()
+        if chain is not None:
+            self._add(place_findings(chain, created, plan))
+        if url is not None and chain is not None:
             self._add(await chain_findings(url, chain, log, created))
         await self._computed(plan, results, chain)
         self._add(round_findings(directory, results))
         self._add(summary_findings(directory, scenario, results))
 
-    async def _computed(self, plan: Plan, results: Results, chain: Mapping[str, object]) -> None:
+    def _place(self) -> Mapping[str, object] | None:
+        """What ``chain.json`` says; None where it cannot be read, and without it nothing else is lost."""
+        try:
+            return self._directory.chain()
+        except RunDirectoryUnreadable:
+            file = self._directory.chain_file.name
+            self._add([Finding(subject=file, message="it is missing or damaged", where=file)])
+            return None
+
+    async def _computed(self, plan: Plan, results: Results, chain: Mapping[str, object] | None) -> None:
         """Whatever needs contents from the store."""
         scenario = plan.scenario
         async with (
@@ -132,7 +143,8 @@ class _Auditing:
             self._add(await model_findings(self._directory, state, retrieval))
             self._add(await _specification(plan, state.config.specification, retrieval))
             self._add(await measure_findings(plan, self._log, state, contents=retrieval, engine=engine))
-        self._add(commitment_findings(plan, state, results.task_events, chain.get("chain_id")))
+        if chain is not None:
+            self._add(commitment_findings(plan, state, results.task_events, chain.get("chain_id")))
         self._add(
             decision_findings(
                 self._log, state, results.names, {n: told["role"] for n, told in plan.participants.items()}
