@@ -8,26 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bcfl.agents.evaluation import RoundEvaluation
+from bcfl.agents.finding import Finding
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.state import RoundRecord
 from bcfl.storage.content_id import cid_text, content_id
 
-__all__ = ("Comparison", "Finding")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One difference; ``round`` 0 is the task as a whole."""
-
-    round: int
-    subject: str
-    message: str
-
-    def __str__(self) -> str:
-        where = f"round {self.round}" if self.round else "task"
-        return f"{where}, {self.subject}: {self.message}"
+__all__ = ("Comparison",)
 
 
 @dataclass(kw_only=True)

@@ -11,6 +11,7 @@
     │   ├── CallTimeout             the node did not answer a call in time
     │   ├── RpcError                the node answered a call with an error
     │   ├── ChainIdentityChanged    another chain answers at the URL
+    │   ├── ContractMissing         the node has no contract where one was deployed
     │   ├── BlockUnavailable        the node announces a block and does not give it
     │   ├── ReorganisationTooDeep   blocks changed that were final or are no longer remembered
     │   ├── PumpNotStarted          the pump was asked for its place before it had one
@@ -43,6 +44,7 @@ __all__ = (
     "CallTimeout",
     "ChainIdentityChanged",
     "ConnectionLost",
+    "ContractMissing",
     "DeploymentFailed",
     "DevnetDied",
     "FeeCapReached",
@@ -116,6 +118,10 @@ class RpcError(ChainError):
 
 class ChainIdentityChanged(ChainError):
     """Another chain answers at this URL than before: start afresh, or point to the right node."""
+
+
+class ContractMissing(ChainError):
+    """The node has no contract at this address: give the URL of a node that has the run's blocks."""
 
 
 class BlockUnavailable(ChainError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``bcfl audit DIR``: are the scores and digests of a run what its chain and its store say?"""
+"""``bcfl audit DIR``: is a run what its event log, its store and, with ``--url``, its chain say?"""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bcfl.log import public_url
 from bcfl.scenarios.run_directory import RunDirectory
 
 if TYPE_CHECKING:
-    from bcfl.agents.auditor import AuditResult
+    from bcfl.agents.finding import AuditResult
 
 __all__ = ("audit",)
 
@@ -23,20 +24,29 @@ _DIFFERENCES = 8
 @click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Where the run's data are, as for 'bcfl run'."
 )
-def audit(directory: Path, data_dir: Path | None) -> None:
-    """Replay the scores and aggregates of the run in DIRECTORY; status 8 where anything differs."""
+@click.option("--url", help="A node's ws:// URL: the event log is compared with its chain too.")
+def audit(directory: Path, data_dir: Path | None, url: str | None) -> None:
+    """Check every file of the run in DIRECTORY and compute its scores and models again; status 8 where anything differs."""
     path = RunDirectory.open(directory).path
     from bcfl.cli.interruption import run_until_stopped
     from bcfl.scenarios import auditing
 
     async def work() -> AuditResult:
-        return await auditing.audit(path, data_dir=data_dir)
+        return await auditing.audit(path, data_dir=data_dir, url=url)
 
     result = run_until_stopped(work)
+    against = "the event log itself and the store"
+    against += ", not against a chain (give --url)" if url is None else f" and the chain at {public_url(url)}"
     for finding in result.findings:
         click.echo(str(finding))
     if result.findings:
         number = len(result.findings)
-        click.echo(f"{number} difference{'s' if number != 1 else ''}: this run is not what it says.")
+        click.echo(
+            f"{number} difference{'s' if number != 1 else ''}: this run is not what it says "
+            f"(checked against {against})."
+        )
         click.get_current_context().exit(_DIFFERENCES)
-    click.echo(f"{result.checked:,} scores and digests checked; all as the chain and the store say.")
+    click.echo(
+        f"{result.checked:,} events, scores and digests checked against {against}; all as they say. "
+        "log.jsonl, agents/ and wall times were not checked."
+    )

@@ -47,6 +47,7 @@ def run(
     scenario = load(file, overrides, seed)
     # a wrong file is answered before the seconds that these imports take
     from bcfl.cli.interruption import run_until_stopped
+    from bcfl.scenarios.digests import write_digests
     from bcfl.scenarios.runner import run as run_scenario
     from bcfl.views.report import write_report
 
@@ -59,5 +60,7 @@ def run(
             )
 
         result = run_until_stopped(work)
-    report = write_report(RunDirectory.open(result.directory))
+    directory = RunDirectory.open(result.directory)
+    report = write_report(directory)
+    write_digests(directory)
     click.echo(f"report: {report}", err=as_json)

@@ -63,11 +63,11 @@ def _hints(kind: type) -> dict[str, Any]:
 
 def _decode(kind: Any, value: Any) -> Any:  # noqa: ANN401 - a switch over types
     if kind is ContentId:
-        return ContentId(bytes.fromhex(value[0]), value[1])
+        return ContentId(bytes.fromhex(value[0]), _decode(int, value[1]))
     if isinstance(kind, typing.NewType):
         return _decode(kind.__supertype__, value)
     if isinstance(kind, type) and issubclass(kind, enum.IntEnum):
-        return kind(value)
+        return kind(_decode(int, value))
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         hints = _hints(kind)
         return kind(
@@ -86,6 +86,6 @@ def _decode(kind: Any, value: Any) -> Any:  # noqa: ANN401 - a switch over types
     if typing.get_origin(kind) in {typing.Union, types.UnionType}:
         inner = next(part for part in typing.get_args(kind) if part is not type(None))
         return None if value is None else _decode(inner, value)
-    if kind in {int, str, bool} and not isinstance(value, kind):
+    if kind in {int, str, bool} and type(value) is not kind:  # true is not 1 here
         raise TypeError(f"{value!r} is no {kind.__name__}.")
     return value

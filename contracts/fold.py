@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from bcfl.contracts import consortium_fold, crowd_fold
 from bcfl.contracts import events as e
 from bcfl.contracts.draft import Draft, Handler
-from bcfl.contracts.errors import ForeignTask
+from bcfl.contracts.errors import ForeignTask, MalformedLog
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.phases import Kind, Phase
 from bcfl.contracts.state import CommittedEntry, MemberState, RoundRecord, TaskState, UpdateRecord
@@ -25,6 +25,7 @@ def fold(state: TaskState, events: Iterable[e.Event]) -> TaskState:
 
     Raises:
         ForeignTask: an event comes from another contract.
+        MalformedLog: an event cannot follow those before it.
     """
     draft = Draft(state)
     handlers = _HANDLERS[state.kind]
@@ -34,8 +35,14 @@ def fold(state: TaskState, events: Iterable[e.Event]) -> TaskState:
                 f"An event of {event.origin.address} cannot be folded into task {state.address}."
             )
         handler = handlers.get(type(event))
-        if handler is not None:
+        if handler is None:
+            continue
+        try:
             handler(draft, event)
+        except (LookupError, ValueError) as error:  # it names who or what nothing before it has named
+            raise MalformedLog(
+                f"{type(event).__name__} in block {event.origin.block.number} does not follow from what was said before it."
+            ) from error
     return draft.finish()
 
 

@@ -1,146 +1,194 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Audits a run directory: its event log and blobs against the computation, then its summary against its log."""
+"""Audits a run directory: what is cheap first, then the chain where one is given, then everything is computed again.
+
+A damaged directory may break whatever is computed from it. Once something was found, such a break is one finding more and
+not a fault of ours: the rest was not checked, and that is said.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-import anyio.to_thread
-
-from bcfl.agents.auditor import Auditor, AuditResult, Finding
+from bcfl.agents.auditor import Auditor
 from bcfl.agents.consortium_auditor import ConsortiumAuditor
 from bcfl.agents.evaluation import RoundEvaluator
+from bcfl.agents.finding import AuditResult, Finding
+from bcfl.agents.log_order import order_findings
 from bcfl.agents.member_round import MemberRounds
 from bcfl.agents.retrieval import Retrieval
 from bcfl.contracts.evaluation_report import EvaluationReport
-from bcfl.contracts.ids import Address
+from bcfl.contracts.ids import Address, ContentId
 from bcfl.contracts.phases import Kind
-from bcfl.errors import ContractError
+from bcfl.errors import BcflError
 from bcfl.models.training.engine import Engine
-from bcfl.scenarios.population import VALIDATION_SAMPLES, Population, held_out_key, populate
-from bcfl.scenarios.results import NOT_REVEALED, Results, results_of
+from bcfl.scenarios.audited_chain import chain_findings
+from bcfl.scenarios.audited_commitments import commitment_findings
+from bcfl.scenarios.audited_decisions import decision_findings
+from bcfl.scenarios.audited_files import model_findings, round_findings, summary_findings
+from bcfl.scenarios.audited_measures import measure_findings
+from bcfl.scenarios.audited_reports import report_findings
+from bcfl.scenarios.audited_task import (
+    data_findings,
+    participant_findings,
+    place_findings,
+    specification_findings,
+    task_findings,
+)
+from bcfl.scenarios.digests import digest_findings
+from bcfl.scenarios.errors import RunDirectoryUnreadable
+from bcfl.scenarios.event_log import FILE, EventLog, read_event_log
+from bcfl.scenarios.line_order import line_findings
+from bcfl.scenarios.population import VALIDATION_SAMPLES, held_out_key
+from bcfl.scenarios.results import Results, results_of
+from bcfl.scenarios.rig import Plan, planned
 from bcfl.scenarios.run_directory import RunDirectory
-from bcfl.scenarios.summary import Timings
-from bcfl.seeds import Seeds
+from bcfl.scenarios.schema import Scenario
+from bcfl.storage.errors import FetchError
 from bcfl.storage.opening import open_store
 
 __all__ = ("audit",)
 
-_NOT_REPEATABLE = {"timings"}
 
-
-async def audit(path: Path, *, data_dir: Path | None = None) -> AuditResult:
+async def audit(path: Path, *, data_dir: Path | None = None, url: str | None = None) -> AuditResult:
     """Audit the run in a directory.
 
+    Args:
+        path: of the directory.
+        data_dir: where the run's data lie, as for a run.
+        url: a node's WebSocket; the event log is compared with its chain too.
+
     Raises:
-        BcflError: the directory, its data or its store cannot be read.
+        BcflError: the directory, its data, its store or the node cannot be read, and nothing else is wrong.
     """
     directory = RunDirectory.open(path)
-    scenario = directory.scenario()
-    results = results_of(directory.events())
-    events = results.task_events  # refuses a log that ends too early
-    source = scenario.data.dataset.create("dataset")
-    dataset = await anyio.to_thread.run_sync(source.load, data_dir)
-    population = populate(scenario, dataset, Seeds(scenario.seed))
-    location = str(directory.blobs) if scenario.storage.kind == "directory" else scenario.storage.url
-    async with (
-        open_store(scenario.storage.kind, location) as store,
-        Engine.start(
-            executor="threads", workers=scenario.compute.workers or 2, device=scenario.compute.device
-        ) as engine,
-    ):
-        retrieval = Retrieval(store)
-        auditor: Auditor | ConsortiumAuditor
-        if population.kind is Kind.CONSORTIUM:
-            auditor = ConsortiumAuditor(
-                retrieval=retrieval, judges=_judges(population, engine, retrieval), names=results.names
-            )
-        else:
-            engine.add_samples(VALIDATION_SAMPLES, population.validation)
-            auditor = Auditor(
-                retrieval=retrieval,
-                rounds=RoundEvaluator(engine=engine, retrieval=retrieval, samples_key=VALIDATION_SAMPLES),
-                validation_digest=bytes.fromhex(population.validation.digest()),
-                names=results.names,
-            )
-        found = await auditor.audit(events)
-    reports = auditor.reports if isinstance(auditor, Auditor) else {}
+    log = read_event_log(directory.events_file)
+    auditing = _Auditing(directory, log)
     try:
-        told = [*_record_differences(results, reports), *_summary_differences(directory, results)]
-    except ContractError:
-        told = []  # the log contradicts itself, and the auditor has said where
-    return AuditResult(findings=(*found.findings, *told), checked=found.checked + 1 + len(reports))
+        await auditing.everything(data_dir=data_dir, url=url)
+    except (BcflError, LookupError, ArithmeticError, ValueError) as error:
+        if not auditing.findings:
+            raise
+        reason = (
+            str(error) if isinstance(error, BcflError) else f"such a run cannot be computed again ({error!r})"
+        )
+        auditing.findings.append(Finding(subject="audit", message=f"the rest was not checked: {reason}"))
+    return AuditResult(findings=tuple(auditing.findings), checked=auditing.checked)
 
 
-def _judges(population: Population, engine: Engine, retrieval: Retrieval) -> dict[Address, MemberRounds]:
-    """Every member's judging: who has the scenario has the data that each judged on."""
+class _Auditing:
+    """One audit under way."""
+
+    def __init__(self, directory: RunDirectory, log: EventLog) -> None:
+        self._directory = directory
+        self._log = log
+        self.findings: list[Finding] = []
+        self.checked = len(log.lines)
+
+    def _add(self, findings: Iterable[Finding], *, default: str = "") -> None:
+        """Note findings, each with the line of the event that it is about, or a file where there is none."""
+        for found in findings:
+            number = None if found.event is None else self._log.line_of(found.event)
+            line = default if number is None else f"{FILE}, line {number}"
+            message = f"{found.message} ({line})" if found.where and line else found.message
+            self.findings.append(dataclasses.replace(found, where=found.where or line, message=message))
+
+    async def everything(self, *, data_dir: Path | None, url: str | None) -> None:
+        directory, log = self._directory, self._log
+        self._add(log.findings)
+        self._add(digest_findings(directory))
+        self._add(order_findings(line.event for line in log.kept if line.event is not None))
+        self._add(line_findings(log))
+        scenario = directory.scenario()
+        results = results_of(log.records)
+        created = results.created
+        plan = await planned(scenario, data_dir=data_dir)
+        self._add(task_findings(plan, created))
+        self._add(data_findings(plan, results.task_events))
+        self._add(_participants(plan, log))
+        chain = self._place()
+        if chain is not None:
+            self._add(place_findings(chain, created, plan))
+        if url is not None and chain is not None:
+            self._add(await chain_findings(url, chain, log, created))
+        await self._computed(plan, results, chain)
+        self._add(round_findings(directory, results))
+        self._add(summary_findings(directory, scenario, results))
+
+    def _place(self) -> Mapping[str, object] | None:
+        """What ``chain.json`` says; None where it cannot be read, and without it nothing else is lost."""
+        try:
+            return self._directory.chain()
+        except RunDirectoryUnreadable:
+            file = self._directory.chain_file.name
+            self._add([Finding(subject=file, message="it is missing or damaged", where=file)])
+            return None
+
+    async def _computed(self, plan: Plan, results: Results, chain: Mapping[str, object] | None) -> None:
+        """Whatever needs contents from the store."""
+        scenario = plan.scenario
+        async with (
+            open_store(scenario.storage.kind, _location(self._directory, scenario)) as store,
+            Engine.start(
+                executor="threads", workers=scenario.compute.workers or 2, device=scenario.compute.device
+            ) as engine,
+        ):
+            retrieval = Retrieval(store)
+            auditor = _auditor(plan, engine, retrieval, results.names)
+            found = await auditor.audit(results.task_events)
+            self._add(found.findings, default=FILE)
+            self.checked += found.checked
+            state = results.state
+            self._add(await model_findings(self._directory, state, retrieval))
+            self._add(await _specification(plan, state.config.specification, retrieval))
+            self._add(await measure_findings(plan, self._log, state, contents=retrieval, engine=engine))
+        if chain is not None:
+            self._add(commitment_findings(plan, state, results.task_events, chain.get("chain_id")))
+        self._add(
+            decision_findings(
+                self._log, state, results.names, {n: told["role"] for n, told in plan.participants.items()}
+            )
+        )
+        reports: Mapping[int, EvaluationReport] = auditor.reports if isinstance(auditor, Auditor) else {}
+        self._add(report_findings(results, reports, self._log))
+
+
+def _participants(plan: Plan, log: EventLog) -> list[Finding]:
+    line = next(line for line in log.lines if line.record["event"] == "run_started")
+    said = line.record["participants"]
+    return list(participant_findings(plan, said, f"{FILE}, line {line.number}"))
+
+
+def _location(directory: RunDirectory, scenario: Scenario) -> str | None:
+    return str(directory.blobs) if scenario.storage.kind == "directory" else scenario.storage.url
+
+
+async def _specification(plan: Plan, content: ContentId, retrieval: Retrieval) -> list[Finding]:
+    try:
+        data = await retrieval.content(content, max_bytes=content.size)
+    except FetchError:
+        return []  # the auditor has said so
+    return list(specification_findings(plan, data))
+
+
+def _auditor(
+    plan: Plan, engine: Engine, retrieval: Retrieval, names: Mapping[Address, str]
+) -> Auditor | ConsortiumAuditor:
+    """The auditor of the task's kind; who has the scenario has the data that everybody judged on."""
+    population = plan.population
+    engine.add_samples(VALIDATION_SAMPLES, population.validation)
+    if population.kind is Kind.CROWDSOURCING:
+        return Auditor(
+            retrieval=retrieval,
+            rounds=RoundEvaluator(engine=engine, retrieval=retrieval, samples_key=VALIDATION_SAMPLES),
+            validation_digest=bytes.fromhex(population.validation.digest()),
+            names=names,
+        )
     judges = {}
     for name, held in population.held_out.items():
         engine.add_samples(held_out_key(name), population.train.select(held))
         judges[population.signers[name].address] = MemberRounds(
             engine=engine, retrieval=retrieval, held_out=held_out_key(name)
         )
-    return judges
-
-
-def _record_differences(results: Results, reports: Mapping[int, EvaluationReport]) -> list[Finding]:
-    """Where the event log's record of an evaluation is not the report that is in the store."""
-    names = {index: results.names.get(m.account, m.account) for index, m in results.state.members.items()}
-    findings = []
-    for number, report in reports.items():
-        round_ = results.round(number)
-        pairs: dict[str, tuple[object, object]] = {
-            "global loss": (round_.global_loss, report.loss),
-            "global accuracy": (round_.global_accuracy, report.accuracy),
-            "validation losses": (
-                round_.validation_loss,
-                {names[index]: loss for index, loss in report.validation_loss.items()},
-            ),
-            "rejections": (
-                {name: why for name, why in round_.rejected.items() if why != NOT_REVEALED},
-                {names[index]: why for index, why in report.rejected.items()},
-            ),
-        }
-        findings += [
-            Finding(round=number, subject=subject, message=f"the log says {said}, the report {found}")
-            for subject, (said, found) in pairs.items()
-            if said != found and not (said is None and isinstance(found, float) and not math.isfinite(found))
-        ]
-    first = reports.get(min(reports, default=0))
-    genesis = results.genesis
-    if first is not None and genesis.loss not in {first.start_loss, None}:
-        findings.append(
-            Finding(
-                round=0,
-                subject="genesis loss",
-                message=f"the log says {genesis.loss}, the report {first.start_loss}",
-            )
-        )
-    return findings
-
-
-def _summary_differences(directory: RunDirectory, results: Results) -> list[Finding]:
-    """Where ``summary.json`` says something else than the event log."""
-    said = directory.summary()
-    found = results.summary(scenario=said.scenario, seed=said.seed, timings=Timings(total_s=0.0))
-    return [
-        Finding(round=0, subject=f"summary.json, {where}", message=f"it says {a}, the event log says {b}")
-        for where, a, b in _differences(
-            said.model_dump(mode="json", exclude=_NOT_REPEATABLE),
-            found.model_dump(mode="json", exclude=_NOT_REPEATABLE),
-        )
-    ]
-
-
-def _differences(said: Any, found: Any, where: str = "") -> list[tuple[str, Any, Any]]:  # noqa: ANN401 - JSON values
-    if isinstance(said, dict) and isinstance(found, dict):
-        keys = [*said, *(key for key in found if key not in said)]
-        pairs = [(str(key), said.get(key), found.get(key)) for key in keys]
-    elif isinstance(said, list) and isinstance(found, list) and len(said) == len(found):
-        pairs = [(str(place), a, b) for place, (a, b) in enumerate(zip(said, found, strict=True), start=1)]
-    else:
-        return [] if said == found else [(where, said, found)]
-    return [part for key, a, b in pairs for part in _differences(a, b, f"{where}.{key}" if where else key)]
+    return ConsortiumAuditor(retrieval=retrieval, judges=judges, names=names)

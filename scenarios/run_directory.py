@@ -9,6 +9,7 @@
     final.safetensors  the last global model
     blobs/             the store, where it is a directory
     log.jsonl          the program's log
+    digests.json       what the run wrote, file by file and line by line, for audits
     report.html        the report, self-contained
     agents/            what participants in processes of their own wrote: NAME.sqlite (the journal), NAME.events.jsonl,
                        NAME.jsonl (the program's log)
@@ -126,6 +127,11 @@ class RunDirectory:
     def model_file(self) -> Path:
         """The last global model."""
         return self.path / "final.safetensors"
+
+    @property
+    def digests_file(self) -> Path:
+        """Digests of files and lines, as the run wrote them."""
+        return self.path / "digests.json"
 
     @property
     def blobs(self) -> Path:

@@ -105,6 +105,34 @@ def honest(honest_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(honest_run, tmp_path / "honest"))
 
 
+CONSORTIUM = """\
+name: tiny
+seed: 3
+task:
+  kind: consortium
+  rounds: 2
+  network: {name: mlp, hidden: 8}
+  training: {batch_size: 20}
+  score: {name: shapley, value: probability}
+  reward: {mode: round_budget, per_round: "10", budget: "24"}
+data:
+  dataset: {name: synthetic, samples: 400, test_samples: 100}
+population:
+  trainers: [{name: anna}, {name: ben}, {name: cleo, flipped: 0.8}, {name: dora}]
+baselines: [alone, pooled]
+compute: {executor: threads}
+"""
+
+
+@pytest.fixture(scope="session")
+def consortium_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("consortium")
+    (folder / "tiny.yaml").write_text(CONSORTIUM)
+    run = Started(folder / "run", (str(folder / "tiny.yaml"),))
+    assert run.end() == 0, run.text
+    return run.directory
+
+
 @pytest.fixture
 def bcfl():
     """Another command, to its end."""

@@ -132,7 +132,7 @@ def test_another_clock_gives_the_same_models_and_tokens(finished, tiny, outcome)
 def test_an_audit_settles_and_computes_again_and_names_what_differs(finished, tiny, bcfl):
     directory = finished(scenario=tiny)
     confirmed = bcfl("audit", str(directory))
-    assert (confirmed.returncode, "all as the chain and the store say" in confirmed.stdout) == (0, True)
+    assert (confirmed.returncode, "all as they say" in confirmed.stdout) == (0, True)
     path = directory / "events.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     opened = next(line for line in lines if line["event"] == "ScoresRevealed")

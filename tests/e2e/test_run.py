@@ -12,7 +12,7 @@ from bcfl.contracts.ids import ContentId
 from bcfl.storage.content_id import cid_text
 
 FILES = {
-    "blobs", "chain.json", "events.jsonl", "final.safetensors", "log.jsonl", "report.html", "rounds.jsonl",
+    "blobs", "chain.json", "digests.json", "events.jsonl", "final.safetensors", "log.jsonl", "report.html", "rounds.jsonl",
     "scenario.yaml", "summary.json",
 }  # fmt: skip
 
@@ -64,7 +64,8 @@ def test_replay_rebuilds_the_tables_from_the_event_log_alone(honest, bcfl):
 
 def test_an_audit_confirms_an_honest_run(honest, bcfl):
     result = bcfl("audit", str(honest))
-    assert (result.returncode, "all as the chain and the store say" in result.stdout) == (0, True), result
+    assert (result.returncode, "all as they say" in result.stdout) == (0, True), result
+    assert "not against a chain (give --url)" in result.stdout
 
 
 def edit(directory: Path, event: str, change) -> None:

@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from bcfl import registry
-from bcfl.agents.auditor import AuditResult
+from bcfl.agents.finding import AuditResult
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
 from bcfl.models.defences.defence import DefenceRound, Fault, Memory, Verdict

@@ -199,8 +199,9 @@ class TestAudit:
         checked: int
 
     def audited(self, module, result):
-        async def audit(directory, data_dir=None):
+        async def audit(directory, data_dir=None, url=None):
             assert isinstance(directory, Path)
+            self.url = url
             return result
 
         module("bcfl.scenarios.auditing", audit=audit)
@@ -208,7 +209,14 @@ class TestAudit:
     def test_agreement_is_status_0(self, command, module, run_in):
         self.audited(module, self.Result((), 15))
         outcome = command("audit", str(run_in))
-        assert (outcome.status, "15 scores and digests" in outcome.out) == (0, True)
+        assert (outcome.status, "15 events, scores and digests" in outcome.out) == (0, True)
+        assert (self.url, "not against a chain (give --url)" in outcome.out) == (None, True)
+
+    def test_the_chain_that_was_asked_is_named(self, command, module, run_in):
+        self.audited(module, self.Result((), 15))
+        outcome = command("audit", str(run_in), "--url", "ws://name:secret@127.0.0.1:8545/key")
+        assert (outcome.status, self.url) == (0, "ws://name:secret@127.0.0.1:8545/key")
+        assert "and the chain at ws://127.0.0.1:8545/…;" in outcome.out
 
     def test_each_difference_is_named_and_the_status_is_8(self, command, module, run_in):
         self.audited(module, self.Result(("round 2: score of bob", "round 3: digest"), 15))
