@@ -69,7 +69,16 @@ def _dealt_with(state: TaskState) -> int:
 
 
 def _settle(state: TaskState) -> list[Action]:
+    """Bonds of the accused first: they are part of what members are then paid."""
     actions: list[Action] = []
+    for place, evaluator in enumerate(state.evaluators):
+        if (
+            evaluator.accused_in is not None and evaluator.bond
+        ):  # it would not share its bond of its own accord
+            call = calls.withdraw_bond(state.address, evaluator=place)
+            actions.append(Transact(round=state.round, name=f"forfeit_bond:{place}", call=call))
+    if actions:
+        return actions
     owed = [
         index for index, member in state.members.items() if member.earned > member.withdrawn or member.stake
     ]
@@ -85,12 +94,6 @@ def _settle(state: TaskState) -> list[Action]:
         if member.bond:  # a consortium's member may be gone for good
             call = calls.withdraw_bond(state.address, evaluator=index)
             actions.append(Transact(round=state.round, name=f"withdraw_bond:{index}", call=call))
-    for place, evaluator in enumerate(state.evaluators):
-        if (
-            evaluator.accused_in is not None and evaluator.bond
-        ):  # it would not share its bond of its own accord
-            call = calls.withdraw_bond(state.address, evaluator=place)
-            actions.append(Transact(round=state.round, name=f"forfeit_bond:{place}", call=call))
     if state.returned is None:
         actions.append(Transact(round=state.round, name="refund", call=calls.refund(state.address)))
     return actions

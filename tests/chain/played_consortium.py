@@ -207,4 +207,5 @@ class ConsortiumStage(_played.Stage):
             if member.bond
         ]
         await self.must(*acts)
-        assert await self.view("ledger") == (0, 0, 0, 0)
+        unclaimed = self.state.bonus  # slashed, and came to no budget: nobody's
+        assert await self.view("ledger") == (unclaimed, 0, 0, 0)

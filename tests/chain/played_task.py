@@ -23,7 +23,7 @@ from bcfl.contracts.config import UNIT, Schedule, TaskConfig
 from bcfl.contracts.delivery import EventOrigin
 from bcfl.contracts.event_codec import event_from_json, event_to_json
 from bcfl.contracts.fold import fold
-from bcfl.contracts.ids import ContentId
+from bcfl.contracts.ids import ZERO_ADDRESS, ContentId
 from bcfl.contracts.phases import Kind, Phase
 from bcfl.contracts.state import TaskState
 
@@ -217,6 +217,7 @@ class Stage:
             batches,
             _,
             _,
+            _,
         ) = await self.view("round")
         assert (Phase(phase), number, deadline) == (state.phase, state.round, state.deadline)
         assert cancel == state.cancel_requested
@@ -239,8 +240,10 @@ class Stage:
         assert population[:3] == (len(state.members), len(state.active_members), len(suspended))
         assert population[4] == state.bonus
         for index, member in state.members.items():
-            (account, stake), active, out, chosen = await self.view("memberAt", index)
-            assert (account.lower(), stake) == (member.account.lower(), member.stake)
+            (account, stake, _), active, out, chosen = await self.view("memberAt", index)
+            given_out_again = account == ZERO_ADDRESS and not member.active
+            assert given_out_again or account.lower() == member.account.lower()
+            assert stake == member.stake
             assert (active, out) == (member.active, index in suspended)
             assert sum(await self.view("creditOf", index)) == owed[index]
             if record is not None:
@@ -255,7 +258,9 @@ class Stage:
             assert await self.view("digestOwner", digest) == owner
         for place, one in enumerate(state.evaluators):
             account, bond, standing, served, opened = await self.view("evaluatorAt", place)
-            listed = 2 if one.removed else 0 if one.bond is None else 1
+            listed = 0 if one.bond is None else 1
+            if one.removed:
+                listed = 2 if one.accused_in is None else 3
             assert account.lower() == one.account.lower()
             assert (bond, standing, served, opened) == (bonds[place], listed, one.served, one.opened)
 
@@ -343,7 +348,9 @@ class Stage:
         """Everybody takes what is theirs; nothing is left."""
         assert self.state.ended
         for place, evaluator in enumerate(self.state.evaluators):
-            if evaluator.served:
+            if evaluator.accused_in is not None:
+                await self.must((0, calls.withdraw_bond(self.task, evaluator=place)))  # it is shared
+            if evaluator.served and self.state.evaluators[place].bond:
                 assert await self.refused(0, calls.withdraw_bond(self.task, evaluator=place))
                 opening = calls.open_validation(self.task, evaluator=place, digest=b"\x01" * 32, salt=SALT)
                 await self.must((0, opening))
@@ -351,4 +358,5 @@ class Stage:
         await self.must(
             (0, calls.withdraw(self.task, list(self.state.members))), (0, calls.refund(self.task))
         )
-        assert await self.view("ledger") == (0, 0, 0, 0)
+        unclaimed = self.state.bonus  # slashed, and came to no budget: nobody's
+        assert await self.view("ledger") == (unclaimed, 0, 0, 0)

@@ -246,7 +246,7 @@ async def test_members_admit_and_expel_by_vote(stage):
     await stage.vote_model({0: "model 2", 2: "model 2"})
 
     # A member that leaves gets its stake at once and its bond too, while nobody judges.
-    await stage.must((1, Call(stage.task, encode_call(CONTRACT, "leave", 0, b""))))
+    await stage.must((1, Call(stage.task, encode_call(CONTRACT, "leave", stage.state.round, 0, b""))))
     await stage.must((1, calls.withdraw_bond(stage.task, evaluator=0)))
     await stage.must((0, calls.cancel(stage.task)))
     await stage.advance()

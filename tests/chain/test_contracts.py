@@ -55,7 +55,7 @@ async def test_faults_take_over_void_rounds_leaving_and_cancelling(node):
     assert stage.state.rounds[2].payout == 0
     assert stage.state.model == content("model 1"), "a void round keeps the model"
 
-    leave = Call(stage.task, encode_call(CONTRACT, "leave", 1, b""))
+    leave = Call(stage.task, encode_call(CONTRACT, "leave", stage.state.round, 1, b""))
     await stage.must((4, leave))
     assert stage.state.current.cohort == (0, 2)
     await stage.commit({0: GENESIS, 2: content("own")})
@@ -206,11 +206,10 @@ async def test_objections_remove_evaluators_and_bring_models_back(node):
     assert stage.state.active_evaluator is None
     await stage.advance()
     assert stage.state.phase is Phase.COMPLETED
-    await stage.must((0, calls.withdraw_bond(stage.task, evaluator=1)))
+    await stage.settle()
     half = 10**9 // 2 + 1
     third = half // 3
     assert stage.state.rounds[4].bond_shares == {0: half - 2 * third, 1: third, 2: third}
-    await stage.settle()
     returned = [event.amount for event in stage.events if isinstance(event, e.BondReturned)]
     assert returned == [10**9 + 2, half], "cleared, and nobody could clear the last one"
 
@@ -236,7 +235,6 @@ async def test_without_a_standby_upheld_objections_end_the_task(node):
     )
     assert stage.state.cancel_reason is CancelReason.NO_EVALUATOR
     assert stage.state.model == GENESIS
-    await stage.must((0, calls.withdraw_bond(stage.task, evaluator=0)))
     await stage.settle()
     assert stage.state.returned == stage.state.budget - 10**8
 
@@ -357,7 +355,7 @@ async def test_the_configuration_on_chain_is_the_one_asked_for(node):
         round_budget=0,
         rate=77,
         aggregator=aggregator,
-        schedule=Schedule(enrolment=1, training=2, reveal=3, evaluation=4, aggregation=5, closing=6),
+        schedule=Schedule(enrolment=11, training=12, reveal=13, evaluation=14, aggregation=15, closing=16),
     )
-    assert stage.state.config.schedule.closing == 6
-    assert stage.state.deadline == (await node.block("latest")).ref.timestamp + 1
+    assert stage.state.config.schedule.closing == 16
+    assert stage.state.deadline == (await node.block("latest")).ref.timestamp + 11

@@ -20,8 +20,8 @@ def _word(value):
 
 
 def test_a_call_is_selector_and_arguments():
-    data = encode_call("CrowdsourcingTask", "commit", 7, b"c" * 32)
-    assert data == keccak(b"commit(uint32,bytes32)")[:4] + _word(7) + b"c" * 32
+    data = encode_call("CrowdsourcingTask", "commit", 2, 7, b"c" * 32)
+    assert data == keccak(b"commit(uint32,uint32,bytes32)")[:4] + _word(2) + _word(7) + b"c" * 32
     transfer = encode_call("RewardToken", "transfer", "0x" + "00" * 19 + "0b", 5)
     assert transfer[:4].hex() == "a9059cbb"  # ERC-20's own
 
@@ -101,8 +101,15 @@ def test_a_batch_of_updates_becomes_an_event_each(origin):
     )
 
 
+def test_suspensions_that_end_are_an_event_a_member(origin):
+    where = origin()
+    topics = _log("TrainersReinstated(uint32,uint256,uint256)", _word(4))
+    ended = decode_log(origin=where, topics=topics, data=_word(2) + _word(0b1001))
+    assert ended == tuple(e.TrainerReinstated(origin=where, round=4, index=index) for index in (512, 515))
+
+
 def test_every_event_of_the_contracts_is_understood():
-    known = set(e.__all__) | {"UpdatesSubmitted"}
+    known = set(e.__all__) | {"TrainersReinstated", "UpdatesSubmitted"}
     inherited = {"Approval", "Transfer", "EIP712DomainChanged", "Initialized"}
     for contract in ("TaskFactory", "CrowdsourcingTask", "ConsortiumTask"):
         names = {entry["name"] for entry in artifacts.load(contract).abi if entry["type"] == "event"}
