@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FORGE := $(BIN)/python contracts/toolchain.py forge
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage gate nightly artifacts experiments robustness bench figures clean
+.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage gate nightly mutants artifacts experiments robustness bench figures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -58,6 +58,9 @@ gate: setup ## plant one fault after another in a copy: each target that .ci/run
 
 nightly: export FOUNDRY_PROFILE := nightly
 nightly: contracts-test ## the contracts' tests with many more fuzz and invariant runs
+
+mutants: setup ## small faults in the contracts, each of which a test should notice (hours; goes on where it stopped)
+	$(BIN)/python -m bcfl.contracts.mutation $(MUTANT_ARGS)
 
 experiments: setup ## the published settings over five seeds, and the consortium's (about an hour)
 	$(BIN)/python -m benchmarks.experiments

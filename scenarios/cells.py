@@ -125,7 +125,7 @@ def _walk(room: Path) -> list[tuple[str, list[str]]]:
     found: list[tuple[str, list[str]]] = []
     for at, folders, names in os.walk(room, followlinks=True):
         folders[:] = sorted(
-            set(folders) - {"node_modules", "lib", "src", "test", "out", "cache", "__pycache__"}
+            set(folders) - {"node_modules", "lib", "src", "test", "out", "cache", "mutation", "__pycache__"}
         )
         artifacts = Path(at).name == "artifacts"
         kept = [name for name in names if name.endswith(".py") or (artifacts and name.endswith(".json"))]
