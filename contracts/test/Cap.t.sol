@@ -71,6 +71,8 @@ contract CapTest is TaskFixture, GasMeter {
         _measure("equal split", stranger, abi.encodeCall(task.advance, ()));
         _assertPhase(Phase.Cancelled);
         _credits("equal split", "");
+        (uint32[] memory who,) = large.chosen();
+        _assertCredited(who, 250 * ONE);
     }
 
     /// @dev Go on with the credits until all are written.
@@ -83,12 +85,15 @@ contract CapTest is TaskFixture, GasMeter {
         }
         vm.assertGe(calls, 2);
         _note(string.concat(name, ", going on"), most);
+    }
+
+    /// @dev Nobody's part of `payout` is missing, once all is written.
+    function _assertCredited(uint32[] memory who, uint256 payout) private view {
         uint256 credited;
-        (uint32[] memory cohort,) = large.chosen();
-        for (uint256 i; i < cohort.length; ++i) {
-            credited += _vested(cohort[i]) + _unvested(cohort[i]);
+        for (uint256 i; i < who.length; ++i) {
+            credited += _vested(who[i]) + _unvested(who[i]);
         }
-        if (bytes(scores).length == 0) vm.assertGe(credited, BUDGET / 4);
+        vm.assertGe(credited, payout);
     }
 
     function _unopened(bool relayed, string memory name) private {
@@ -123,6 +128,7 @@ contract CapTest is TaskFixture, GasMeter {
         _bond(1);
         large.play(true);
         uint256 revealed = task.round().revealed;
+        (uint32[] memory who,) = large.chosen();
         vm.prank(evaluator);
         task.submitEvaluation(
             1, new bytes(8 * revealed), _modelOf(1), Content("r", 1), new Sanction[](0), new uint256[](0)
@@ -137,6 +143,7 @@ contract CapTest is TaskFixture, GasMeter {
         _advance();
         _measure("forfeited bond", stranger, abi.encodeCall(task.withdrawBond, (0)));
         _credits("forfeited bond", "");
+        _assertCredited(who, BOND);
     }
 
     /// @dev 256 signed commitments and openings, each in a word of its own.
