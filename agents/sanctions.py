@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a defence's faults to the contract's sanctions, and which of these it would carry out.
 
-It skips what exceeds its limits, and the next cohort depends on that.
+It skips what exceeds its limits, and the next cohort depends on that. All together must fit the transaction that also
+credits and begins the next round; who does not get its sanction now is judged again.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ REASONS = {
 FAULTS: Mapping[int, Fault] = {int(reason): fault for fault, reason in REASONS.items()}
 """By the contract's code."""
 
+_GAS = 2_000_000
+"""For sanctions, beside the dearest evaluation that ``contracts/test/Cap.t.sol`` measures."""
+_ONE_GAS = 8_000
+_WORD_GAS = 45_000
+"""Of the first among 256 members."""
+
 Intended = tuple[TrainerIndex, int, int]
 """Index, rounds (0 ejects) and reason code."""
 
@@ -35,7 +42,7 @@ def applicable(state: TaskState, intended: Sequence[Intended]) -> tuple[Intended
     """Those of the intended sanctions that ``Membership._sanction`` carries out, ejections first as there.
 
     Ejection: of the suspended alone, a quarter of the active members at most. Neither may leave fewer members than the
-    task's minimum, for suspensions not counting those who are suspended already.
+    task's minimum, for suspensions not counting those who are suspended already. As many as a transaction holds.
     """
     active = set(state.active_members)
     out = {index for index in active if state.is_suspended(index)}
@@ -53,4 +60,13 @@ def applicable(state: TaskState, intended: Sequence[Intended]) -> tuple[Intended
         if index in active and index not in out and len(active) - len(out) > state.config.min_trainers:
             out.add(index)
             taken.append(sanction)
+    return _affordable(taken)
+
+
+def _affordable(taken: Sequence[Intended]) -> tuple[Intended, ...]:
+    words: set[int] = set()
+    for count, (index, _, _) in enumerate(taken, start=1):
+        words.add(index >> 8)
+        if count * _ONE_GAS + len(words) * _WORD_GAS > _GAS:
+            return tuple(taken[: count - 1])
     return tuple(taken)

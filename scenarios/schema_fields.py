@@ -40,7 +40,8 @@ def _decimal(value: str) -> str:
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Tokens = Annotated[str, BeforeValidator(_exact), AfterValidator(_decimal)]
 """A decimal of at most 9 places as text: numbers with a point would lose digits."""
-Seconds = Annotated[int, Field(ge=1, le=_MONTH_S)]
+Seconds = Annotated[int, Field(ge=2, le=_MONTH_S)]
+"""Of a phase: at least what factories of ours ask for (``chain.deployer.LEAST_DURATION_S``)."""
 
 
 class Keys(BaseModel):

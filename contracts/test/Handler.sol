@@ -23,9 +23,9 @@ contract Handler is TaskFixture {
     uint256 public upheld;
 
     mapping(address account => bool) private _joined;
-    mapping(uint256 slot => bytes32) private _committedDigest;
-    mapping(uint256 slot => uint256) private _batch;
-    mapping(uint256 slot => bool) private _has;
+    mapping(uint256 slot => bytes32) internal _committedDigest;
+    mapping(uint256 slot => uint256) internal _batch;
+    mapping(uint256 slot => bool) internal _has;
     uint256 private _reached;
 
     /// @dev The phase never goes back within a round, nor the round.
@@ -42,6 +42,7 @@ contract Handler is TaskFixture {
         TaskConfig memory c = _config();
         (c.capacity, c.rounds, c.vestingRounds) = (8, 6, 2);
         c.roundBudget = 150 * ONE;
+        _vary(c);
         _create(c);
         for (uint32 i; i < ACCOUNTS; ++i) {
             _fund(_account(i), STAKE);
@@ -51,6 +52,11 @@ contract Handler is TaskFixture {
             join(i);
         }
     }
+
+    /// @dev For tasks of another kind; and what its evaluator ranks.
+    function _vary(TaskConfig memory c) internal virtual {}
+
+    function _ranking(uint256) internal view virtual returns (uint256[] memory) {}
 
     // ---------------------------------------------------------------- moves
 
@@ -137,10 +143,9 @@ contract Handler is TaskFixture {
         uint256 payout = sum == 0 ? 0 : due < task.ledger().escrow ? due : task.ledger().escrow;
         uint256 before = task.ledger().credits;
         uint256 atStake = _unvested(sanctioned);
-        _evaluateWith(scores, list, new uint256[](0));
-        uint256 lost = _isActive(sanctioned) || list.length == 0 || number == 6 || _phase() == Phase.Cancelled
-            ? 0
-            : rounds == 0 ? atStake : 0;
+        bool last = number == 6 || task.round().cancelRequested;
+        _evaluateWith(scores, list, _ranking(uint256(keccak256(abi.encode(given)))));
+        uint256 lost = _isActive(sanctioned) || list.length == 0 || last || rounds != 0 ? 0 : atStake;
         if (task.ledger().credits != before + payout - lost) ++wrongPayouts;
         credited += payout;
         forfeited += lost;
@@ -266,7 +271,7 @@ contract Handler is TaskFixture {
         return uint256(_number()) << 32 | index;
     }
 
-    function _member(uint32 index) private view returns (uint32) {
+    function _member(uint32 index) internal view returns (uint32) {
         return uint32(index % task.population().members);
     }
 

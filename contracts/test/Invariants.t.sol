@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Cheats} from "./Cheats.sol";
 import {Handler} from "./Handler.sol";
+import {Variants} from "./Variants.sol";
 
 /// @title What holds after any moves in any order
 contract InvariantsTest is Cheats {
@@ -112,5 +113,135 @@ contract InvariantsTest is Cheats {
         vm.assertEq(handler.upheld(), 1);
         vm.assertEq(handler.wrongPayouts(), 0);
         vm.assertEq(handler.wrongObjections(), 0);
+    }
+}
+
+/// @title The same, in one go, for tasks of every other kind
+abstract contract VariantInvariants is Cheats {
+    struct FuzzSelector {
+        address addr;
+        bytes4[] selectors;
+    }
+
+    Variants internal handler;
+
+    function _start(Variants.Kind kind) internal {
+        handler = Variants(vm.deployCode("Variants.sol:Variants"));
+        handler.setUpAs(kind);
+    }
+
+    function targetContracts() external view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(handler);
+    }
+
+    function targetSelectors() external view returns (FuzzSelector[] memory list) {
+        bytes4[18] memory once = [
+            handler.join.selector,
+            handler.leave.selector,
+            handler.bondStandby.selector,
+            handler.commit.selector,
+            handler.open.selector,
+            handler.withdraw.selector,
+            handler.cancel.selector,
+            handler.refund.selector,
+            handler.passTime.selector,
+            handler.objectTo.selector,
+            handler.objectAll.selector,
+            handler.clear.selector,
+            handler.withdrawBond.selector,
+            handler.commitBatch.selector,
+            handler.commitBatch.selector,
+            handler.nameModel.selector,
+            handler.nameModel.selector,
+            handler.turn.selector
+        ];
+        bytes4[] memory selectors = new bytes4[](27);
+        for (uint256 i; i < 18; ++i) {
+            selectors[i] = once[i];
+        }
+        for (uint256 i; i < 3; ++i) {
+            selectors[18 + i] = handler.commitAll.selector;
+            selectors[21 + i] = handler.openAll.selector;
+            selectors[24 + i] = handler.evaluate.selector;
+        }
+        list = new FuzzSelector[](1);
+        list[0] = FuzzSelector(address(handler), selectors);
+    }
+
+    function invariant_NothingGoesWrong() external view {
+        (uint256 owed, uint256 balance) = handler.holdings();
+        vm.assertEq(owed, balance, "escrow + credits + stakes + bonds");
+        (uint256 credits, uint256 stakes, uint256 bonds) = handler.totals();
+        (uint256 ledgerCredits, uint256 ledgerStakes, uint256 ledgerBonds) = handler.ledgerTotals();
+        vm.assertEq(credits, ledgerCredits, "credits");
+        vm.assertEq(stakes, ledgerStakes, "stakes");
+        vm.assertEq(bonds, ledgerBonds, "bonds");
+        vm.assertEq(handler.wrongPayouts() + handler.phasesBack() + handler.outsidersCommitted(), 0);
+        vm.assertEq(handler.wrongObjections() + handler.strangersCancelled(), 0);
+        (,, bool agree) = handler.counts();
+        vm.assertTrue(agree);
+    }
+}
+
+contract RelayedInvariantsTest is VariantInvariants {
+    function setUp() public {
+        _start(Variants.Kind.Relayed);
+    }
+
+    function test_TheHandlerBringsBatches() external {
+        handler.passTime();
+        for (uint32 i; i < 5; ++i) {
+            handler.commitBatch(i);
+        }
+        vm.assertEq(handler.acts(), 5);
+        handler.openAll();
+        handler.evaluate([int64(3), 1, 1, 1, 1, 1, 1, 1], 0, 3);
+        vm.assertEq(handler.roundsPaid(), 1);
+    }
+}
+
+contract RankedInvariantsTest is VariantInvariants {
+    function setUp() public {
+        _start(Variants.Kind.Ranked);
+    }
+}
+
+contract AggregatedInvariantsTest is VariantInvariants {
+    function setUp() public {
+        _start(Variants.Kind.Aggregated);
+    }
+
+    function test_TheHandlerNamesModels() external {
+        handler.passTime();
+        handler.commitAll();
+        handler.openAll();
+        handler.evaluate([int64(3), 1, 1, 1, 1, 1, 1, 1], 0, 3);
+        handler.nameModel("m");
+        vm.assertEq(handler.acts(), 1);
+    }
+}
+
+contract HostileTokenInvariantsTest is VariantInvariants {
+    function setUp() public {
+        _start(Variants.Kind.HostileToken);
+    }
+
+    /// @dev Whatever the token did meanwhile: once it is a token again, everybody can be paid.
+    function test_WhoIsOwedIsPaidOnceTheTokenIsOneAgain() external {
+        handler.passTime();
+        handler.commitAll();
+        handler.openAll();
+        handler.evaluate([int64(3), 1, 1, 1, 1, 1, 1, 1], 1, 3);
+        for (uint8 how = 1; how < 5; ++how) {
+            handler.turn(how);
+            try handler.withdraw(0) {} catch {}
+            (uint256 owed, uint256 balance) = handler.holdings();
+            vm.assertEq(owed, balance, vm.toString(how));
+        }
+        handler.turn(0);
+        handler.withdraw(0);
+        (uint256 owed_, uint256 balance_) = handler.holdings();
+        vm.assertEq(owed_, balance_);
     }
 }

@@ -104,3 +104,72 @@ def test_at_the_end_it_has_a_consortiums_bonds_returned(story):
     assert [action.call for action in wanted if action.name.startswith("withdraw_bond")] == [
         calls.withdraw_bond(tale.state.address, evaluator=index) for index in (0, 2)
     ]
+
+
+def _accused(story, *, successor=1):
+    tale = story(evaluators=2).enrol(3)
+    if successor:
+        account = "0x" + "0" * 40
+        tale.tell(e.EvaluatorBonded, evaluator=1, account=account, bond=900, validation_commitment=b"")
+    tale.start().commit(0, 1, 2).submit(0, "a").submit(1, "b").submit(2, "c")
+    tale.phase(Phase.EVALUATION).evaluate([1, 0, 0], 900).finalise("bad").start(2)
+    tale.tell(e.EvaluationReverted, round=1, evaluator=0, successor=successor, accused=True)
+    return tale.tell(e.TaskCancelled, reason=CancelReason.PUBLISHER)
+
+
+def test_an_accused_one_s_bond_is_shared_before_anybody_is_paid(story):
+    tale = _accused(story)
+    (share,) = _wants(tale.state, final=tale.state)
+    assert share.call == calls.withdraw_bond(tale.state.address, evaluator=0)
+    tale.tell(e.BondForfeited, round=1, evaluator=0, amount=900)
+    pay, _ = _wants(tale.state, final=tale.state)
+    assert pay.call == calls.withdraw(tale.state.address, [0, 1, 2])
+
+
+def test_a_cleared_one_takes_its_bond_itself(story):
+    tale = _accused(story).tell(e.EvaluatorCleared, evaluator=0)
+    wanted = _wants(tale.state, final=tale.state)
+    assert calls.withdraw_bond(tale.state.address, evaluator=0) not in [one.call for one in wanted]
+
+
+def test_it_goes_on_with_credits_that_wait_until_all_are_written(story):
+    tale = story().enrol(3).start().commit(0, 2).submit(0, "a").submit(2, "c").phase(Phase.EVALUATION)
+    tale.tell(e.CreditsWritten, round=1, written=376).evaluate([5, -7], 900).finalise("m").start(2)
+    tale.phase(Phase.TRAINING, deadline=500)
+    going_on, wake = _wants(tale.state, final=tale.state)
+    assert going_on.call == calls.credit(tale.state.address, scores=[5, -7])
+    assert wake == WakeAt(500)
+    assert _wants(tale.state) == [wake], "only once it cannot be undone"
+    tale.tell(e.CreditsWritten, round=1, written=752)
+    (again, _) = _wants(tale.state, final=tale.state)
+    assert again.call == going_on.call
+    assert again.name != going_on.name, "another action"
+    tale.tell(e.CreditsWritten, round=1, written=0)
+    assert _wants(tale.state, final=tale.state) == [wake]
+
+
+def test_a_bond_s_shares_go_by_no_scores_and_nobody_is_paid_before(story):
+    tale = _accused(story).tell(e.BondForfeited, round=1, evaluator=0, amount=900)
+    tale.tell(e.CreditsWritten, round=1, written=128)
+    (going_on,) = _wants(tale.state, final=tale.state)
+    assert going_on.call == calls.credit(tale.state.address, scores=[])
+
+
+def test_it_moves_on_again_where_one_call_does_not_punish_all(story):
+    tale = story(stake=5).enrol(3, stake=5).start().commit(0, 1, 2).phase(Phase.REVEAL, deadline=500)
+    (first,) = _wants(tale.state, now=500)
+    tale.tell(e.StakeSlashed, round=1, index=0, amount=5)
+    (second,) = _wants(tale.state, now=500)
+    assert second.call == first.call
+    assert second.name != first.name
+
+
+def test_where_credits_wait_in_a_ring_fewer_members_fit_a_transaction(story):
+    tale = story(vesting_rounds=16).enrol(1, stake=5).start()
+    tale.tell(e.TaskCancelled, reason=CancelReason.PUBLISHER)
+    state = dataclasses.replace(
+        tale.state, members=dict.fromkeys(range(100), tale.state.members[0]), returned=0
+    )
+    assert [pay.call for pay in _wants(state, final=state)] == [
+        calls.withdraw(state.address, list(range(start, min(start + 49, 100)))) for start in (0, 49, 98)
+    ]

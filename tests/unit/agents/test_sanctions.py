@@ -38,3 +38,14 @@ def test_enough_members_stay(story):
 def test_ejections_make_no_room_for_suspensions_below_the_minimum(story):
     state = _task(story, members=4, suspended=[0], min_trainers=3)
     assert applicable(state, [(0, 0, 6), (1, 4, 6)]) == ((0, 0, 6),)
+
+
+def test_as_many_as_a_transaction_holds(story):
+    """More members apart from each other cost more slots."""
+    state = _task(story, members=600, capacity=600)
+    every = [(index, 4, 6) for index in range(600)]
+    together = applicable(state, every[:255])
+    assert together == tuple(every[: len(together)])
+    assert 200 < len(together) < 255
+    apart = applicable(state, [every[0], *every[256:]])
+    assert len(apart) < len(together)
