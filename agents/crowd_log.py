@@ -136,7 +136,7 @@ def _forfeited(state: TaskState, event: e.BondForfeited) -> Iterator[Finding]:
     """An accused evaluator's bond is shared whole, or half of it where nobody succeeded it."""
     evaluator = state.evaluators[event.evaluator]
     bond = evaluator.bond or 0
-    due = bond if state.active_evaluator is not None else bond // 2
+    due = bond // 2 if event.evaluator == state.last_evaluator else bond
     if evaluator.accused_in != event.round or event.amount != due:
         yield _of_evaluator(event, f"{event.amount} of its bond was shared, {due} was due (10⁻⁹ token)")
 

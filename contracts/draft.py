@@ -86,7 +86,10 @@ class Draft:
     def activate_evaluator(self) -> None:
         """Whoever bonds later waits for the next removal, also one who stands before it in the list."""
         bonded = (n for n, one in enumerate(self.evaluators) if one.bond is not None and not one.removed)
-        self.changes["active_evaluator"] = next(bonded, None)
+        place = next(bonded, None)
+        self.changes["active_evaluator"] = place
+        if place is not None:
+            self.changes["last_evaluator"] = place
 
     def book(self, shares: Mapping[TrainerIndex, int], total: int) -> None:
         """Move ``total`` from escrow to members."""

@@ -171,7 +171,9 @@ class TaskState:
     owners: Mapping[bytes, tuple[int, int, TrainerIndex | None]] = field(default_factory=dict)
     """By digest: round, commit position and member, who is None for the task's own models."""
     active_evaluator: int | None = None
-    """Place in the list of the one who evaluates, from the first round on."""
+    """Place in the list of the one who evaluates, from the first round on; None where nobody is left."""
+    last_evaluator: int | None = None
+    """Whom nobody succeeded: the active one, or where nobody is left the one before."""
     bonus: int = 0
     """What was slashed or forfeited since the last payout; once the task has ended, nobody's."""
     slashed: int = 0
