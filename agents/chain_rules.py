@@ -51,6 +51,7 @@ _AFTER_THE_END = (
     e.BondReturned
     | e.BondForfeited
     | e.CreditsWritten
+    | e.EvaluatorCleared
     | e.EscrowReturned
     | e.RewardWithdrawn
     | e.StakeReturned

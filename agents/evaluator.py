@@ -90,14 +90,14 @@ def decide(view: View, me: EvaluatorIdentity, results: Mapping[Work, Any]) -> li
     place = next((n for n, evaluator in enumerate(state.evaluators) if evaluator.account == me.address), None)
     if place is None:
         return []
+    clearing = list(decide_clearing(view, state, place, results))
     if state.ended:
-        return _leave(view, me, place)
+        return [*clearing, *_leave(view, me, place)]
     standing = state.evaluators[place]
     if standing.bond is None and not standing.removed and state.phase < Phase.CLOSING:
         if view.final is None:
             return []  # a call that arrives before its task, after a reorganisation, would do nothing
         return _bond(state, me, place, results)
-    clearing = list(decide_clearing(view, state, place, results))
     if state.phase is Phase.EVALUATION and state.active_evaluator == place and not state.current.scores:
         return [*clearing, *_evaluate(view, state, results)]
     return clearing

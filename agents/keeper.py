@@ -39,6 +39,8 @@ def decide(view: View) -> list[Action]:
     final = view.final
     if final is None or not final.ended:
         return going_on
+    if any(one.accused_in is not None for one in final.evaluators) and view.now < final.deadline:
+        return [*going_on, WakeAt(final.deadline)]  # a successor may clear it until then
     return going_on or _settle(final)
 
 

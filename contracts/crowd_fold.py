@@ -57,7 +57,9 @@ def _removed(draft: Draft, event: e.EvaluatorRemoved) -> None:
 def _reverted(draft: Draft, event: e.EvaluationReverted) -> None:
     record = draft.record(event.round)
     record["reverted"] = True
-    draft.changes["model"] = record["start_model"]
+    # Time for the successor's word, also where the task ends at once; a round that begins has its own.
+    deadline = event.origin.block.timestamp + draft.base.config.schedule.closing
+    draft.changes |= {"model": record["start_model"], "deadline": deadline}
     if event.accused:
         draft.evaluator(event.evaluator, removed=True, accused_in=event.round)
         draft.activate_evaluator()

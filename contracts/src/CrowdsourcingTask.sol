@@ -112,7 +112,6 @@ contract CrowdsourcingTask is Rewards {
 
     /// @inheritdoc ICrowdsourcingTask
     function clear(uint256 evaluator) external {
-        if (_hasEnded()) revert WrongPhase(_round.phase);
         if (_evaluators[_round.evaluator].account != msg.sender) revert NotEvaluator(msg.sender);
         Evaluator storage e = _evaluators[evaluator];
         if (e.standing != Standing.Accused || evaluator == _round.evaluator) revert NotAccused(evaluator);
@@ -135,6 +134,7 @@ contract CrowdsourcingTask is Rewards {
         uint64 amount = e.bond;
         if (amount == 0) return;
         if (e.standing == Standing.Accused) {
+            if (block.timestamp < _round.deadline) revert DeadlineNotReached(_round.deadline);
             // Whom nobody succeeded nobody could clear: it loses what silence would have cost.
             uint64 forfeited = evaluator == _round.evaluator ? amount / 2 : amount;
             e.standing = Standing.Removed;
@@ -207,8 +207,11 @@ contract CrowdsourcingTask is Rewards {
         emit EvaluationReverted(number, place, r.evaluator, blamed);
         r.place = (r.place & 1) ^ 1;
         _population.modelSize = _population.formerSize;
-        if (r.phase == Phase.Closing) return;
-        if (succeeded) _finalizeRound(_model(), 0, Configuration.load());
+        TaskConfig memory c = Configuration.load();
+        // Time for the successor's word, also where the task ends at once.
+        r.deadline = uint40(block.timestamp) + c.closingDuration;
+        if (r.phase == Phase.Closing) _enter(Phase.Closing, c.closingDuration);
+        else if (succeeded) _finalizeRound(_model(), 0, c);
         else _end(CANCELLED_NO_EVALUATOR);
     }
 

@@ -130,12 +130,53 @@ contract ObjectionsTest is TaskFixture {
         _round(4);
         _round(4);
         _advance();
+        task.openValidation(0, VALIDATION, VALIDATION_SALT);
+        task.withdrawBond(0);
+        vm.assertEq(uint256(_balance(evaluator)), BOND);
+    }
+
+    /// @dev A publisher that cancels and sybils who object in one block do not cut its successor's word off.
+    function test_TheSuccessorHasTimeWhereTheTaskEndsAtOnce() public {
+        _evaluated();
+        _commit(0);
+        vm.prank(publisher);
+        task.cancel();
+        _objectAll(3);
+        _assertPhase(Phase.Cancelled);
+        uint256 until = vm.getBlockTimestamp() + 600; // as long as Closing
+        vm.assertEq(uint256(task.round().deadline), until);
+        vm.warp(until - 1);
+        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.DeadlineNotReached.selector, until));
+        task.withdrawBond(0);
         vm.prank(standby);
-        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.WrongPhase.selector, Phase.Completed));
         task.clear(0);
         task.openValidation(0, VALIDATION, VALIDATION_SALT);
         task.withdrawBond(0);
         vm.assertEq(uint256(_balance(evaluator)), BOND);
+    }
+
+    function test_AtTheEndOfClosingToo() public {
+        TaskConfig memory c = _config();
+        c.rounds = 1;
+        _started(c, 4);
+        _bond(1);
+        _round(4);
+        _later(599);
+        uint256 until = vm.getBlockTimestamp() + 600;
+        for (uint32 i; i < 3; ++i) {
+            if (i == 2) {
+                vm.expectEmit(address(task));
+                emit ITrainingTask.PhaseStarted(1, Phase.Closing, uint40(until));
+            }
+            _object(i);
+        }
+        _later(1);
+        vm.expectRevert(abi.encodeWithSelector(ITrainingTask.DeadlineNotReached.selector, until));
+        task.advance();
+        vm.prank(standby);
+        task.clear(0);
+        _advance();
+        _assertPhase(Phase.Completed);
     }
 
     function test_AnAccusedOneCannotClearItself() public {
@@ -419,6 +460,7 @@ contract ObjectionsTest is TaskFixture {
             _object(i);
         }
         // Without a successor, who could have cleared it, it loses half.
+        vm.warp(task.round().deadline);
         task.withdrawBond(0);
         uint64 half = (BOND + 2) / 2;
         vm.assertEq(uint256(_vested(0)), 0, "it did not reveal");
@@ -449,6 +491,7 @@ contract ObjectionsTest is TaskFixture {
         _assertPhase(Phase.Cancelled);
         _assertModel(keccak256("genesis"), SIZE);
         task.refund();
+        vm.warp(task.round().deadline);
         task.withdrawBond(0);
         for (uint32 i; i < 4; ++i) {
             _withdraw(i);
@@ -701,6 +744,7 @@ contract ObjectionsTest is TaskFixture {
         _objectAll(3);
         _assertPhase(Phase.Cancelled);
         _assertModel(keccak256("genesis"), SIZE);
+        vm.warp(task.round().deadline);
         task.withdrawBond(0);
         task.withdrawBond(1);
         vm.assertEq(uint256(task.ledger().bonds), BOND / 2, "nobody could clear the last one");
@@ -760,6 +804,7 @@ contract ObjectionsTest is TaskFixture {
             _object(revealers[(first + i) % n]);
         }
         _assertPhase(Phase.Cancelled);
+        vm.warp(task.round().deadline);
         task.withdrawBond(0);
         uint64 half = c.bond / 2;
         vm.assertEq(uint256(task.ledger().credits), half);

@@ -34,7 +34,7 @@ async def devnet():
 @pytest_asyncio.fixture
 async def directory(devnet: Devnet, tmp_path: Path) -> Path:
     """A run on a node that is not its own, and goes on."""
-    settings = [f"chain.url={devnet.url}", "task.rounds=1", "task.schedule.closing_s=1"]
+    settings = [f"chain.url={devnet.url}", "task.rounds=1", "task.schedule.closing_s=2"]
     return (await run(load(QUICK, settings), out=tmp_path / "run")).directory
 
 

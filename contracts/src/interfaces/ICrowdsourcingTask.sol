@@ -94,6 +94,7 @@ interface ICrowdsourcingTask {
     function openValidation(uint256 evaluator, bytes32 digest, bytes16 salt) external;
 
     /// @notice Return an evaluator's bond after the task has ended; anyone may. An accused one's is shared by those who
-    /// revealed in the objected round: all of it, or half where nobody succeeded it.
+    /// revealed in the objected round, once its successor has had as long as Closing lasts to clear it: all of it, or half
+    /// where nobody succeeded it.
     function withdrawBond(uint256 evaluator) external;
 }

@@ -49,7 +49,9 @@ def _events(played, kind):
 
 def test_every_judge_of_the_catalogue_is_here():
     assert {*(name.split(",")[0] for name in SHOWN), *UNSEEN, "withholder"} == {
-        entry.name for entry in entries("judge")
+        entry.name
+        for entry in entries("judge")
+        if entry.source != "this test"  # other tests register judges of their own
     }
 
 

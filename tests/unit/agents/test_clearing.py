@@ -10,7 +10,7 @@ from bcfl.agents.clearing import decide_clearing
 from bcfl.agents.objection import Vet
 from bcfl.contracts import calls
 from bcfl.contracts import events as e
-from bcfl.contracts.phases import Phase
+from bcfl.contracts.phases import CancelReason, Phase
 
 
 def _wants(state, results=(), *, place=1, final=None):
@@ -57,3 +57,10 @@ def test_nobody_but_the_successor_clears_and_once(accused):
     assert _wants(state, {_vet(state): True}, place=0, final=state) == []
     cleared = accused.tell(e.EvaluatorCleared, evaluator=0).state
     assert _wants(cleared, {_vet(state): True}, final=cleared) == []
+
+
+def test_it_clears_after_the_end_too(accused):
+    """The end may come at once, in the transaction that accuses."""
+    accused.tell(e.TaskCancelled, reason=CancelReason.PUBLISHER)
+    state = accused.state
+    assert len(_wants(state, {_vet(state): True}, final=state)) == 2

@@ -119,7 +119,9 @@ def _accused(story, *, successor=1):
 
 def test_an_accused_one_s_bond_is_shared_before_anybody_is_paid(story):
     tale = _accused(story)
-    (share,) = _wants(tale.state, final=tale.state)
+    until = tale.state.deadline
+    assert _wants(tale.state, now=until - 1, final=tale.state) == [WakeAt(until)], "its successor has a word"
+    (share,) = _wants(tale.state, now=until, final=tale.state)
     assert share.call == calls.withdraw_bond(tale.state.address, evaluator=0)
     tale.tell(e.BondForfeited, round=1, evaluator=0, amount=900)
     pay, _ = _wants(tale.state, final=tale.state)
