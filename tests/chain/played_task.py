@@ -349,7 +349,9 @@ class Stage:
         assert self.state.ended
         for place, evaluator in enumerate(self.state.evaluators):
             if evaluator.accused_in is not None:
-                await self.must((0, calls.withdraw_bond(self.task, evaluator=place)))  # it is shared
+                newest = (await self.node.block("latest")).ref.timestamp
+                share = (0, calls.withdraw_bond(self.task, evaluator=place))
+                assert await self.play(share, at=max(newest + 1, self.state.deadline)) == [True]
             if evaluator.served and self.state.evaluators[place].bond:
                 assert await self.refused(0, calls.withdraw_bond(self.task, evaluator=place))
                 opening = calls.open_validation(self.task, evaluator=place, digest=b"\x01" * 32, salt=SALT)
