@@ -116,7 +116,8 @@ def _bond(state: TaskState, me: EvaluatorIdentity, place: int, results: Mapping[
         validation_commitment=validation_commitment(me.salt(state.address), me.validation_digest),
         permit=permit,
     )
-    return [Transact(round=0, name="bond", call=call)]
+    # Where the task is full already, the bond begins its first round.
+    return [Transact(round=0, name="bond", call=call, spare_gas=after_the_round(state))]
 
 
 def _evaluate(view: View, state: TaskState, results: Mapping[Work, Any]) -> list[Action]:

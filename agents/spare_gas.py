@@ -16,9 +16,9 @@ _WORD = 256
 _PHASE = 20_000
 _PHASE_A_WORD = 8_000
 _ROUND = 200_000
-_ROUND_A_WORD = 45_000
+_ROUND_A_WORD = 35_000
 _DRAWN = 700
-_ELIGIBLE = 130
+_ELIGIBLE = 60
 
 
 def _words(state: TaskState) -> int:

@@ -17,7 +17,7 @@ from bcfl.agents.objection import Finding, OwnLoss, Vet, Vetting, decide_objecti
 from bcfl.agents.permits import PermitSource
 from bcfl.agents.ports import ContentStore, LearningEngine, Observer
 from bcfl.agents.retrieval import Retrieval, schema_of
-from bcfl.agents.spare_gas import after_the_last_act
+from bcfl.agents.spare_gas import after_the_last_act, after_the_round
 from bcfl.chain.journal import ActionRecord, Journal
 from bcfl.chain.outbox import ActionKey
 from bcfl.contracts import calls
@@ -137,7 +137,9 @@ def join(view: View, state: TaskState, me: TrainerIdentity, results: Mapping[Wor
         if allow not in results:
             return [allow]
         permit = results[allow]
-    return [Transact(round=0, name="join", call=calls.join(state.address, me.address, permit=permit))]
+    call = calls.join(state.address, me.address, permit=permit)
+    # Whoever fills the task begins its first round.
+    return [Transact(round=0, name="join", call=call, spare_gas=after_the_round(state))]
 
 
 def take_part(

@@ -35,10 +35,12 @@ from bcfl.contracts.delivery import Delivery
 from bcfl.contracts.ids import Address, TxHash
 from bcfl.errors import ChainError
 
-__all__ = ("TransactionOwner",)
+__all__ = ("MOST_GAS", "TransactionOwner")
 
 _log = structlog.get_logger(__name__)
 _T = TypeVar("_T")
+MOST_GAS = 16_777_216
+"""Of a transaction, EIP-7825: nodes refuse a higher limit, whatever of it would be used."""
 _ATTEMPTS = 6  # to get one transaction accepted: every retry has other fees or another nonce
 _BACKOFF_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # between tries of a call that a node could not answer
 
@@ -224,7 +226,8 @@ class TransactionOwner:
         try:
             if gas is None:
                 estimate = await self._ask(lambda: self._node.estimate_gas(request))
-                gas = estimate + estimate * self._policy.gas_margin_percent // 100 + spare
+                wanted = estimate + estimate * self._policy.gas_margin_percent // 100 + spare
+                gas = min(wanted, max(estimate, MOST_GAS))
             offer = fees.initial(await self._ask(self._watch.base_fee), self._policy.tip, self._policy.cap)
         except ChainError as error:
             reverted = not isinstance(error, FeeCapReached) and classify(error) is Verdict.REVERTED

@@ -152,8 +152,8 @@ def _signer(number=1):
     return derive_key(number.to_bytes(32, "big"))
 
 
-def _intent(action="commit", *, agent="trainer", data=None, gas=None):
-    return Intent(key=ActionKey(agent, "0xtask", 1, action), to=TARGET, data=data or action.encode(), gas=gas)
+def _intent(action="commit", *, agent="trainer", data=None, **gas):
+    return Intent(key=ActionKey(agent, "0xtask", 1, action), to=TARGET, data=data or action.encode(), **gas)
 
 
 @contextlib.asynccontextmanager

@@ -10,6 +10,7 @@ from bcfl.chain.errors import ConnectionLost, JournalUnwritable, OwnerStopped, R
 from bcfl.chain.fees import FeePolicy
 from bcfl.chain.journal import OutboxStatus
 from bcfl.chain.keys import decode_transaction
+from bcfl.chain.transaction_owner import MOST_GAS
 from bcfl.chain.transactions import Intent, OutcomeStatus
 
 TARGET = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -69,6 +70,14 @@ async def test_given_gas_spares_the_estimate_and_an_estimate_gets_a_margin(node,
         assert "estimate" not in node.calls
         await owner.submit(intent("unknown"))
         assert [decode_transaction(raw)["gas"] for raw in node.sent] == [77_000, 60_000]
+
+
+@pytest.mark.asyncio
+async def test_spare_gas_is_added_as_far_as_a_transaction_may_have_it(node, running_owner, intent):
+    async with running_owner(node, policy=FeePolicy(gas_margin_percent=20)) as owner:
+        await owner.submit(intent("last of many", spare_gas=1_000_000))
+        await owner.submit(intent("last of too many", spare_gas=100_000_000))
+        assert [decode_transaction(raw)["gas"] for raw in node.sent] == [1_060_000, MOST_GAS]
 
 
 @pytest.mark.asyncio
