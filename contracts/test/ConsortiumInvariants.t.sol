@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Cheats} from "./Cheats.sol";
+import {FuzzTarget} from "./FuzzTarget.sol";
 import {ConsortiumHandler} from "./ConsortiumHandler.sol";
 
 /// @title What holds of a consortium after any moves in any order
-contract ConsortiumInvariantsTest is Cheats {
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
-    }
-
+contract ConsortiumInvariantsTest is FuzzTarget {
     ConsortiumHandler private handler;
 
     function setUp() public {
@@ -18,14 +13,12 @@ contract ConsortiumInvariantsTest is Cheats {
         handler.setUp();
     }
 
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(handler);
+    function _target() internal view override returns (address) {
+        return address(handler);
     }
 
-    /// @dev Whole rounds must be likely in a short run, so the moves of all are listed more than once.
-    function targetSelectors() external view returns (FuzzSelector[] memory list) {
-        bytes4[] memory selectors = new bytes4[](34);
+    function _moves() internal view override returns (bytes4[] memory selectors) {
+        selectors = new bytes4[](34);
         selectors[0] = handler.join.selector;
         selectors[1] = handler.leave.selector;
         selectors[2] = handler.commit.selector;
@@ -47,8 +40,6 @@ contract ConsortiumInvariantsTest is Cheats {
             selectors[26 + i] = handler.openScoresAll.selector;
             selectors[30 + i] = handler.voteModelAll.selector;
         }
-        list = new FuzzSelector[](1);
-        list[0] = FuzzSelector(address(handler), selectors);
     }
 
     /// @dev Nothing is given to the task but by its own functions, so what it owes is what it has.

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Cheats} from "./Cheats.sol";
+import {FuzzTarget} from "./FuzzTarget.sol";
 import {Handler} from "./Handler.sol";
 import {Variants} from "./Variants.sol";
 
 /// @title What holds after any moves in any order
-contract InvariantsTest is Cheats {
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
-    }
-
+contract InvariantsTest is FuzzTarget {
     Handler private handler;
 
     function setUp() public {
@@ -19,14 +14,12 @@ contract InvariantsTest is Cheats {
         handler.setUp();
     }
 
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(handler);
+    function _target() internal view override returns (address) {
+        return address(handler);
     }
 
-    /// @dev Whole rounds must be likely in a short run, so the moves of all are listed more than once.
-    function targetSelectors() external view returns (FuzzSelector[] memory list) {
-        bytes4[] memory selectors = new bytes4[](24);
+    function _moves() internal view override returns (bytes4[] memory selectors) {
+        selectors = new bytes4[](24);
         selectors[0] = handler.join.selector;
         selectors[1] = handler.leave.selector;
         selectors[2] = handler.bondStandby.selector;
@@ -47,8 +40,6 @@ contract InvariantsTest is Cheats {
         selectors[21] = handler.objectAll.selector;
         selectors[22] = handler.clear.selector;
         selectors[23] = handler.withdrawBond.selector;
-        list = new FuzzSelector[](1);
-        list[0] = FuzzSelector(address(handler), selectors);
     }
 
     /// @dev Nothing is given to the task but by its own functions, so what it owes is what it has.
@@ -117,12 +108,7 @@ contract InvariantsTest is Cheats {
 }
 
 /// @title The same, in one go, for tasks of every other kind
-abstract contract VariantInvariants is Cheats {
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
-    }
-
+abstract contract VariantInvariants is FuzzTarget {
     Variants internal handler;
 
     function _start(Variants.Kind kind) internal {
@@ -130,12 +116,11 @@ abstract contract VariantInvariants is Cheats {
         handler.setUpAs(kind);
     }
 
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(handler);
+    function _target() internal view override returns (address) {
+        return address(handler);
     }
 
-    function targetSelectors() external view returns (FuzzSelector[] memory list) {
+    function _moves() internal view override returns (bytes4[] memory selectors) {
         bytes4[18] memory once = [
             handler.join.selector,
             handler.leave.selector,
@@ -156,7 +141,7 @@ abstract contract VariantInvariants is Cheats {
             handler.nameModel.selector,
             handler.turn.selector
         ];
-        bytes4[] memory selectors = new bytes4[](27);
+        selectors = new bytes4[](27);
         for (uint256 i; i < 18; ++i) {
             selectors[i] = once[i];
         }
@@ -165,8 +150,6 @@ abstract contract VariantInvariants is Cheats {
             selectors[21 + i] = handler.openAll.selector;
             selectors[24 + i] = handler.evaluate.selector;
         }
-        list = new FuzzSelector[](1);
-        list[0] = FuzzSelector(address(handler), selectors);
     }
 
     function invariant_NothingGoesWrong() external view {

@@ -292,6 +292,28 @@ contract MembershipTest is TaskFixture {
         vm.assertEq(task.population().suspended, 0);
     }
 
+    function test_TheEndOfSuspensionsNamesItsMembers() public {
+        TaskConfig memory c = _config();
+        c.capacity = 300;
+        _started(c, 300);
+        for (uint32 i; i < 300; ++i) {
+            _commit(i);
+        }
+        for (uint32 i; i < 300; ++i) {
+            _open(i, i);
+        }
+        Sanction[] memory list = new Sanction[](3);
+        (list[0], list[1], list[2]) = (Sanction(3, 1, 5, 0), Sanction(258, 1, 5, 0), Sanction(299, 1, 5, 0));
+        _evaluateWith(_equal(300), list, new uint256[](0));
+        vm.expectEmit(address(task));
+        emit ITrainingTask.TrainersReinstated(3, 0, 1 << 3);
+        vm.expectEmit(address(task));
+        emit ITrainingTask.TrainersReinstated(3, 1, 1 << 2 | 1 << 43);
+        _advance();
+        vm.assertEq(task.population().suspended, 0);
+        vm.assertEq(_number(), 3);
+    }
+
     function test_ASuspendedMemberCannotLeave() public {
         _started(_config(), 4);
         _commitAndOpen(4);

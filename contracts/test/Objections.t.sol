@@ -38,6 +38,15 @@ contract ObjectionsTest is TaskFixture {
         }
     }
 
+    /// @dev Of ten; the evaluator's friends are the first two.
+    function _suspendAllButTwo(uint32 rounds) private {
+        Sanction[] memory all = new Sanction[](8);
+        for (uint32 i; i < 8; ++i) {
+            all[i] = Sanction(i + 2, rounds, 5, keccak256("none"));
+        }
+        _evaluateWith(_equal(10), all, new uint256[](0));
+    }
+
     /// @dev The publisher's wish, at the next boundary.
     function _cancelled() private {
         vm.prank(publisher);
@@ -265,11 +274,7 @@ contract ObjectionsTest is TaskFixture {
         _started(c, 10);
         _bond(1);
         _commitAndOpen(10);
-        Sanction[] memory all = new Sanction[](8);
-        for (uint32 i; i < 8; ++i) {
-            all[i] = Sanction(i + 2, type(uint32).max, 5, keccak256("none"));
-        }
-        _evaluateWith(_equal(10), all, new uint256[](0));
+        _suspendAllButTwo(type(uint32).max);
         uint40 deadline = task.round().deadline;
         _commit(0);
         vm.expectEmit(address(task));
@@ -289,11 +294,7 @@ contract ObjectionsTest is TaskFixture {
         (c.capacity, c.minTrainers) = (10, 2);
         _started(c, 10);
         _commitAndOpen(10);
-        Sanction[] memory all = new Sanction[](8);
-        for (uint32 i; i < 8; ++i) {
-            all[i] = Sanction(i + 2, 1, 5, keccak256("none"));
-        }
-        _evaluateWith(_equal(10), all, new uint256[](0));
+        _suspendAllButTwo(1);
         _commit(0);
         _commit(1);
         vm.expectPartialRevert(ITrainingTask.DeadlineNotReached.selector);
@@ -307,11 +308,7 @@ contract ObjectionsTest is TaskFixture {
         (c.capacity, c.minTrainers) = (10, 2);
         _started(c, 10);
         _commitAndOpen(10);
-        Sanction[] memory all = new Sanction[](8);
-        for (uint32 i; i < 8; ++i) {
-            all[i] = Sanction(i + 2, 1, 5, keccak256("none"));
-        }
-        _evaluateWith(_equal(10), all, new uint256[](0));
+        _suspendAllButTwo(1);
         _commit(0);
         _later(100);
         _commit(1);

@@ -278,6 +278,44 @@ contract RewardsTest is TaskFixture {
         vm.assertEq(uint256(task.ledger().escrow), STAKE);
     }
 
+    /// @dev Members far from each other, with many between them who did not take part.
+    function test_ADisownedDigestIsFoundWhereverItsMemberIs() public {
+        TaskConfig memory c = _config();
+        c.capacity = 300;
+        _started(c, 300);
+        uint32[4] memory who = [uint32(0), 20, 57, 299];
+        for (uint32 i; i < 4; ++i) {
+            _commitTo(who[i], i < 2 ? _digest(1, who[i]) : _digest(1, who[i - 2]));
+        }
+        _advance();
+        for (uint32 i; i < 4; ++i) {
+            _openAs(i, who[i], i < 2 ? _digest(1, who[i]) : _digest(1, who[i - 2]));
+        }
+        for (uint256 i = 2; i < 4; ++i) {
+            int64[] memory scores = new int64[](4);
+            scores[i] = -1;
+            bytes memory packed = _pack(scores);
+            vm.expectRevert(abi.encodeWithSelector(ICrowdsourcingTask.DigestNotOwned.selector, who[i]));
+            vm.prank(evaluator);
+            task.submitEvaluation(1, packed, _modelOf(1), Content("r", 1), new Sanction[](0), new uint256[](0));
+        }
+        _advance(); // silent: owners share equally
+        vm.assertEq(_vested(0) + _vested(20), 250 * ONE + BOND / 2);
+        vm.assertEq(_vested(57) + _vested(299), 0);
+    }
+
+    function test_TheSmallestCreditIsForfeitedToo() public {
+        TaskConfig memory c = _config();
+        (c.vestingRounds, c.roundBudget) = (2, 4);
+        _started(c, 4);
+        _round(4);
+        vm.assertEq(_unvested(3), 1);
+        vm.expectEmit(address(task));
+        emit ITrainingTask.TrainerLeft(3, 1);
+        _leave(3);
+        vm.assertEq(_unvested(3), 0);
+    }
+
     // ---------------------------------------------------------------- credits, some at a time
 
     /// @dev 1,800 members are 450 slots, and a call writes 376 of them.

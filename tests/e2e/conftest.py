@@ -124,6 +124,13 @@ compute: {executor: threads}
 """
 
 
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(CONSORTIUM)
+    return path
+
+
 @pytest.fixture(scope="session")
 def consortium_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("consortium")

@@ -17,30 +17,6 @@ from bcfl.scenarios.summary import Summary
 
 TOKEN = 10**18
 MEMBERS = ("anna", "ben", "cleo", "dora")
-CONSORTIUM = """\
-name: tiny
-seed: 3
-task:
-  kind: consortium
-  rounds: 2
-  network: {name: mlp, hidden: 8}
-  training: {batch_size: 20}
-  score: {name: shapley, value: probability}
-  reward: {mode: round_budget, per_round: "10", budget: "24"}
-data:
-  dataset: {name: synthetic, samples: 400, test_samples: 100}
-population:
-  trainers: [{name: anna}, {name: ben}, {name: cleo, flipped: 0.8}, {name: dora}]
-baselines: [alone, pooled]
-compute: {executor: threads}
-"""
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> Path:
-    path = tmp_path / "tiny.yaml"
-    path.write_text(CONSORTIUM)
-    return path
 
 
 async def carried_out(tmp_path: Path, *, findings: bool = False, **changes) -> tuple[Summary, Results]:
