@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FORGE := $(BIN)/python contracts/toolchain.py forge
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage gate nightly mutants artifacts experiments robustness bench figures clean
+.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage gate nightly mutants symbolic artifacts experiments robustness bench figures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -37,7 +37,7 @@ imports: setup
 	$(BIN)/lint-imports
 
 contracts-check: setup
-	$(FORGE) fmt --check src test
+	$(FORGE) fmt --check src symbolic test
 	$(BIN)/python contracts/compile.py --check
 
 artifacts: setup ## recompile contracts/artifacts
@@ -62,6 +62,12 @@ nightly: contracts-test ## the contracts' tests with many more fuzz and invarian
 mutants: setup ## small faults in the contracts, each of which a test should notice (hours; goes on where it stopped)
 	$(BIN)/python -m bcfl.contracts.mutation $(MUTANT_ARGS)
 
+symbolic: setup ## prove by halmos, in an environment of its own, what holds of the contracts' libraries for every input
+	test -x .venv-symbolic/bin/halmos || { $(PYTHON) -m venv .venv-symbolic && .venv-symbolic/bin/pip install --quiet halmos==0.3.3; }
+	forge=$$($(BIN)/python -c "from bcfl.contracts.toolchain import program; print(program('forge').parent)") && cd contracts && \
+		PATH="$$forge:$$PATH" FOUNDRY_OFFLINE=true FOUNDRY_SRC=src/libraries FOUNDRY_TEST=symbolic FOUNDRY_OUT=out-symbolic FOUNDRY_CACHE_PATH=cache-symbolic \
+		../.venv-symbolic/bin/halmos --contract SymbolicTest --loop 5 --forge-build-out out-symbolic
+
 experiments: setup ## the published settings over five seeds, and the consortium's (about an hour)
 	$(BIN)/python -m benchmarks.experiments
 	$(BIN)/python -m benchmarks.consortium
@@ -76,4 +82,4 @@ figures: setup ## the README's pictures, from a real run
 	$(BIN)/python -m bcfl.views.figures
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .setup-python .setup-node contracts/node_modules contracts/out contracts/cache
+	rm -rf $(VENV) .venv-symbolic contracts/out-symbolic contracts/cache-symbolic .setup-python .setup-node contracts/node_modules contracts/out contracts/cache

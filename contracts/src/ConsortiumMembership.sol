@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {TrainingTask} from "./TrainingTask.sol";
 import {IConsortiumTask} from "./interfaces/IConsortiumTask.sol";
-import {MAX_CONSORTIUM_INDICES, Phase, TaskConfig} from "./interfaces/TaskTypes.sol";
+import {MAX_CONSORTIUM_INDICES, Phase, Population, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Configuration} from "./libraries/Configuration.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
 

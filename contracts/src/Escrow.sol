@@ -6,7 +6,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ITrainingTask} from "./interfaces/ITrainingTask.sol";
-import {Permit, TaskConfig} from "./interfaces/TaskTypes.sol";
+import {Ledger, Permit, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Configuration} from "./libraries/Configuration.sol";
 import {Credits} from "./libraries/Credits.sol";
 import {Lanes} from "./libraries/Lanes.sol";
@@ -16,13 +16,6 @@ import {Lanes} from "./libraries/Lanes.sol";
 /// escrow + credits + stakes + bonds, in base units, never exceed the task's balance.
 abstract contract Escrow is ITrainingTask {
     using SafeERC20 for IERC20;
-
-    struct Ledger {
-        uint64 escrow; // nobody's yet
-        uint64 credits; // members' rewards, vested or not
-        uint64 stakes;
-        uint64 bonds;
-    }
 
     Ledger internal _ledger;
 

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Escrow} from "./Escrow.sol";
-import {MAX_COHORT, MAX_MEMBERS, Sanction, Selection, TaskConfig} from "./interfaces/TaskTypes.sol";
+import {MAX_COHORT, MAX_MEMBERS, Population, Sanction, Selection, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
 import {Commitments} from "./libraries/Commitments.sol";
 
@@ -17,18 +17,6 @@ abstract contract Membership is Escrow {
         address account;
         uint64 stake;
         uint32 since; // the round in which it joined; of an index that is free again the next free one, plus 1
-    }
-
-    struct Population {
-        uint32 members; // indices given out
-        uint32 active; // neither left nor ejected
-        uint32 suspended; // active, but out for a while
-        bool ranked; // the coming cohort was chosen by the evaluator
-        uint64 bonus; // slashed and forfeited: on top of the next round's budget
-        uint32 modelSize; // here, because every round reads this slot and the model's digest fills its own
-        bool moved; // somebody came or went since the cohort was drawn
-        uint32 formerSize; // of the model before, which an objection brings back
-        uint16 free; // the first index that is free again, plus 1
     }
 
     Population internal _population;

@@ -5,7 +5,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Intake} from "./Intake.sol";
 import {ITrainingTask} from "./interfaces/ITrainingTask.sol";
-import {Content, Permit, Phase, Selection, TaskConfig} from "./interfaces/TaskTypes.sol";
+import {Content, Permit, Phase, Population, Selection, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
 import {Configuration} from "./libraries/Configuration.sol";
 import {Commitments} from "./libraries/Commitments.sol";

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {CrowdsourcingTask} from "../src/CrowdsourcingTask.sol";
 import {ICrowdsourcingTask} from "../src/interfaces/ICrowdsourcingTask.sol";
 import {ITrainingTask} from "../src/interfaces/ITrainingTask.sol";
-import {Content, Phase, Sanction, Selection, TaskConfig} from "../src/interfaces/TaskTypes.sol";
+import {Content, Ledger, Phase, Sanction, Selection, TaskConfig} from "../src/interfaces/TaskTypes.sol";
 import {Vm} from "./Cheats.sol";
 import {TaskFixture} from "./TaskFixture.sol";
 
@@ -67,7 +67,7 @@ contract ObjectionsTest is TaskFixture {
     }
 
     function _assertNothingMissing() private view {
-        CrowdsourcingTask.Ledger memory l = task.ledger();
+        Ledger memory l = task.ledger();
         vm.assertEq(
             uint256(_balance(address(task))),
             uint256(l.escrow) + l.credits + l.stakes + l.bonds,

@@ -87,3 +87,24 @@ struct Permit {
     bytes32 r;
     bytes32 s;
 }
+
+/// @notice What a task owes and holds, in 10⁻⁹ token.
+struct Ledger {
+    uint64 escrow; // nobody's yet
+    uint64 credits; // members' rewards, vested or not
+    uint64 stakes;
+    uint64 bonds;
+}
+
+/// @notice Counts of members, and what goes with them in one slot.
+struct Population {
+    uint32 members; // indices given out
+    uint32 active; // neither left nor ejected
+    uint32 suspended; // active, but out for a while
+    bool ranked; // the coming cohort was chosen by the evaluator
+    uint64 bonus; // slashed and forfeited: on top of the next round's budget
+    uint32 modelSize; // here, because every round reads this slot and the model's digest fills its own
+    bool moved; // somebody came or went since the cohort was drawn
+    uint32 formerSize; // of the model before, which an objection brings back
+    uint16 free; // the first index that is free again, plus 1
+}

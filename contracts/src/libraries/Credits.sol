@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Escrow} from "../Escrow.sol";
-import {Membership} from "../Membership.sol";
 import {ICrowdsourcingTask} from "../interfaces/ICrowdsourcingTask.sol";
-import {TaskConfig} from "../interfaces/TaskTypes.sol";
+import {Ledger, Population, TaskConfig} from "../interfaces/TaskTypes.sol";
 import {Bitmaps} from "./Bitmaps.sol";
 import {Configuration} from "./Configuration.sol";
 import {Lanes} from "./Lanes.sol";
@@ -57,10 +55,12 @@ library Credits {
     /// @dev Unchecked: a weight is below 2⁶³, a payout below 2⁵⁶.
     function write(
         Book storage book,
-        Escrow.Ledger storage ledger,
-        Membership.Population storage population,
+        Ledger storage ledger,
+        Population storage population,
         mapping(uint256 round => mapping(uint256 word => uint256)) storage revealed,
-        mapping(uint256 round => mapping(uint256 word => uint256)) storage disowned,
+        mapping(
+            uint256 round => mapping(uint256 word => uint256)
+        ) storage disowned,
         Due memory due,
         bytes calldata scores
     ) external returns (uint64) {
@@ -95,8 +95,8 @@ library Credits {
     /// @dev Move what a round pays from the escrow to the credits: its budget and what was slashed or forfeited for it, as far
     /// as the escrow goes.
     function _pay(
-        Escrow.Ledger storage ledger,
-        Membership.Population storage population,
+        Ledger storage ledger,
+        Population storage population,
         bool equally,
         uint256 sum,
         uint32 round,
