@@ -18,7 +18,7 @@ from bcfl.contracts.toolchain import ROOT, program
 LEAST = 95.0
 ARGUMENTS = (
     "coverage", "--offline", "--use", "./solc-offline", "--ir-minimum",
-    "--no-match-contract", "Gas|Scale", "--report", "lcov", "--report-file",
+    "--no-match-contract", "Cap|Gas|Scale", "--report", "lcov", "--report-file",
 )  # fmt: skip
 
 
