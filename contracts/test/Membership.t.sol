@@ -208,6 +208,26 @@ contract MembershipTest is TaskFixture {
         task.leave(2, 3, signature);
     }
 
+    function test_IndicesEndAt65536() public {
+        _create(_config());
+        _join(0);
+        bytes32 slot = bytes32(uint256(5)); // the population; its lowest 32 bits are the indices given out
+        uint256 word = uint256(vm.load(address(task), slot));
+        vm.assertEq(uint256(uint32(word)), 1);
+        vm.store(address(task), slot, bytes32(word - 1 + 65_536));
+        _fund(_account(1), STAKE);
+        vm.prank(_account(1));
+        vm.expectRevert(ITrainingTask.TaskFull.selector);
+        task.join(_account(1), _noPermit(), "");
+        vm.store(address(task), slot, bytes32(word - 1 + 65_535));
+        vm.prank(_account(1));
+        task.join(_account(1), _noPermit(), "");
+        vm.assertEq(_stakeOf(65_535), STAKE);
+        vm.prank(_account(1));
+        task.leave(0, 65_535, "");
+        vm.assertEq(uint256(task.population().free), 0, "the last index has no place in the list of free ones");
+    }
+
     /// @dev Joining and leaving again neither uses indices up nor scatters the others.
     function test_AnIndexThatWasNeverInACohortIsGivenOutAgain() public {
         _create(_config());

@@ -304,6 +304,34 @@ contract RewardsTest is TaskFixture {
         vm.assertEq(_vested(57) + _vested(299), 0);
     }
 
+    function test_AnEmptyEscrowPaysNothingMore() public {
+        _rateTask(type(uint64).max);
+        _round(4);
+        vm.assertEq(uint256(task.ledger().escrow), 0);
+        vm.assertEq(uint256(task.ledger().credits), BUDGET);
+        _round(4);
+        vm.assertEq(uint256(task.ledger().credits), BUDGET);
+        vm.assertEq(_number(), 3);
+    }
+
+    /// @dev Once lost, a stake is lost: a second fault of the member costs nothing, and nobody is paid of it.
+    function test_WhoHasNoStakeLeftLosesNone() public {
+        _started(_config(), 4);
+        for (uint256 round = 1; round <= 2; ++round) {
+            for (uint32 i; i < 4; ++i) {
+                _commit(i);
+            }
+            for (uint32 i = 1; i < 4; ++i) {
+                _open(i, i);
+            }
+            _advance();
+            vm.assertEq(uint256(task.population().bonus), round == 1 ? STAKE : 0);
+            _evaluate(_equal(3));
+        }
+        vm.assertEq(uint256(task.ledger().credits), 500 * ONE + STAKE);
+        vm.assertEq(uint256(task.ledger().stakes), 3 * STAKE);
+    }
+
     function test_TheSmallestCreditIsForfeitedToo() public {
         TaskConfig memory c = _config();
         (c.vestingRounds, c.roundBudget) = (2, 4);
