@@ -21,7 +21,15 @@ __all__ = ("decide_clearing",)
 def decide_clearing(
     view: View, state: TaskState, place: int, results: Mapping[Work, Any]
 ) -> Iterator[Action]:
-    """What the active evaluator, number ``place`` of the list, wants of those who were accused before it."""
+    """What evaluator number ``place`` of the list wants of those before it.
+
+    It looks while trainers do, for a model that comes only afterwards was withheld from them; and once it is the active one, it
+    clears whom it found nothing against.
+    """
+    number = state.objectionable
+    me = state.evaluators[place]
+    if number is not None and me.bond and not me.removed and state.rounds[number].evaluator != place:
+        yield _look(state, number)
     final = view.final
     if final is None or state.active_evaluator != place:
         return
@@ -29,11 +37,15 @@ def decide_clearing(
         number = evaluator.accused_in
         if number is None or other == place or state.evaluators[other].accused_in != number:
             continue
-        record = final.rounds[number]
-        assert record.model is not None  # noqa: S101 - it was evaluated
-        assert record.report is not None  # noqa: S101
-        vet = Vet(round=number, task=state.address, model=record.model, report=record.report, state=final)
+        vet = _look(final, number)
         yield vet
         if results.get(vet):
             call = calls.clear(state.address, evaluator=other)
             yield Transact(round=number, name=f"clear:{other}", call=call)
+
+
+def _look(state: TaskState, number: int) -> Vet:
+    record = state.rounds[number]
+    assert record.model is not None  # noqa: S101 - it was evaluated
+    assert record.report is not None  # noqa: S101
+    return Vet(round=number, task=state.address, model=record.model, report=record.report, state=state)

@@ -64,3 +64,17 @@ def test_it_clears_after_the_end_too(accused):
     accused.tell(e.TaskCancelled, reason=CancelReason.PUBLISHER)
     state = accused.state
     assert len(_wants(state, {_vet(state): True}, final=state)) == 2
+
+
+def test_it_looks_while_trainers_do_and_remembers_what_was_withheld_from_them(story):
+    tale = story(evaluators=2).enrol(3)
+    account = "0x" + "0" * 40
+    tale.start().commit(0, 1, 2).submit(0, "a").submit(1, "b").submit(2, "c")
+    tale.phase(Phase.EVALUATION).evaluate([1, 0, 0], 900).finalise("doubted").start(2)
+    assert _wants(tale.state, final=tale.state) == [], "it is not bound"
+    tale.tell(e.EvaluatorBonded, evaluator=1, account=account, bond=900, validation_commitment=b"")
+    looked = _vet(tale.state)
+    assert _wants(tale.state, final=tale.state) == [looked]
+    assert _wants(tale.state, place=0, final=tale.state) == [], "nobody looks at its own"
+    state = tale.tell(e.EvaluationReverted, round=1, evaluator=0, successor=1, accused=True).state
+    assert _wants(state, {looked: False}, final=state) == [looked], "the same work: it is not done again"
