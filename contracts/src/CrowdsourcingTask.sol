@@ -2,7 +2,6 @@
 pragma solidity ^0.8.28;
 
 import {Rewards} from "./Rewards.sol";
-import {TrainingTask} from "./TrainingTask.sol";
 import {ICrowdsourcingTask} from "./interfaces/ICrowdsourcingTask.sol";
 import {Content, Permit, Phase, Sanction, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";

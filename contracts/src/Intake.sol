@@ -157,14 +157,6 @@ abstract contract Intake is Membership {
         if (r.committed == r.cohort) _everyoneCommitted(c);
     }
 
-    /// @dev The members who revealed in that round.
-    function _revealedWords(uint256 roundNumber) internal view returns (uint256[] memory words) {
-        words = new uint256[](Bitmaps.wordsFor(_population.members));
-        for (uint256 w; w < words.length; ++w) {
-            words[w] = _revealed[roundNumber][w];
-        }
-    }
-
     /// @dev The task owns every model of its own, so that nobody is paid for sending one back.
     function _claimForTask(bytes32 digest) internal {
         _digests[digest] = DigestOwner(_round.number, 0, TASK_OWNED, true);
