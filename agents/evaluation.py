@@ -147,7 +147,12 @@ class RoundEvaluator:
                 samples_key=self._samples_key,
                 start=begin,
                 members=tuple(
-                    Member(index=index, model=model, position=record.updates[index].position)
+                    Member(
+                        index=index,
+                        model=model,
+                        position=record.updates[index].position,
+                        samples=found.samples[index],
+                    )
                     for index, model in sorted(found.models.items())
                 ),
                 invalid=faults,
@@ -190,23 +195,7 @@ class RoundEvaluator:
         updates = record.updates
         network, begin, models, verdict = judged.network, judged.begin, judged.models, judged.verdict
         members = [index for index in sorted(models) if index in verdict.models]
-        counts = [judged.samples[index] for index in members]
-        posted = dict.fromkeys(sorted(updates), 0)
-        if members:
-            score: Score = _entry("score", specification.score)
-            values = await score.scores(
-                ScoringRound(
-                    network=network,
-                    start=begin,
-                    updates=tuple(verdict.models[index] for index in members),
-                    weights=proportions(aggregator_of(specification).game_weights(counts)),
-                    samples_key=self._samples_key,
-                ),
-                self._engine,
-            )
-            factors = [verdict.factors.get(index, 1.0) for index in members]
-            for index, value, factor in zip(members, values, factors, strict=True):
-                posted[index] = quantise(value * factor)
+        posted = dict.fromkeys(sorted(updates), 0) | await self._scores(specification, judged)
         counted = Counted(
             start=begin,
             models={index: verdict.models[index] for index in members},
@@ -237,6 +226,30 @@ class RoundEvaluator:
             loss=after.loss,
             accuracy=after.accuracy,
         )
+
+    async def _scores(self, specification: Specification, judged: _Judged) -> dict[TrainerIndex, int]:
+        """Of everybody in the game: also who is left out of the model is worth what it adds to all of them."""
+        verdict = judged.verdict
+        players = [index for index in sorted(judged.models) if index in verdict.scored]
+        if not players:
+            return {}
+        counts = [judged.samples[index] for index in players]
+        score: Score = _entry("score", specification.score)
+        values = await score.scores(
+            ScoringRound(
+                network=judged.network,
+                start=judged.begin,
+                updates=tuple(verdict.scored[index] for index in players),
+                weights=proportions(aggregator_of(specification).game_weights(counts)),
+                samples_key=self._samples_key,
+            ),
+            self._engine,
+        )
+        factors = [verdict.factors.get(index, 1.0) for index in players]
+        return {
+            index: quantise(value * factor)
+            for index, value, factor in zip(players, values, factors, strict=True)
+        }
 
     def _private(self, network: Network, specification: Specification, start: Weights) -> Private:
         async def loss(weights: Weights) -> float:

@@ -7,7 +7,8 @@ In this order, the first finding counts; each has a short reason that the event 
 ``model_malformed``      it is no model of the task's schema, or not finite, and the updates do not give it
 ``report_unavailable``   the report did not come, or cannot be read
 ``report_mismatch``      it is of another round or model, or has other scores than the chain
-``members_mismatch``     its weights and rejections are not, together and once each, those of all who revealed
+``members_mismatch``     its weights and rejections are not, together and once each, those of all who revealed, or
+                         somebody is paid whose update is rejected for another reason than the model's good
 ``verdict_unfounded``    an update is rejected for what it is not, or weighed though it must not be
 ``sanction_unfounded``   somebody was sanctioned otherwise than it says, or for what the defence cannot have found
 ``model_mismatch``       the updates, aggregated again as the specification says, give other weights or another model

@@ -2,7 +2,8 @@
 """Whether a report contradicts itself, the chain or the task's rules: what shows without fetching one update.
 
 Everybody whose update was revealed is weighed or rejected, for a reason that the task's rules know; who is rejected is
-worth nothing; and sanctions are those of the report, each of which the task's defence can have come to.
+worth nothing, unless that reason only keeps an update out of the model; and sanctions are those of the report, each of
+which the task's defence can have come to.
 """
 
 from __future__ import annotations
@@ -53,11 +54,11 @@ def contradiction(
     """
     if not _matches(state, record, report):
         return MISMATCH
-    if not _everybody_once(report, record):
+    defence = defence_of(specification)
+    if not _everybody_once(report, record, defence):
         return MEMBERS
     if not all(0 <= integer < INTEGER_LIMIT for integer in report.weights.values()):
         return MODEL
-    defence = defence_of(specification)
     if not all(_may_say(word, record.updates[i].owned, defence) for i, word in report.rejected.items()):
         return VERDICT
     if not _as_reported(state, record, report):
@@ -75,13 +76,14 @@ def _matches(state: TaskState, record: RoundRecord, report: EvaluationReport) ->
     )
 
 
-def _everybody_once(report: EvaluationReport, record: RoundRecord) -> bool:
+def _everybody_once(report: EvaluationReport, record: RoundRecord, defence: Defence) -> bool:
     weighed, rejected = report.weights.keys(), report.rejected.keys()
+    paid = defence.paid if isinstance(defence, Bounded) else frozenset()
     return (
         weighed | rejected == record.updates.keys()
         and not weighed & rejected
         and all(record.updates[index].owned for index in weighed)
-        and all(record.scores.get(index) == 0 for index in rejected)
+        and all(record.scores.get(index) == 0 or word in paid for index, word in report.rejected.items())
     )
 
 

@@ -64,7 +64,7 @@ class RoundSummary(_Model):
         validation_loss: the same model's mean loss on the evaluator's validation set.
         scores: what the evaluator posted, in units of loss; in a consortium the settled parts of 1.
         tokens: what the round credited, in base units.
-        rejected: a reason for every update that was not scored.
+        rejected: a reason for every update that is not in the model; ``not_selected`` ones are paid.
         suspended: who was suspended in the round.
         ejected: who was ejected in the round.
         reasons: the contract's reason for each of those.

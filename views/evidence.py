@@ -20,7 +20,8 @@ _MOST_CASES = 30
 _WORDS = {
     "score": "what the update was worth, in loss",
     "validation loss": "error of its model on the evaluator's data; lower is better",
-    "freshness": "how much of it is more than what everybody knew already",
+    "freshness": "how far it is from noise, beside what everybody knew and others did; noise is below 4",
+    "freshness_alone": "the same beside what everybody knew alone",
     "norm": "how far it moves the model",
     "length": "the same beside the round's usual; 1: as far as most",
     "new": "how far the part that is new moves it",

@@ -51,6 +51,8 @@ class Bounded(Protocol):
 
     words: ClassVar[frozenset[str]]
     """All reasons for which it rejects valid updates."""
+    paid: ClassVar[frozenset[str]]
+    """Those of them that only keep an update out of the model: what it is worth is paid all the same."""
 
     def foregone(
         self, start: bytes, digests: Mapping[int, bytes], positions: Mapping[int, int]

@@ -34,11 +34,12 @@ class Fault(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Member:
-    """A valid update of the round: whose it is, the whole model, and when it was committed (0 first)."""
+    """A valid update of the round: whose it is, the whole model, when it was committed (0 first), samples claimed."""
 
     index: int
     model: Weights
     position: int
+    samples: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +100,11 @@ class DefenceRound:
 class Verdict:
     """What follows for a round; all mappings are by index.
 
+    What enters the model, what is paid and who is sanctioned are three decisions.
+
     Attributes:
-        models: the updates to score and aggregate, clipped where they were too long.
+        models: the updates to aggregate, clipped where they were too long.
+        scored: the updates whose game makes the scores, all of ``models`` among them.
         factors: what each score is multiplied by, 0 to 1; who is missing counts fully.
         evidence: the numbers that were looked at, of everybody with an update.
         rejected: a word for each valid update that is not aggregated.
@@ -111,6 +115,7 @@ class Verdict:
     """
 
     models: Mapping[int, Weights]
+    scored: Mapping[int, Weights]
     factors: Mapping[int, float]
     evidence: Mapping[int, Mapping[str, float]]
     rejected: Mapping[int, str]

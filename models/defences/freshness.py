@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Freshness: does an update carry gradient signal that was not public?
+"""Freshness: is an update anything but noise beside what others made, before and in the same round?
 
-Let r be the update without its part in the public history and in the updates committed earlier in the round, and
-G an orthonormal basis of the per-class validation gradients, projected likewise. Then
+Let r be the update without its part in the span of what is public or handed in by others, and G gradients of the
+validation loss, projected likewise. Work moves the weights where gradients do; noise does not, whatever its shape: with
+the signs of r's coordinates drawn at random,
 
-    F = ‖G r‖² / Σⱼ rⱼ² ‖G·ⱼ‖²,
+    F = ‖B ρ‖² / Σⱼ ρⱼ² ‖B·ⱼ‖²
 
-whose denominator is the expectation of its numerator under random signs of r's coordinates: noise of any shape has
-F ≈ 1, honest work several times that, however late in training.
+is 1 on average, with a standard deviation that B and ρ tell. Here B is an orthonormal basis of G and ρ any odd function of
+r, coordinate by coordinate. Square roots, and gradients scaled to like sizes, keep a few large coordinates (the biases of
+the last layer, in a new model all that moves) from deciding alone; for a thousand steps of training as for five, F of honest work is
+then many standard deviations above 1. ``docs/adr/0009-three-decisions.md`` has the figures.
 """
 
 from __future__ import annotations
@@ -19,12 +22,19 @@ import numpy as np
 
 from bcfl.models.defences.history import History, Vectors
 
-__all__ = ("Freshness", "freshness")
+__all__ = ("Freshness", "freshness", "significance")
 
-_INDEPENDENT = 1e-4
+_NOTHING = 1e-4
 """A residual below this share of its update's length is rounding error: nothing in it is new."""
 _NEGLIGIBLE = 1e-10
 """Of the largest squared strength: directions of the gradients below it are rounding error."""
+_EVEN = 0.1
+"""Of the mean square of all gradients, added to that of a coordinate before they are scaled to like sizes."""
+_RIDGE = 1e-9
+_CROWDED = 0.5
+"""Share of all dimensions that may be public before nobody can be told from noise any more,"""
+_SURELY = 1000.0
+"""and everybody counts as this fresh."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,51 +42,108 @@ class Freshness:
     """Of each update, in the order given.
 
     Attributes:
-        ratio: F (n,), what was committed earlier in the round counted as public.
-        alone: F (n,) beside the history alone, which does not depend on who was quicker.
+        beside: standard deviations of noise that F is above 1, beside the history and everybody else in the round (n,).
+        alone: the same beside the history alone.
+        ratio: F of the plain coordinates beside the history alone (n,): how little the update has wandered.
         signal: length of the gradient signal in what is new beside the history alone, (n,).
         residuals: what is new beside the history alone, (n, d).
     """
 
-    ratio: Vectors
+    beside: Vectors
     alone: Vectors
+    ratio: Vectors
     signal: Vectors
     residuals: Vectors
 
 
-def freshness(updates: Vectors, positions: Sequence[int], gradients: Vectors, history: History) -> Freshness:
+def freshness(
+    updates: Vectors, positions: Sequence[int], gradients: Vectors, history: History, *, least: float
+) -> Freshness:
     """Freshness of the updates of one round.
+
+    Whoever has ``least`` beside everybody owns it, however late it was committed. Only those who do not are looked at
+    in turn, beside whoever committed before them and those who do: so of an original and its copies the first has it.
 
     Args:
         updates: (n, d).
-        positions: when each was committed; what came earlier is public to what came later.
-        gradients: (k, d), of the validation loss of each class, at the start model and where else a trainer may pass.
+        positions: when each was committed.
+        gradients: (k, d), of parts of the validation loss, at the start model and where else a trainer may pass.
         history: all that was revealed before.
+        least: standard deviations.
     """
-    beside_history = history.residual(updates)
-    residuals = beside_history.copy()
-    signal = history.residual(gradients)
-    alone, strength = _ratios(beside_history, signal)
-    ratio = np.zeros(len(updates))
+    residuals, signal = history.residual(updates), history.residual(gradients)
     lengths = np.linalg.norm(updates, axis=1)
-    for place in np.argsort(np.asarray(positions), kind="stable"):
-        rest = residuals[place]
-        if np.linalg.norm(rest) > _INDEPENDENT * lengths[place]:
-            (ratio[place],), _ = _ratios(rest[None], signal)
-            direction = rest / np.linalg.norm(rest)
-            later = np.asarray(positions) > positions[place]
-            residuals[later] -= np.outer(residuals[later] @ direction, direction)
-            signal = signal - np.outer(signal @ direction, direction)
-    return Freshness(ratio=ratio, alone=alone, signal=strength, residuals=beside_history)
-
-
-def _ratios(residuals: Vectors, signal: Vectors) -> tuple[Vectors, Vectors]:
-    """F of each row, and the length of its part in the span of the signal."""
-    # By the small Gram matrix: a singular value decomposition of (k, d) takes ten times as long.
-    strength, rotation = np.linalg.eigh(signal @ signal.T)
-    kept = strength > _NEGLIGIBLE * max(float(strength[-1]), 1e-300)
-    basis = (rotation[:, kept] / np.sqrt(strength[kept])).T @ signal
+    basis = _basis(signal)
+    strength = np.square(residuals @ basis.T).sum(axis=1)
     expected = np.square(residuals) @ np.square(basis).sum(axis=0)
-    found = np.square(residuals @ basis.T).sum(axis=1)
-    ratios: Vectors = np.where(expected > 0, found / np.where(expected > 0, expected, 1), 0.0)
-    return ratios, np.sqrt(found)
+    crowded = history.rank + len(updates) > _CROWDED * updates.shape[1]
+    alone = np.array(
+        [_of(rest, length, signal, crowded) for rest, length in zip(residuals, lengths, strict=True)]
+    )
+    return Freshness(
+        beside=_Round(residuals, lengths, signal).in_turn(positions, least, crowded=crowded),
+        alone=alone,
+        ratio=np.where(expected > 0, strength / np.where(expected > 0, expected, 1), 0.0),
+        signal=np.sqrt(strength),
+        residuals=residuals,
+    )
+
+
+class _Round:
+    """What is left of one update, and of the gradients, beside any of the others of its round."""
+
+    def __init__(self, residuals: Vectors, lengths: Vectors, signal: Vectors) -> None:
+        self._lengths, self._signal = lengths, signal
+        self._size = np.linalg.norm(residuals, axis=1)
+        self._units = residuals / np.where(self._size > 0, self._size, 1)[:, None]
+        # Through the Gram matrix, which is made once: n updates are few beside d coordinates.
+        self._gram = self._units @ self._units.T
+        self._cross = signal @ self._units.T
+
+    def fresh(self, place: int, others: Sequence[int], *, crowded: bool) -> float:
+        chosen = list(others)
+        # A copy makes the others dependent.
+        inverse = np.linalg.inv(self._gram[np.ix_(chosen, chosen)] + _RIDGE * np.eye(len(chosen)))
+        rows = self._units[chosen]
+        own = self._units[place] - (self._gram[place, chosen] @ inverse) @ rows
+        signal = self._signal - (self._cross[:, chosen] @ inverse) @ rows
+        return _of(self._size[place] * own, float(self._lengths[place]), signal, crowded)
+
+    def in_turn(self, positions: Sequence[int], least: float, *, crowded: bool) -> Vectors:
+        everybody = range(len(self._units))
+        found = np.array(
+            [self.fresh(place, [o for o in everybody if o != place], crowded=crowded) for place in everybody]
+        )
+        owners = [place for place in everybody if found[place] >= least]
+        for place in sorted(set(everybody) - set(owners), key=lambda place: positions[place]):
+            found[place] = self.fresh(place, owners, crowded=crowded)
+            owners.append(place)
+        return found
+
+
+def _of(residual: Vectors, length: float, signal: Vectors, crowded: bool) -> float:
+    if crowded:
+        return _SURELY  # where nearly every direction is public, honest work has hardly one of its own left to show
+    return significance(residual, signal) if np.linalg.norm(residual) > _NOTHING * length else 0.0
+
+
+def significance(residual: Vectors, gradients: Vectors) -> float:
+    """By how many standard deviations of noise the residual (d,) moves where the gradients (k, d) do."""
+    power = np.square(gradients).mean(axis=0)
+    basis = _basis(gradients / np.sqrt(power + _EVEN * power.mean() + np.finfo(float).tiny))
+    terms = basis * (np.sign(residual) * np.sqrt(np.abs(residual)))
+    covariance = terms @ terms.T
+    expected = float(np.trace(covariance))
+    if expected <= 0:
+        return 0.0
+    found = float(np.square(terms.sum(axis=1)).sum())
+    return (found - expected) / float(np.sqrt(2 * np.square(covariance).sum()))
+
+
+def _basis(gradients: Vectors) -> Vectors:
+    """Orthonormal rows that span them."""
+    # By the small Gram matrix: a singular value decomposition of (k, d) takes ten times as long.
+    strength, rotation = np.linalg.eigh(gradients @ gradients.T)
+    kept = strength > _NEGLIGIBLE * max(float(strength[-1]), 1e-300)
+    basis: Vectors = (rotation[:, kept] / np.sqrt(strength[kept])).T @ gradients
+    return basis

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The public history of updates as a subspace: what anybody could have made without working.
 
-An update is public once it was revealed, and so is every linear combination of public updates. The history keeps an
-orthonormal basis of their span. A long task would fill the memory: beyond ``most`` updates the older half is folded
+An update is public once it was revealed, and so is every linear combination of public updates; so is the global model,
+whose steps a rule that is not linear (a trimmed mean) takes out of that span. The history keeps an orthonormal basis of
+all of it. A long task would fill the memory: beyond ``most`` updates the older half is folded
 into a sketch of at most as many rows (Frequent Directions, Liberty 2013, arXiv 1206.0594), so that memory stays
 bounded; what that costs in power is in ``docs/defences.md``.
 The digests of all updates are kept for ever, 32 bytes each.
@@ -35,6 +36,7 @@ class History:
         recent: the newest updates at unit length, oldest first.
         sketch: what older ones came to, rows with their strengths.
         digests: of every model that was public, canonical.
+        model: the global model of the newest round, (d,).
         most: vectors kept of each kind at most.
     """
 
@@ -42,7 +44,13 @@ class History:
     recent: tuple[Rows, ...] = ()
     sketch: Rows | None = None
     digests: frozenset[bytes] = frozenset()
+    model: npt.NDArray[np.float32] | None = None
     most: int = 1024
+
+    @property
+    def rank(self) -> int:
+        """Dimensions of what is public."""
+        return sum(map(len, self.blocks))
 
     def residual(self, vectors: Vectors) -> Vectors:
         """The rows of ``vectors`` (n, d) without their part in the history."""
@@ -51,6 +59,13 @@ class History:
             basis = block.astype(np.float64)
             rest -= (rest @ basis.T) @ basis
         return rest
+
+    def moved(self, model: npt.NDArray[np.float32]) -> History:
+        """At the start of a round: with the step to its global model (d,), which everybody knows."""
+        grown = self
+        if self.model is not None:
+            grown = self.extended(model.astype(np.float64)[None] - self.model)
+        return dataclasses.replace(grown, model=model)
 
     def extended(self, updates: Vectors, digests: Collection[bytes] = ()) -> History:
         """With these updates (n, d) and digests added."""

@@ -22,6 +22,7 @@ class NoDefence:
     """Nobody is filtered; rewards follow the scores alone."""
 
     words: ClassVar[frozenset[str]] = frozenset()
+    paid: ClassVar[frozenset[str]] = frozenset()
 
     def foregone(
         self,
@@ -53,7 +54,8 @@ class NoDefence:
     async def judge(self, made: DefenceRound, memory: Memory, laboratory: ScoringEngine) -> Verdict:  # noqa: ARG002 - the port's
         """Everybody passes."""
         return Verdict(
-            models={member.index: member.model for member in made.members},
+            models=(models := {member.index: member.model for member in made.members}),
+            scored=models,
             factors={},
             evidence={},
             rejected={},

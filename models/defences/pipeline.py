@@ -63,6 +63,7 @@ class Pipeline:
     """Score-based filtering in layers: what is copied or holds nothing new earns nothing, what harms is found and sent away."""
 
     words: ClassVar[frozenset[str]] = _NOT_OWN | {_WATCHED, _NOT_SELECTED}
+    paid: ClassVar[frozenset[str]] = frozenset({_NOT_SELECTED})
 
     novelty: bool = True
     freshness: bool = True
@@ -74,6 +75,8 @@ class Pipeline:
     """Updates longer than this times the median are shortened to it; 0: none."""
     probe: int = 128
     """Validation samples whose outputs are compared."""
+    directions: int = 32
+    """Parts of the validation loss whose gradients say where work leads."""
     gain: float = 0.02
     least_kept: float = 1 / 3
     history: int = 1024
@@ -85,9 +88,10 @@ class Pipeline:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.clip) and self.clip >= 0):
             raise ValueError(f"clip must be at least 0, not {self.clip}")
-        if self.probe < 1 or self.history < 2:
+        if self.probe < 1 or self.history < 2 or self.directions < 1:
             raise ValueError(
-                f"probe must be at least 1 and history at least 2, not {self.probe} and {self.history}"
+                f"probe and directions must be at least 1 and history at least 2, not {self.probe}, "
+                f"{self.directions} and {self.history}"
             )
         if not (0 <= self.gain < 1 and 0 <= self.least_kept <= 1):
             raise ValueError(
@@ -96,6 +100,7 @@ class Pipeline:
 
     async def judge(self, made: DefenceRound, memory: Memory, laboratory: ScoringEngine) -> Verdict:
         """Judge a round."""
+        memory = dataclasses.replace(memory, history=memory.history.moved(made.start.vector))
         study = await self._study(made, memory, laboratory)
         screening = self._screened(study, memory)
         faults = {study.indices[place]: fault for place, fault in screening.faults.items()}
@@ -106,15 +111,17 @@ class Pipeline:
         found = self._features(study, sound, subset)
         amounts = self.weights.evidence(found) if sound else np.zeros(0)
         decision = self._decide(made, memory, study, sound, amounts, screening)
-        kept = {
-            study.indices[sound[number]]: clipped[number]
-            for number in range(len(sound))
-            if (number in subset.kept or not self.subset)
-            and study.indices[sound[number]] not in decision.watched
+        scored = {
+            study.indices[place]: model
+            for place, model in zip(sound, clipped, strict=True)
+            if study.indices[place] not in decision.watched
         }
+        best = {study.indices[sound[number]] for number in subset.kept} if self.subset else scored.keys()
+        kept = {index: model for index, model in scored.items() if index in best}
         return Verdict(
             models=kept,
-            factors=self._factors(study, set(kept)),
+            scored=scored,
+            factors=self._factors(study, set(scored)),
             evidence=_evidence(study, sound, found, amounts, subset, decision),
             rejected={index: fault.value for index, fault in faults.items()}
             | {
@@ -183,9 +190,12 @@ class Pipeline:
         evaluation = await laboratory.class_losses(
             made.network, [made.start, *models], made.samples_key, probe=self.probe
         )
-        gradients = await self._gradients(made, made.start, laboratory)
+        # What sets samples of one class apart is a direction of work too.
+        parts = math.ceil(self.directions / len(evaluation.counts))
+        gradients = await self._gradients(made, made.start, laboratory, parts)
         # Where honest training arrives says more than where it began, above all when the model is new.
-        ahead = await self._gradients(made, self._ahead(made.start, updates), laboratory)
+        ahead = await self._gradients(made, self._ahead(made.start, updates), laboratory, parts)
+        both = np.concatenate([gradients, ahead]).reshape(-1, len(start))
         return _Study(
             indices=tuple(member.index for member in members),
             updates=updates,
@@ -194,12 +204,15 @@ class Pipeline:
             start=made.start.digest(),
             digests=tuple(model.digest() for model in models),
             evaluation=evaluation,
-            gradients=gradients,
-            fresh=freshness(updates, positions, np.concatenate([gradients, ahead]), memory.history),
+            gradients=gradients.sum(axis=1),
+            fresh=freshness(updates, positions, both, memory.history, least=self.screen.fresh),
         )
 
-    async def _gradients(self, made: DefenceRound, weights: Weights, laboratory: ScoringEngine) -> Vectors:
-        found = await laboratory.class_gradients(made.network, weights, made.samples_key)
+    async def _gradients(
+        self, made: DefenceRound, weights: Weights, laboratory: ScoringEngine, parts: int
+    ) -> Vectors:
+        """Of the loss of each class, (classes, parts, d)."""
+        found = await laboratory.class_gradients(made.network, weights, made.samples_key, parts=parts)
         return np.nan_to_num(found.astype(np.float64), posinf=0.0, neginf=0.0)
 
     def _ahead(self, start: Weights, updates: Vectors) -> Weights:
@@ -293,8 +306,8 @@ def _evidence(
     told: dict[int, dict[str, float]] = {}
     for place, index in enumerate(study.indices):
         told[index] = {
-            "freshness": float(study.fresh.alone[place]),
-            "freshness_in_turn": float(study.fresh.ratio[place]),
+            "freshness": float(study.fresh.beside[place]),
+            "freshness_alone": float(study.fresh.alone[place]),
             "norm": float(np.linalg.norm(study.updates[place])),
             "new": float(np.linalg.norm(study.fresh.residuals[place])),
         }

@@ -159,7 +159,8 @@ def _verdict(
     suspend: dict[int, tuple[int, Fault]],
 ) -> Verdict:
     return Verdict(
-        models={member.index: member.model for member in made.members},
+        models=(models := {member.index: member.model for member in made.members}),
+        scored=models,
         factors={},
         evidence={index: {_SCORE: score} for index, score in scores.items()},
         rejected={},

@@ -50,19 +50,15 @@ class Screen:
     """Thresholds of novelty and freshness.
 
     Attributes:
-        least_fresh: F below which an update holds nothing new; less in a round whose better quarter is not fresh itself.
-        surely_stale: of that threshold: F below it leaves no doubt.
-        relative_fresh: of the upper quartile of F: in the first round gradients say little, and honest work is hardly
-            fresher than noise.
+        fresh: standard deviations above noise from which an update holds something new; less in a round whose median
+            is not that far above noise itself.
         empty: of the median length: an update shorter than that may be an honest one that had nothing left to learn.
         direction: cosine of deviations at which an update is like an earlier one of the round.
         outputs: the same of what two models' outputs deviate by,
         distance: which must also lie this near to each other, as a share of their change.
     """
 
-    least_fresh: float = 3.0
-    surely_stale: float = 0.7
-    relative_fresh: float = 0.35
+    fresh: float = 4.0
     empty: float = 0.02
     direction: float = 0.9
     outputs: float = 0.98
@@ -100,30 +96,29 @@ class Screen:
         alike = copies_by_direction(updates, positions, cosine=self.direction)
         alike |= copies_by_outputs(moved, positions, cosine=self.outputs, distance=self.distance)
         equal = copies_by_outputs(moved, positions, cosine=self.outputs, distance=_EQUAL)
-        least = self._least(fresh.ratio)
-        hollow = {place for place in alike if fresh.ratio[place] < least}
+        hollow = alike & self._hollow(fresh)
         return Screening(
             faults=dict.fromkeys(sorted(alike), Fault.COPIED) | same,
             certain=frozenset((same.keys() | equal | hollow) - idle),
         )
 
     def stale(self, *, updates: Vectors, fresh: Freshness) -> Screening:
-        """Whose update holds no gradient signal that was not public.
+        """Whose update holds nothing but noise beside what was public and what others handed in.
 
-        What was committed earlier in the same round counts as public too, but never beyond doubt: accomplices who
-        commit first could otherwise take away what an honest member has to show.
+        Beyond doubt it is only where the history alone has all of it: beside others of the same round, accomplices
+        could try to take away what an honest member has to show.
         """
         lengths = np.linalg.norm(updates, axis=1)
         usual = float(np.median(lengths)) if len(lengths) else 0.0
-        alone = self._least(fresh.alone)
-        low = np.flatnonzero((fresh.alone < alone) | (fresh.ratio < self._least(fresh.ratio)))
-        sure = (fresh.alone < self.surely_stale * alone) & (lengths >= self.empty * usual)
+        low = self._hollow(fresh)
+        sure = (fresh.alone < self._least(fresh.alone)) & (lengths >= self.empty * usual)
         return Screening(
-            faults={int(place): Fault.NO_NEW_WORK for place in low},
-            certain=frozenset(int(place) for place in low if sure[place]),
+            faults=dict.fromkeys(sorted(low), Fault.NO_NEW_WORK),
+            certain=frozenset(place for place in low if sure[place]),
         )
 
-    def _least(self, ratios: Vectors) -> float:
-        if not len(ratios):
-            return 0.0
-        return min(self.least_fresh, self.relative_fresh * float(np.quantile(ratios, 0.75)))
+    def _hollow(self, fresh: Freshness) -> frozenset[int]:
+        return frozenset(map(int, np.flatnonzero(fresh.beside < self._least(fresh.beside))))
+
+    def _least(self, found: Vectors) -> float:
+        return min(self.fresh, float(np.median(found)) / 2) if len(found) else 0.0

@@ -47,7 +47,7 @@ class FirstOrder:
         gradient = np.zeros(scoring.start.vector.shape)
         for place in places:
             by_class = await engine.class_gradients(scoring.network, place, scoring.samples_key)
-            gradient += _mean(by_class, counts) / len(places)
+            gradient += _mean(by_class.sum(axis=1), counts) / len(places)
         return tuple(_descent(gradient, step) for step in _steps(scoring))
 
 

@@ -109,9 +109,9 @@ class ScoringEngine(CoalitionLosses, Protocol):
         ...
 
     async def class_gradients(
-        self, network: Network, weights: Weights, samples_key: str
+        self, network: Network, weights: Weights, samples_key: str, *, parts: int = 1
     ) -> npt.NDArray[np.float32]:
-        """The gradient of each class's mean loss at ``weights``, (classes, d)."""
+        """The gradient of each class's mean loss at ``weights``, (classes, parts, d), summed over its parts."""
         ...
 
 

@@ -71,7 +71,9 @@ def _probe(
 def class_gradients(
     job: ClassGradientsJob, module: torch.nn.Module, samples: DeviceSamples, *, cancelled: Callable[[], bool]
 ) -> npt.NDArray[np.float32]:
-    """The gradient of each class's mean loss at the job's weights, (classes, d); zero for a class without samples.
+    """The gradient of each class's mean loss at the job's weights, (classes, parts, d), whose sum over the parts it is.
+
+    Zero for a class without samples, and for a part that gets none of a class with few.
 
     Raises:
         JobCancelled: ``cancelled`` said so.
@@ -84,18 +86,19 @@ def class_gradients(
     with torch.inference_mode():
         targets = torch.cat([samples.batch(chunk)[1] for chunk in torch.split(indices, _CHUNK)])
     for label in range(job.classes):
-        chosen = indices[targets == label]
-        module.zero_grad(set_to_none=True)
-        for chunk in torch.split(chosen, _CHUNK):
-            if cancelled():
-                raise JobCancelled
-            if len(chunk):
-                inputs, labels = samples.batch(chunk)
-                loss = torch.nn.functional.cross_entropy(module(inputs), labels, reduction="sum")
-                (loss / len(chosen)).backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
-        rows.append(_flat(job, parameters))
+        members = indices[targets == label]
+        for part in range(job.parts):
+            module.zero_grad(set_to_none=True)
+            for chunk in torch.split(members[part :: job.parts], _CHUNK):
+                if cancelled():
+                    raise JobCancelled
+                if len(chunk):
+                    inputs, labels = samples.batch(chunk)
+                    loss = torch.nn.functional.cross_entropy(module(inputs), labels, reduction="sum")
+                    (loss / len(members)).backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+            rows.append(_flat(job, parameters))
     module.zero_grad(set_to_none=True)
-    return np.stack(rows)
+    return np.stack(rows).reshape(job.classes, job.parts, -1)
 
 
 def _flat(job: ClassGradientsJob, parameters: dict[str, torch.nn.Parameter]) -> npt.NDArray[np.float32]:

@@ -259,13 +259,20 @@ class Engine:
         return cast("npt.NDArray[np.float32]", await self._pool.run(job))
 
     async def class_gradients(
-        self, network: Network, weights: Weights, samples_key: str
+        self, network: Network, weights: Weights, samples_key: str, *, parts: int = 1
     ) -> npt.NDArray[np.float32]:
-        """The gradient of each class's mean loss at ``weights``, (classes, d); raises as ``train``."""
+        """The gradient of each class's mean loss at ``weights``, (classes, parts, d); raises as ``train``.
+
+        Each is the sum of its ``parts``, which divide the samples of the class.
+        """
         samples = SamplesRef(samples_key)
         self._check(samples)
         job = ClassGradientsJob(
-            network=network, weights=weights, samples=samples, classes=self._classes(samples_key)
+            network=network,
+            weights=weights,
+            samples=samples,
+            classes=self._classes(samples_key),
+            parts=parts,
         )
         return cast("npt.NDArray[np.float32]", await self._pool.run(job))
 

@@ -163,7 +163,7 @@ class ClassEvaluation:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassGradientsJob:
-    """Gradient of each class's mean loss at ``weights``."""
+    """Gradient of each class's mean loss at ``weights``, as the sum of ``parts`` terms: of every so-many-th sample."""
 
     kind: ClassVar[WorkKind] = "evaluation"
 
@@ -171,6 +171,7 @@ class ClassGradientsJob:
     weights: Weights
     samples: SamplesRef
     classes: int
+    parts: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

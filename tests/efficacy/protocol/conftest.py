@@ -213,7 +213,8 @@ def outcast(registered) -> str:
     class Outcast:
         async def judge(self, made: DefenceRound, memory: Memory, laboratory: Any) -> Verdict:
             return Verdict(
-                models={member.index: member.model for member in made.members},
+                models=(models := {member.index: member.model for member in made.members}),
+                scored=models,
                 factors={},
                 evidence={},
                 rejected={},

@@ -421,6 +421,14 @@ async def test_everybody_is_weighed_or_rejected_and_not_paid(bench, setting):
     assert await bench.find(await bench.setting(**setting)) == "members_mismatch"
 
 
+@pytest.mark.parametrize(("word", "found"), [("not_selected", None), ("suspected", "members_mismatch")])
+@pytest.mark.asyncio
+async def test_who_is_only_left_out_of_the_model_may_be_paid(bench, word, found):
+    only = await bench.store.put(encode_model(bench.weights(5.0), 1))
+    setting = {"report": {"weights": {1: 1}}, "rejected": {0: word}, "scores": {0: 3, 1: 4}}
+    assert await bench.find(await bench.setting(model=only, defence="pipeline", **setting)) == found
+
+
 @pytest.mark.parametrize("defence", ["none", "pipeline", "drop_lowest", "score_threshold"])
 @pytest.mark.parametrize("word", ["harmful", "non_finite", "invalid_samples", "digest_not_owned", "oversize"])
 @pytest.mark.asyncio

@@ -76,7 +76,7 @@ def test_the_specification_holds_every_constant_of_the_defence():
     plan = plan_task(scenario, populate(scenario, DATA, Seeds(1)), Seeds(1))
     written = Specification.decode(plan.specification).defence
     assert written.parameters["clip"] == 2.0
-    assert written.parameters["screen"]["least_fresh"] == 3.0
+    assert written.parameters["screen"]["fresh"] == 4.0
     assert registry.create("defence", written.name, written.parameters) == scenario.task.defence.create(
         "defence"
     )

@@ -58,7 +58,7 @@ async def test_last_rounds_work_with_noise_is_no_new_work(federation):
         models[3] = task.shifted(old + 0.5 * noise * np.linalg.norm(old) / np.linalg.norm(noise))
         verdict = await task.judge(PIPELINE, models)
         assert verdict.suspend == {3: (PIPELINE.clerk.suspension, Fault.NO_NEW_WORK)}
-        assert verdict.evidence[3]["freshness"] < 3
+        assert verdict.evidence[3]["freshness"] < PIPELINE.screen.fresh
 
 
 @pytest.mark.asyncio
@@ -72,6 +72,18 @@ async def test_flipped_updates_are_left_out_at_once_and_their_senders_go(federat
             assert not {6, 7} & set(verdict.models)
         assert task.gone
         assert task.gone | task.suspended <= {6, 7}
+
+
+@pytest.mark.asyncio
+async def test_own_work_is_in_the_game_also_where_the_model_does_without_it(federation):
+    async with federation() as task:
+        for _ in range(4):
+            verdict = await task.judge(
+                Pipeline(gain=0.0, least_kept=0.2, evidence=False), await task.trained()
+            )
+            assert set(verdict.scored) == set(range(8))
+            assert set(verdict.models) < set(verdict.scored)
+            assert set(verdict.rejected.values()) == {"not_selected"}
 
 
 @pytest.mark.asyncio
@@ -165,7 +177,7 @@ async def test_two_honest_members_who_deviate_alike_are_not_ejected_for_it(feder
             models[index] = task.shifted(_update(task, models[index]) + lean)
         verdict = await task.judge(Pipeline(evidence=False), models)
         assert verdict.rejected.get(6) in {"copied", "no_new_work", None}
-        assert 6 not in verdict.suspend or verdict.evidence[6]["freshness_in_turn"] < 1
+        assert 6 not in verdict.suspend
 
 
 @pytest.mark.asyncio
@@ -207,7 +219,8 @@ async def test_noise_on_little_work_earns_no_more(federation):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"clip": -1.0}, {"probe": 0}, {"history": 1}, {"gain": 1.5}, {"least_kept": 2.0}]
+    "wrong",
+    [{"clip": -1.0}, {"probe": 0}, {"directions": 0}, {"history": 1}, {"gain": 1.5}, {"least_kept": 2.0}],
 )
 def test_bad_parameters_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
