@@ -2,7 +2,8 @@
 """Which compiled contracts a source file is part of, and which tests see a contract: what to compile and run again.
 
 Tests deploy most contracts by the name of their artifact, so a test's own code stays as it is. It has code of ``src``
-in it only where it uses a library or descends from a contract there.
+in it only where it uses a library or descends from a contract there. A library with external functions is not part of
+the contracts that call it: forge links it, so it is compiled and put in place by itself, and whoever sees those sees it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ _IMPORT = re.compile(r'^import\s[^;]*?"(?P<path>[^"]+)"', re.MULTILINE)
 _CONTRACT = re.compile(
     r"^(?P<abstract>abstract )?contract (?P<name>\w+)(?: is (?P<bases>[^{]+))?", re.MULTILINE
 )
+_LIBRARY = re.compile(r"^library (?P<name>\w+)", re.MULTILINE)
+_EXTERNAL = re.compile(r"\) (?:external|public)\b")
 _DEPLOYED = re.compile(r'deployCode\(\s*"(?P<file>\w+(?:\.t)?\.sol):\w+"')
 
 
@@ -57,13 +60,21 @@ class Subjects:
             | {path for path in _imported(file, text, sources) if path.startswith("test/")}
             for file, text in sources.items()
         }
+        linked = {
+            file: match["name"]
+            for file, text in sources.items()
+            if file.startswith("src/") and (match := _LIBRARY.search(text)) and _EXTERNAL.search(text)
+        }
+        for file in sources:
+            if file.startswith("src/"):
+                self._seen_by[file] |= _reached(file, self._made_of) & linked.keys()
         in_artifacts = {path for paths in deployed.values() for path in paths}
         self.all = tuple(
             Subject(file=file, name=match["name"])
             for file, text in sources.items()
             for match in _CONTRACT.finditer(text)
             if not match["abstract"] and (file.startswith("test/") or file in in_artifacts)
-        )
+        ) + tuple(Subject(file=file, name=name) for file, name in linked.items())
         self.slow = frozenset(file for file, text in sources.items() if "function invariant" in text)
 
     def of(self, file: str) -> tuple[Subject, ...]:

@@ -53,6 +53,15 @@ def test_a_contract_is_seen_by_tests_that_deploy_it_through_whatever_or_are_it()
     assert subjects.tests([TASK, SETS_TEST]) == {TASK_TEST: {TASK}, SETS_TEST: {SETS_TEST}}
 
 
+def test_a_linked_library_is_compiled_by_itself_and_seen_with_who_calls_it():
+    linked = {**SOURCES, "src/libraries/Sets.sol": "library Sets {\nfunction f() external {}\n}"}
+    sets = Subject("src/libraries/Sets.sol", "Sets")
+    subjects = Subjects(linked)
+    assert sets in subjects.of("src/libraries/Sets.sol")
+    assert TASK_TEST in subjects.tests([sets])
+    assert sets not in Subjects(SOURCES).of("src/libraries/Sets.sol"), "its code is in the callers'"
+
+
 def test_tests_with_invariants_are_slow():
     assert Subjects(SOURCES).slow == {"test/Deep.t.sol"}
 
