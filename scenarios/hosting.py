@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -125,32 +126,30 @@ async def live(
 
     process.listen(look)
     async with anyio.create_task_group() as group:
-        group.start_soon(_run, process, chain)
+        group.start_soon(_with_last_breath, process.run, chain)
         if chain.devnet is not None:
             group.start_soon(chain.devnet.watch)
         if isinstance(chain.dispatch, Gathered) and isinstance(chain.clock, DrivenChainClock):
-
-            async def driver(dispatch: Gathered, clock: DrivenChainClock) -> None:
-                await drive(
-                    process=process,
-                    node=chain.node,
-                    dispatch=dispatch,
-                    clock=clock,
-                    busy=chain_time,
-                    over=over,
-                )
-
-            group.start_soon(driver, chain.dispatch, chain.clock)
+            driver = partial(
+                drive,
+                process=process,
+                node=chain.node,
+                dispatch=chain.dispatch,
+                clock=chain.clock,
+                busy=chain_time,
+                over=over,
+            )
+            group.start_soon(_with_last_breath, driver, chain)
         await over.wait()
         if after is not None:
             await after()
         group.cancel_scope.cancel()
 
 
-async def _run(process: AgentProcess, chain: Chain) -> None:
-    """Run the process; what looks like a lost connection may be the end of our own node, which takes a moment to show."""
+async def _with_last_breath(work: Callable[[], Awaitable[None]], chain: Chain) -> None:
+    """Do the work; what looks like a lost connection may be the end of our own node, which takes a moment to show."""
     try:
-        await process.run()
+        await work()
     except Exception:
         if chain.devnet is not None:
             with anyio.move_on_after(_LAST_BREATH_S):
