@@ -3,6 +3,8 @@ pragma solidity ^0.8.28;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {CrowdsourcingTask} from "../src/CrowdsourcingTask.sol";
 import {ITaskFactory} from "../src/interfaces/ITaskFactory.sol";
@@ -83,17 +85,11 @@ contract FactoryTest is TaskFixture {
     }
 
     function test_NineDecimalsAreEnough() public {
-        FeeToken nine = new FeeToken(9, 0);
-        TaskConfig memory c = _config();
-        c.token = address(nine);
-        nine.transfer(publisher, BUDGET);
-        vm.startPrank(publisher);
-        nine.approve(address(factory), BUDGET);
-        task = CrowdsourcingTask(
-            factory.createTask(ITaskFactory.Kind.Crowdsourcing, c, _evaluators(), BUDGET, _noPermit())
-        );
-        vm.stopPrank();
-        vm.assertEq(nine.balanceOf(address(task)), BUDGET);
+        _expectTokenTaken(new FeeToken(9, 0), BUDGET);
+    }
+
+    function test_ThirtySixDecimalsAreNotTooMany() public {
+        _expectTokenTaken(new FeeToken(36, 0), uint256(BUDGET) * 1e27);
     }
 
     function test_ATokenThatStartsTakingAFeeIsRefusedForTheStake() public {
@@ -164,6 +160,40 @@ contract FactoryTest is TaskFixture {
         c.aggregator = aggregator;
         c.aggregationDuration = 0;
         _expectRefused(c);
+    }
+
+    function test_WhatIsJustAllowedIsTaken() public {
+        TaskConfig memory c = _config();
+        (c.vestingRounds, c.capacity, c.cohortSize) = (16, 2_048, 2_048);
+        _create(c);
+        TaskConfig memory stored = abi.decode(task.configuration(), (TaskConfig));
+        vm.assertEq(stored.vestingRounds, 16);
+        vm.assertEq(stored.cohortSize, 2_048);
+    }
+
+    function test_WithoutAPermitNoneIsAskedFor() public {
+        TaskConfig memory c = _config();
+        vm.expectCall(address(token), abi.encodeWithSelector(IERC20Permit.permit.selector), 0);
+        _create(c);
+        _join(0);
+    }
+
+    function test_WithoutAStakeTheTokenIsNotAsked() public {
+        TaskConfig memory c = _config();
+        c.stake = 0;
+        _create(c);
+        vm.expectCall(address(token), abi.encodeWithSelector(IERC20.transferFrom.selector), 0);
+        vm.prank(_account(0));
+        task.join(_account(0), _noPermit(), "");
+    }
+
+    /// @dev A signature that nobody made recovers to the zero address, for which nobody joins.
+    function test_NobodyJoinsForTheZeroAddress() public {
+        TaskConfig memory c = _config();
+        c.stake = 0;
+        _create(c);
+        vm.expectRevert(ITrainingTask.InvalidSignature.selector);
+        task.join(address(0), _noPermit(), new bytes(65));
     }
 
     function test_EveryPhaseNeedsTime() public {
@@ -280,6 +310,15 @@ contract FactoryTest is TaskFixture {
         factory.createTask(ITaskFactory.Kind.Crowdsourcing, c, _evaluators(), BUDGET, _noPermit());
     }
 
+    /// @dev A task is made with this token, whose budget is so many of its base units.
+    function _expectTokenTaken(FeeToken fee, uint256 units) private {
+        TaskConfig memory c = _config();
+        c.token = address(fee);
+        fee.approve(address(factory), units);
+        address made = factory.createTask(ITaskFactory.Kind.Crowdsourcing, c, _evaluators(), BUDGET, _noPermit());
+        vm.assertEq(fee.balanceOf(made), units);
+    }
+
     function _feeTask() private returns (FeeToken fee) {
         fee = new FeeToken(18, 0);
         TaskConfig memory c = _config();
@@ -303,7 +342,7 @@ contract FeeToken is ERC20 {
 
     constructor(uint8 decimals_, uint256 perMille) ERC20("Fee", "FEE") {
         _decimals = decimals_;
-        _mint(msg.sender, type(uint128).max);
+        _mint(msg.sender, type(uint160).max);
         _perMille = perMille;
     }
 
