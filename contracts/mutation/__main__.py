@@ -27,8 +27,8 @@ from bcfl.contracts.toolchain import ROOT
 LEAST = 90.0
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
+def arguments(sources: Iterable[str]) -> argparse.Namespace:
+    """The command line, where only these sources are named."""
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
     parser.add_argument(
         "files", nargs="*", help="of contracts/, such as src/Escrow.sol; all where none is named"
@@ -38,7 +38,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="at once, each in a copy of its own")
     parser.add_argument("--out", type=Path, default=Path("runs/mutants"), help="folder of journal and report")
     parser.add_argument("--list", action="store_true", help="print the sample instead of trying it")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if unknown := sorted(set(options.files) - set(sources)):
+        parser.error(
+            f"{unknown[0]} is no source of the contracts; name them from contracts/, such as src/Escrow.sol"
+        )
+    return options
 
 
 def try_all(mutants: list[Mutant], journal: Journal, workers: int) -> None:
@@ -76,8 +81,8 @@ def try_all(mutants: list[Mutant], journal: Journal, workers: int) -> None:
 
 def main() -> int:
     """Try, report and judge."""
-    options = arguments()
     sources = read_sources(ROOT)
+    options = arguments(sources)
     files: Iterable[str] = options.files or [file for file in sources if file.startswith("src/")]
     every = [mutant for file in files for mutant in mutants_of(file, sources[file])]
     chosen = sample(every, options.sample or None, options.seed)
