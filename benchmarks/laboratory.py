@@ -74,6 +74,8 @@ class Trainer:
     words: dict[int, str] = field(default_factory=dict)
     """Why it was not paid, by round; nothing where it was in the game."""
     scores: dict[int, float] = field(default_factory=dict)
+    factors: dict[int, float] = field(default_factory=dict)
+    """By which the defence multiplied the value to get the score."""
     evidence: dict[int, Mapping[str, float]] = field(default_factory=dict)
     suspended: list[int] = field(default_factory=list)
     ejected: int | None = None
@@ -228,7 +230,8 @@ class _Federation:
             self.engine,
         )
         for index, value in zip(members, values, strict=True):
-            self.trainers[index].scores[number] = value * verdict.factors.get(index, 1.0)
+            self.trainers[index].factors[number] = verdict.factors.get(index, 1.0)
+            self.trainers[index].scores[number] = value * self.trainers[index].factors[number]
 
     async def _aggregated(self, verdict: Verdict) -> Weights:
         async def loss(weights: Weights) -> float:

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from bcfl.scenarios import fairness
 from bcfl.scenarios.grid import Labels
-from bcfl.scenarios.summary import Detection, Summary
+from bcfl.scenarios.summary import Detection, Fairness, Summary
 from bcfl.scenarios.sweep import Outcome
 from bcfl.scenarios.tokens import BASE_UNITS
 
 __all__ = ("METRICS", "Measured", "at_least", "measure")
+
+UNDEFENDED = "undefended"
+"""The label of the defence that the others are compared with: none."""
 
 METRICS: dict[str, str] = {
     "precision": "ejected adversaries among all ejected",
@@ -25,6 +29,14 @@ METRICS: dict[str, str] = {
     "false_ejection_rate": "ejected honest trainers among all honest trainers",
     "rounds_to_eject_median": "rounds from the first misbehaviour to the ejection, both counted; never: infinite",
     "rounds_to_eject_p95": "the same, 95th percentile of the cell's adversaries",
+    "false_suspension_rate": "honest trainers who were suspended at least once among all honest trainers",
+    "refused_rate": "updates of the honest that were neither in the model nor paid, of all that they revealed",
+    "refused_rate_first": "the same in round 1",
+    "least_pay": "the least paid honest trainer's pay over their mean; 1 is equal",
+    "best_pay": "the best paid one's",
+    "equal_pay": "best over least pay of honest trainers with equally many samples, the worst group; 1 is equal",
+    "size_correlation": "Spearman's rank correlation of the honest trainers' pay and numbers of samples",
+    "smallest_pay_kept": "pay of the honest with the fewest samples over the same without a defence (label ``undefended``)",
     "reward_share": "what adversaries were credited and could keep, of all that was",
     "relative_pay": "an adversary's mean pay over an honest trainer's; 1 is fair",
     "return_on_misbehaviour": "tokens that an adversary ended with more than an honest trainer, mean",
@@ -57,6 +69,7 @@ class Measured:
         joined_honest: how many of the others joined.
         ejected_adversaries: how many adversaries were ejected.
         ejected_honest: how many of those who joined and were honest.
+        fairness: how those fared.
     """
 
     labels: Labels
@@ -70,13 +83,18 @@ class Measured:
     joined_honest: int = 0
     ejected_adversaries: int = 0
     ejected_honest: int = 0
+    fairness: Fairness = field(default_factory=Fairness)
 
 
 def measure(outcomes: Sequence[Outcome]) -> tuple[Measured, ...]:
     """The numbers of every cell, in the same order."""
     summaries = {outcome.cell.labels: outcome.result.summary for outcome in outcomes}
     return tuple(
-        _measured(outcome, summaries.get(outcome.cell.reference) if outcome.cell.reference else None)
+        _measured(
+            outcome,
+            summaries.get(outcome.cell.reference) if outcome.cell.reference else None,
+            summaries.get(replace(outcome.cell.labels, defence=UNDEFENDED)),
+        )
         for outcome in outcomes
     )
 
@@ -87,7 +105,7 @@ def at_least(values: Iterable[float], share: float) -> float:
     return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]
 
 
-def _measured(outcome: Outcome, reference: Summary | None) -> Measured:
+def _measured(outcome: Outcome, reference: Summary | None, undefended: Summary | None) -> Measured:
     summary, result = outcome.result.summary, outcome.result
     values: dict[str, float | None] = dict.fromkeys(METRICS)
     values["wall_s"] = result.wall_s
@@ -114,7 +132,9 @@ def _measured(outcome: Outcome, reference: Summary | None) -> Measured:
     if found is None:
         return known
     rounds = tuple(math.inf if number is None else float(number) for number in found.rounds_to_eject.values())
-    values |= _of_detection(found, rounds)
+    fair = summary.fairness or Fairness()
+    values |= _of_detection(found, rounds) | _of_fairness(fair, found.honest)
+    values["smallest_pay_kept"] = _kept(fair, undefended)
     trainers = [name for name, who in summary.participants.items() if who.role in {"trainer", "member"}]
     return replace(
         known,
@@ -124,7 +144,27 @@ def _measured(outcome: Outcome, reference: Summary | None) -> Measured:
         joined_honest=found.honest,
         ejected_adversaries=found.ejected_adversaries,
         ejected_honest=found.ejected_honest,
+        fairness=fair,
     )
+
+
+def _of_fairness(found: Fairness, honest: int) -> dict[str, float | None]:
+    return {
+        "false_suspension_rate": found.suspended / honest if honest else None,
+        "refused_rate": found.refused / found.updates if found.updates else None,
+        "refused_rate_first": found.first_refused / found.first_updates if found.first_updates else None,
+        "least_pay": fairness.least_pay(found),
+        "best_pay": fairness.best_pay(found),
+        "equal_pay": fairness.equal_pay(found),
+        "size_correlation": fairness.rank_correlation(found),
+    }
+
+
+def _kept(found: Fairness, undefended: Summary | None) -> float | None:
+    if undefended is None or undefended.fairness is None:
+        return None
+    paid, open_ = fairness.smallest_pay(found), fairness.smallest_pay(undefended.fairness)
+    return paid / open_ if paid is not None and open_ else None
 
 
 def _of_detection(found: Detection, rounds: Sequence[float]) -> dict[str, float | None]:

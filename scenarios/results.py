@@ -18,8 +18,10 @@ from bcfl.scenarios.consortium_results import Told, agreement_of, members_of
 from bcfl.scenarios.detection import Sanctions, detect, reason_name, removals_of, sanctions_of
 from bcfl.scenarios.ending import why_ended
 from bcfl.scenarios.errors import RunDirectoryUnreadable
+from bcfl.scenarios.fairness import fairness_of
 from bcfl.scenarios.summary import (
     EventCounts,
+    Fairness,
     Final,
     GasTotals,
     Genesis,
@@ -281,6 +283,7 @@ class Results:
                 unclaimed=str((state.bonus if state.ended else 0) * CREDIT_UNIT),
             ),
             detection=detect(state, events, names=names, misbehaved=self._misbehaved),
+            fairness=self._fairness(state, names, rounds),
             timings=timings,
             gas=GasTotals(
                 total=sum(gas for _, gas in self._gas.values()),
@@ -289,6 +292,25 @@ class Results:
             events=EventCounts(delivered=self._delivered, retracted=self._retracted),
         )
         return summary.model_copy(update={"conclusion": why_ended(summary)})
+
+    def _fairness(
+        self, state: TaskState, names: Mapping[TrainerIndex, str], rounds: Iterable[RoundSummary]
+    ) -> Fairness:
+        honest = {index: name for index, name in names.items() if name not in self._misbehaved}
+        return fairness_of(
+            rounds,
+            revealed={
+                number: {names[index] for index in record.updates} for number, record in state.rounds.items()
+            },
+            earned={
+                name: state.members[index].earned - state.bond_share(index) for index, name in honest.items()
+            },
+            samples={
+                name: record["samples"]
+                for (name, _, kind), record in self._decisions.items()
+                if kind == "trained" and "samples" in record
+            },
+        )
 
     def _participant(
         self,

@@ -15,12 +15,14 @@ from pydantic_core import from_json
 
 from bcfl.scenarios.errors import SummaryUnreadable
 from bcfl.scenarios.summary_consortium import MemberSummary, Performance, RoundAgreement
+from bcfl.scenarios.summary_fairness import Fairness
 from bcfl.scenarios.summary_fields import FIELDS, BaseUnits, Measured, SignedUnits
 
 __all__ = (
     "SCHEMA_VERSION",
     "Detection",
     "EventCounts",
+    "Fairness",
     "Final",
     "GasTotals",
     "Genesis",
@@ -226,7 +228,8 @@ class EventCounts(_Model):
 
 
 class Summary(_Model):
-    """One run. ``members`` are a consortium's; ``detection`` is null in files of versions that did not measure it.
+    """One run. ``members`` are a consortium's; ``detection`` and ``fairness`` are null in files of versions that did not
+    measure them.
 
     ``conclusion`` says why it ended as it did, where that needs explaining; else it is empty.
     """
@@ -243,6 +246,7 @@ class Summary(_Model):
     members: dict[str, MemberSummary] = {}
     tokens: TokenTotals
     detection: Detection | None = None
+    fairness: Fairness | None = None
     timings: Timings
     gas: GasTotals
     events: EventCounts

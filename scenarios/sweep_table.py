@@ -19,6 +19,8 @@ _WHOLE = ("trainers", "seed", "adversaries", "honest", "ejected_adversaries", "e
 COLUMNS = (
     "attack", "defence", "fraction", "heterogeneity", "trainers", "seed", "status",
     "precision", "recall", "f1", "false_ejection_rate", "rounds_to_eject_median", "rounds_to_eject_p95",
+    "false_suspension_rate", "refused_rate", "refused_rate_first",
+    "least_pay", "best_pay", "equal_pay", "size_correlation", "smallest_pay_kept",
     "reward_share", "relative_pay", "return_on_misbehaviour", "group_return",
     "accuracy", "reference_accuracy", "accuracy_gap", "backdoor_success",
     "rounds_finalised", "liveness", "overdue_s",

@@ -27,6 +27,11 @@ __all__ = ("Finding", "Statistic", "Target", "Where", "check", "load_targets")
 Statistic = Literal["mean", "median", "p95", "max", "min", "pooled"]
 Axis = Literal["attack", "defence", "fraction", "heterogeneity", "trainers"]
 
+_ABOUT_HONEST = {
+    "false_ejection_rate", "false_suspension_rate", "refused_rate", "refused_rate_first",
+    "least_pay", "best_pay", "equal_pay", "size_correlation", "smallest_pay_kept",
+}  # fmt: skip
+
 PER_ADVERSARY = "rounds_to_eject"
 """The metric with one value an adversary, not one a cell."""
 
@@ -39,6 +44,9 @@ _POOLED: dict[str, Callable[[Measured], tuple[int, int]]] = {
         len(m.adversaries) + m.ejected_adversaries + m.ejected_honest,
     ),
     "false_ejection_rate": lambda m: (m.ejected_honest, m.joined_honest),
+    "false_suspension_rate": lambda m: (m.fairness.suspended, m.joined_honest),
+    "refused_rate": lambda m: (m.fairness.refused, m.fairness.updates),
+    "refused_rate_first": lambda m: (m.fairness.first_refused, m.fairness.first_updates),
 }
 
 
@@ -222,6 +230,6 @@ def _estimate(target: Target, cells: Sequence[Measured]) -> Estimate | None:
 
 
 def _clients(target: Target, one: Measured) -> Iterator[tuple[int, str, int, str]]:
-    about = one.honest if target.metric == "false_ejection_rate" else one.adversaries or one.honest
+    about = one.honest if target.metric in _ABOUT_HONEST else one.adversaries or one.honest
     for name in about:
         yield one.labels.seed, one.labels.heterogeneity, one.labels.trainers, name

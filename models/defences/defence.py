@@ -18,7 +18,10 @@ from bcfl.models.networks.network import Network
 from bcfl.models.scoring.game import ScoringEngine
 from bcfl.models.weights import Weights
 
-__all__ = ("Defence", "DefenceRound", "Fault", "Member", "Memory", "Standing", "Verdict")
+__all__ = ("NOT_SELECTED", "Defence", "DefenceRound", "Fault", "Member", "Memory", "Standing", "Verdict")
+
+NOT_SELECTED = "not_selected"
+"""The word for an update that is not in the model, because the others do without it, and is paid all the same."""
 
 
 class Fault(enum.Enum):

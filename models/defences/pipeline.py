@@ -16,7 +16,7 @@ import numpy as np
 
 from bcfl.models.aggregation.clipping import clip_to_median
 from bcfl.models.defences.bounds import Track
-from bcfl.models.defences.defence import DefenceRound, Fault, Memory, Verdict
+from bcfl.models.defences.defence import NOT_SELECTED, DefenceRound, Fault, Memory, Verdict
 from bcfl.models.defences.effort import effort_factors
 from bcfl.models.defences.evidence import EvidenceWeights, Features, features
 from bcfl.models.defences.freshness import Freshness, freshness
@@ -33,7 +33,6 @@ __all__ = ("Pipeline",)
 
 _WATCHED = "suspected"
 _SUSPICION = "suspicion"
-_NOT_SELECTED = "not_selected"
 _FEW = 4
 """Members below which no subset is selected: of three, one honest who differs would always be left out."""
 _DOUBTFUL = {Fault.INVALID, Fault.UNAVAILABLE}
@@ -62,8 +61,8 @@ class _Study:
 class Pipeline:
     """Score-based filtering in layers: what is copied or holds nothing new earns nothing, what harms is found and sent away."""
 
-    words: ClassVar[frozenset[str]] = _NOT_OWN | {_WATCHED, _NOT_SELECTED}
-    paid: ClassVar[frozenset[str]] = frozenset({_NOT_SELECTED})
+    words: ClassVar[frozenset[str]] = _NOT_OWN | {_WATCHED, NOT_SELECTED}
+    paid: ClassVar[frozenset[str]] = frozenset({NOT_SELECTED})
 
     novelty: bool = True
     freshness: bool = True
@@ -125,7 +124,7 @@ class Pipeline:
             evidence=_evidence(study, sound, found, amounts, subset, decision),
             rejected={index: fault.value for index, fault in faults.items()}
             | {
-                study.indices[place]: _WATCHED if study.indices[place] in decision.watched else _NOT_SELECTED
+                study.indices[place]: _WATCHED if study.indices[place] in decision.watched else NOT_SELECTED
                 for place in sound
                 if study.indices[place] not in kept
             },

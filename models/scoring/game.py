@@ -4,9 +4,9 @@
 Two games are known. With the round's aggregation weights pᵢ **fixed**, v(S) = L(w) − L(w + Σ_S pᵢ(wᵢ − w)):
 who is absent counts as no update. In the **mean** game of the published experiments v(S) = L(w) − L(mean of
 S) and v(∅) = 0; there, members who return the global model earn half of all Shapley values, because they
-soften whatever coalition they join. L is the mean loss on the evaluator's samples; with accuracy as the value,
-accuracy, or the mean probability of the right class, takes the place of −L. Accuracy moves in steps of one sample, so
-late in a training it says less.
+soften whatever coalition they join. L is the mean loss on the evaluator's samples; with another value −ln L, accuracy
+or the mean probability of the right class takes the place of −L. Accuracy moves in steps of one sample, so late in a
+training it says less.
 """
 
 from __future__ import annotations
@@ -40,12 +40,16 @@ __all__ = (
 
 Game = Literal["fixed", "mean"]
 
-Value = Literal["loss", "accuracy", "probability", "balanced_probability"]
-"""What a coalition's model is judged by: how far it lowers the mean loss, or raises the accuracy or the mean probability
-of the right class, of all samples or of all classes alike. With all but the loss, evenly wrong labels of the judge shrink
+Value = Literal["loss", "relative_loss", "accuracy", "probability", "balanced_probability"]
+"""What a coalition's model is judged by: how far it lowers the mean loss, by what factor it does (−ln L: halving the loss is
+worth the same in every round, while by the loss itself the first round pays for nearly everything), or how far it raises
+the accuracy or the mean probability of the right class, of all samples or of all classes alike. With all but the losses, evenly wrong labels of the judge shrink
 all values alike (a symmetric loss: Ghosh, Kumar, Sastry 2017, arXiv 1712.09482), while its mean loss comes to prefer models
 that were taught wrong labels too. Where classes count alike, a judge whom one class of cases hardly reaches does not take
 the models of those for harmful whom it reaches often."""
+
+LOSS_FLOOR = 1e-9
+"""What a smaller loss counts as for ``relative_loss``: a model that is never wrong is not worth infinitely much."""
 
 LOSS_CEILING = 1e6
 """What a loss counts as when it is larger or no number, so that one broken update leaves the others' scores finite."""
@@ -173,9 +177,9 @@ class CoalitionValues:
         return self._values
 
     async def _evaluated(self, coalitions: Sequence[int]) -> list[float]:
-        """Accuracies or probabilities, or losses with the sign turned."""
+        """Accuracies or probabilities, or losses or their logarithms with the sign turned."""
         given = self._scoring
-        if self._value != "loss":
+        if self._value not in {"loss", "relative_loss"}:
             found = await self._engine.coalition_evaluations(
                 given.network, given.start, given.updates, self._weights, coalitions, given.samples_key
             )
@@ -186,7 +190,10 @@ class CoalitionValues:
         losses = await self._engine.coalition_losses(
             given.network, given.start, given.updates, self._weights, coalitions, given.samples_key
         )
-        return [-(min(loss, LOSS_CEILING) if math.isfinite(loss) else LOSS_CEILING) for loss in losses]
+        bounded = [min(loss, LOSS_CEILING) if math.isfinite(loss) else LOSS_CEILING for loss in losses]
+        if self._value == "relative_loss":
+            return [-math.log(max(loss, LOSS_FLOOR)) for loss in bounded]
+        return [-loss for loss in bounded]
 
 
 async def coalition_scores(

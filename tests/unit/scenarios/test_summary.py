@@ -100,6 +100,7 @@ def test_the_file_has_the_documented_fields(tmp_path, summary):
         data,
         data["rounds"][0],
         data["detection"],
+        data["fairness"],
         data["timings"],
         data["gas"],
         data["events"],

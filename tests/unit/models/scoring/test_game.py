@@ -42,6 +42,23 @@ async def test_scores_by_accuracy_are_those_of_the_game_of_accuracies(name, make
     assert by_accuracy == pytest.approx(by_loss)
 
 
+@pytest.mark.asyncio
+async def test_a_relative_loss_pays_a_halving_alike_in_every_round(make_engine, make_round):
+    score = create("score", "shapley", {"value": "relative_loss"})
+    # the made-up losses are 10 − value: from 10 to 5, and to 2.5 with both
+    early = await score.scores(make_round(2), make_engine(lambda coalition: [0, 5, 5, 7.5][coalition]))
+    late = await score.scores(make_round(2), make_engine(lambda coalition: [9, 9.5, 9.5, 9.75][coalition]))
+    assert early == pytest.approx([np.log(2)] * 2)
+    assert late == pytest.approx(early)
+
+
+@pytest.mark.asyncio
+async def test_a_model_that_is_never_wrong_is_not_worth_infinitely_much(make_engine, make_round):
+    score = create("score", "step", {"value": "relative_loss"})
+    (found,) = await score.scores(make_round(1), make_engine(lambda coalition: [9, 10][coalition]))
+    assert found == pytest.approx(np.log(1e9))
+
+
 @pytest.mark.parametrize("score", [Step, LeaveOneOut, Shapley, ShapleyMean])
 @pytest.mark.asyncio
 async def test_accuracies_of_real_coalitions(score):
