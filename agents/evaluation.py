@@ -140,6 +140,9 @@ class RoundEvaluator:
             faults = {index: fault for index, fault in faults.items() if fault is not Fault.COPIED}
         faults |= dict.fromkeys(map(int, late), Fault.UNAVAILABLE)
         defence: Defence = _entry("defence", specification.defence)
+        there = sorted(found.models)
+        claims = [found.samples[index] for index in there]
+        weights = aggregator_of(specification).game_weights(claims)
         verdict = await defence.judge(
             DefenceRound(
                 number=record.number,
@@ -149,11 +152,11 @@ class RoundEvaluator:
                 members=tuple(
                     Member(
                         index=index,
-                        model=model,
+                        model=found.models[index],
                         position=record.updates[index].position,
-                        samples=found.samples[index],
+                        weight=weight,
                     )
-                    for index, model in sorted(found.models.items())
+                    for index, weight in zip(there, weights, strict=True)
                 ),
                 invalid=faults,
                 absent=frozenset(record.cohort) - frozenset(record.updates),

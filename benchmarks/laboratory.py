@@ -179,6 +179,8 @@ class _Federation:
         here = [i for i in active if self.out_until[i] < number]
         models = {i: self._model(update) for i, update in (await self._handed_in(number, here)).items()}
         order = np.random.default_rng(self.seeds.integer("order", number)).permutation(here)
+        aggregator = create("aggregator", self.setting.aggregator[0], dict(self.setting.aggregator[1]))
+        weights = aggregator.game_weights([len(self.parts[i].indices) for i in here])
         made = DefenceRound(
             number=number,
             network=self.network,
@@ -189,9 +191,9 @@ class _Federation:
                     index=i,
                     model=models[i],
                     position=int(np.flatnonzero(order == i)[0]),
-                    samples=len(self.parts[i].indices),
+                    weight=weight,
                 )
-                for i in here
+                for i, weight in zip(here, weights, strict=True)
             ),
             invalid={},
             absent=frozenset(),

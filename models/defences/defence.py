@@ -37,12 +37,15 @@ class Fault(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Member:
-    """A valid update of the round: whose it is, the whole model, when it was committed (0 first), samples claimed."""
+    """A valid update of the round: whose it is, the whole model, when it was committed (0 first).
+
+    ``weight`` is its weight in the game that is paid, in any unit: whoever counts for less owes less work.
+    """
 
     index: int
     model: Weights
     position: int
-    samples: int = 1
+    weight: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

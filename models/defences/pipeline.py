@@ -120,7 +120,7 @@ class Pipeline:
         return Verdict(
             models=kept,
             scored=scored,
-            factors=self._factors(study, set(scored)),
+            factors=self._factors(made, study, set(scored)),
             evidence=_evidence(study, sound, found, amounts, subset, decision),
             rejected={index: fault.value for index, fault in faults.items()}
             | {
@@ -286,11 +286,15 @@ class Pipeline:
             return decision
         return Decision(standings=decision.standings, watched=decision.watched, suspend={}, eject={})
 
-    def _factors(self, study: _Study, kept: set[int]) -> dict[int, float]:
+    def _factors(self, made: DefenceRound, study: _Study, kept: set[int]) -> dict[int, float]:
         places = [place for place, index in enumerate(study.indices) if index in kept]
         if not self.effort or not places:
             return {}
-        factors = effort_factors(signal=study.fresh.signal[places], ratio=study.fresh.alone[places])
+        factors = effort_factors(
+            signal=study.fresh.signal[places],
+            ratio=study.fresh.alone[places],
+            weights=[made.members[place].weight for place in places],
+        )
         return {study.indices[place]: float(f) for place, f in zip(places, factors, strict=True)}
 
 
