@@ -18,7 +18,7 @@ from bcfl.models.defences.history import Vectors
 
 __all__ = ("FEATURES", "EvidenceWeights", "Features", "features", "regressors")
 
-FEATURES = ("spread", "alignment", "improvement", "agreement", "marginal", "length")
+FEATURES = ("spread", "alignment", "improvement", "agreement", "marginal", "length", "certainty")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +32,7 @@ class Features:
         agreement: cos(r, Σ r of the others kept)/0.1, r being what is new in the update.
         marginal: by what share of 0.05 L the loss falls with the update, beside those kept.
         length: Euclidean, relative to the round's median.
+        certainty: what the update is worth to the round, in standard errors (``worth``); harm is below 0.
     """
 
     spread: Vectors
@@ -40,6 +41,7 @@ class Features:
     agreement: Vectors
     marginal: Vectors
     length: Vectors
+    certainty: Vectors
 
     def row(self, place: int) -> dict[str, float]:
         """One update's numbers by name."""
@@ -50,9 +52,12 @@ class Features:
 class EvidenceWeights:
     """What each regressor weighs in the evidence, whose sum is clipped to ``least`` … ``most``; see ``regressors``.
 
-    Where a round hardly improves anything, honest work is as good as noise: evidence of harm then counts in proportion
-    to the median improvement, fully from ``usual`` on, or from the harm that is actually done. Nor can a short update,
-    of a member with few samples, do much harm: below ``_SHORT`` times the median, it counts in proportion to its length.
+    Evidence of harm counts as far as it stands out of the noise of its round. That is so where the update lowers what the
+    round is worth beyond chance: from ``doubt`` standard errors below 0, fully at ``sure``. Or where the round learns
+    much, so that what is usual is well known: in proportion to the share of the loss that everybody together takes off,
+    fully from ``steep`` on, and to the median improvement, fully from ``usual`` on. Or where an update longer than any that
+    is clipped serves no class. Nor can a short update, of a member with few samples, do much harm: below ``_SHORT`` times the
+    median, it counts in proportion to its length.
     """
 
     bias: float = -0.3
@@ -68,15 +73,28 @@ class EvidenceWeights:
     least: float = -3.0
     most: float = 3.5
     usual: float = 0.5
+    doubt: float = 2.0
+    sure: float = 5.0
+    steep: float = 0.15
 
-    def evidence(self, found: Features) -> Vectors:
-        """(n,), positive for harm."""
+    def evidence(self, found: Features, *, gain: float) -> Vectors:
+        """(n,), positive for harm.
+
+        Args:
+            found: the numbers of the round.
+            gain: by what share everybody together lowers the loss.
+        """
         if not len(found.length):
             return np.zeros(0)
         weights = np.array([getattr(self, name) for name in REGRESSORS])
         total = np.clip(self.bias + regressors(found) @ weights, self.least, self.most)
         learning = np.median(np.clip(found.improvement, 0, 1)) / self.usual if self.usual else 1.0
-        counted = np.clip(np.maximum(learning, -found.marginal), 0, 1) * np.minimum(found.length / _SHORT, 1)
+        told = np.clip(np.maximum(learning, -found.marginal), 0, 1)
+        broken = (found.length > _CLIPPED) & (found.improvement < 0)
+        counted = np.maximum(
+            np.clip((-found.certainty - self.doubt) / (self.sure - self.doubt), 0, 1),
+            told * np.where(broken, 1.0, min(1.0, gain / self.steep)),
+        ) * np.minimum(found.length / _SHORT, 1)
         evidence: Vectors = np.where(total > 0, total * counted, total)
         return evidence
 
@@ -84,7 +102,9 @@ class EvidenceWeights:
 _SHORT = 0.3
 _LONG = 1.75
 """Times the median: 99 of 100 honest updates are shorter."""
-_NO_WEIGHTS = {"bias", "least", "most", "usual"}
+_CLIPPED = 3.0
+"""Times the median: none of an honest member's updates is, while there is much to learn."""
+_NO_WEIGHTS = {"bias", "least", "most", "usual", "doubt", "sure", "steep"}
 REGRESSORS = tuple(
     field.name for field in dataclasses.fields(EvidenceWeights) if field.name not in _NO_WEIGHTS
 )
@@ -121,6 +141,7 @@ def features(
     kept: frozenset[int],
     marginal: Vectors,
     loss: float,
+    certainty: Vectors,
 ) -> Features:
     """The numbers of one round.
 
@@ -133,6 +154,7 @@ def features(
         kept: places in S*.
         marginal: by how much each lowers the loss beside those kept, (n,), nats.
         loss: of the start model, nats.
+        certainty: see ``Features``, (n,).
     """
     cosines = _unit(updates) @ _unit(-gradients).T
     finite = np.where(np.isfinite(losses), losses, 1e6)
@@ -155,6 +177,7 @@ def features(
         agreement=agreement / 0.1,
         marginal=np.nan_to_num(marginal, nan=0.0, posinf=1e6, neginf=-1e6) / max(0.05 * loss, 1e-9),
         length=lengths / usual if usual else np.ones(len(lengths)),
+        certainty=certainty,
     )
 
 

@@ -47,6 +47,7 @@ class Freshness:
         ratio: F of the plain coordinates beside the history alone (n,): how little the update has wandered.
         signal: length of the gradient signal in what is new beside the history alone, (n,).
         residuals: what is new beside the history alone, (n, d).
+        crowded: so much is public that nothing of this can be told, and everybody passes.
     """
 
     beside: Vectors
@@ -54,6 +55,7 @@ class Freshness:
     ratio: Vectors
     signal: Vectors
     residuals: Vectors
+    crowded: bool
 
 
 def freshness(
@@ -86,6 +88,7 @@ def freshness(
         ratio=np.where(expected > 0, strength / np.where(expected > 0, expected, 1), 0.0),
         signal=np.sqrt(strength),
         residuals=residuals,
+        crowded=crowded,
     )
 
 

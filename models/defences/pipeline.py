@@ -18,12 +18,13 @@ from bcfl.models.aggregation.clipping import clip_to_median
 from bcfl.models.defences.bounds import Track
 from bcfl.models.defences.defence import NOT_SELECTED, DefenceRound, Fault, Memory, Verdict
 from bcfl.models.defences.effort import effort_factors
-from bcfl.models.defences.evidence import EvidenceWeights, Features, features
+from bcfl.models.defences.evidence import FEATURES, EvidenceWeights, Features, features
 from bcfl.models.defences.freshness import Freshness, freshness
 from bcfl.models.defences.history import Vectors
 from bcfl.models.defences.reputation import Clerk, Decision
 from bcfl.models.defences.screening import Screen, Screening, same_models
 from bcfl.models.defences.selection import Subset, select
+from bcfl.models.defences.worth import Worth, worth_of
 from bcfl.models.scoring.game import ScoringEngine
 from bcfl.models.training.job import ClassEvaluation
 from bcfl.models.weights import Weights
@@ -107,8 +108,10 @@ class Pipeline:
         clipped = self._clipped(made.start, [study.models[place] for place in sound])
         least = self.least_kept if len(clipped) >= _FEW else 1.0
         subset = await select(made, clipped, laboratory, gain=self.gain, least=least)
-        found = self._features(study, sound, subset)
-        amounts = self.weights.evidence(found) if sound else np.zeros(0)
+        weights = [made.members[place].weight for place in sound]
+        worth = await worth_of(made, clipped, weights, laboratory)
+        found = self._features(study, sound, subset, worth)
+        amounts = self.weights.evidence(found, gain=worth.gain) if sound else np.zeros(0)
         decision = self._decide(made, memory, study, sound, amounts, screening)
         scored = {
             study.indices[place]: model
@@ -242,7 +245,7 @@ class Pipeline:
     def _clipped(self, start: Weights, models: Sequence[Weights]) -> tuple[Weights, ...]:
         return clip_to_median(models, start, self.clip) if self.clip and models else tuple(models)
 
-    def _features(self, study: _Study, sound: list[int], subset: Subset) -> Features:
+    def _features(self, study: _Study, sound: list[int], subset: Subset, worth: Worth) -> Features:
         if not sound:
             return _no_features()
         losses = study.evaluation.losses
@@ -257,6 +260,7 @@ class Pipeline:
             kept=subset.kept,
             marginal=np.array(subset.marginal),
             loss=start_loss,
+            certainty=worth.certainty,
         )
 
     def _decide(
@@ -300,7 +304,7 @@ class Pipeline:
 
 def _no_features() -> Features:
     none = np.zeros(0)
-    return Features(spread=none, alignment=none, improvement=none, agreement=none, marginal=none, length=none)
+    return Features(**dict.fromkeys(FEATURES, none))
 
 
 def _evidence(

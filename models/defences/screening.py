@@ -17,6 +17,7 @@ __all__ = ("Screen", "Screening", "same_models")
 
 _EQUAL = 0.02
 """Outputs this near, relative to how far they moved, are those of one model."""
+_LITTLE = 0.25
 _LOGIT = 1e4
 
 
@@ -93,7 +94,8 @@ class Screen:
         idle = {place for place, fault in same.items() if fault is Fault.NO_NEW_WORK}
         moved = np.clip(np.nan_to_num(outputs[1:] - outputs[0]), -_LOGIT, _LOGIT)
         moved = moved.reshape(len(moved), outputs[0].size)
-        alike = copies_by_direction(updates, positions, cosine=self.direction)
+        # Beside saboteurs all honest updates deviate from the round alike: a copy also holds little of its own.
+        alike = copies_by_direction(updates, positions, cosine=self.direction) & self._poor(fresh)
         alike |= copies_by_outputs(moved, positions, cosine=self.outputs, distance=self.distance)
         equal = copies_by_outputs(moved, positions, cosine=self.outputs, distance=_EQUAL)
         hollow = alike & self._hollow(fresh)
@@ -116,6 +118,11 @@ class Screen:
             faults=dict.fromkeys(sorted(low), Fault.NO_NEW_WORK),
             certain=frozenset(place for place in low if sure[place]),
         )
+
+    def _poor(self, fresh: Freshness) -> frozenset[int]:
+        """Who has at most a quarter of what is usual in the round; everybody, where that cannot be measured."""
+        line = max(self.fresh, float(np.median(fresh.beside)) * _LITTLE) if len(fresh.beside) else 0.0
+        return frozenset(map(int, np.flatnonzero((fresh.beside <= line) | fresh.crowded)))
 
     def _hollow(self, fresh: Freshness) -> frozenset[int]:
         return frozenset(map(int, np.flatnonzero(fresh.beside < self._least(fresh.beside))))

@@ -107,9 +107,18 @@ class ScoringEngine(CoalitionLosses, Protocol):
     """Everything that a score or a defence may ask of the training engine."""
 
     async def class_losses(
-        self, network: Network, models: Sequence[Weights], samples_key: str, *, probe: int = 0
+        self,
+        network: Network,
+        models: Sequence[Weights],
+        samples_key: str,
+        *,
+        probe: int = 0,
+        by_sample: bool = False,
     ) -> ClassEvaluation:
-        """Loss a class, accuracy and samples a class of each model, and its outputs on the first ``probe`` samples."""
+        """Loss a class, accuracy and samples a class of each model, and its outputs on the first ``probe`` samples.
+
+        With ``by_sample`` its loss on each sample too.
+        """
         ...
 
     async def class_gradients(

@@ -28,7 +28,7 @@ def class_losses(
         JobCancelled: ``cancelled`` said so.
     """
     indices = samples.indices(job.samples.indices)
-    rows, accuracies, outputs = [], [], []
+    rows, accuracies, outputs, by_sample = [], [], [], []
     counts: torch.Tensor = torch.zeros(0)
     module.eval()
     for weights in job.models:
@@ -36,6 +36,7 @@ def class_losses(
         sums = torch.zeros(job.classes, dtype=torch.float64, device=samples.device)
         counts = torch.zeros(job.classes, dtype=torch.float64, device=samples.device)
         correct = torch.zeros((), dtype=torch.int64, device=samples.device)
+        losses: list[torch.Tensor] = []
         with torch.inference_mode():
             for chunk in torch.split(indices, _CHUNK):
                 if cancelled():
@@ -47,13 +48,16 @@ def class_losses(
                 sums += torch.bincount(targets, weights=each, minlength=job.classes)
                 counts += torch.bincount(targets, minlength=job.classes)
                 correct += (logits.argmax(dim=1) == targets).sum()
+                losses.append(each)
         rows.append((sums / counts.clamp(min=1)).cpu().numpy())
         outputs.append(_probe(module, samples, indices[: job.probe], job.classes))
         accuracies.append(int(correct.item()) / len(indices))
+        by_sample.append(torch.cat(losses).cpu().numpy() if job.by_sample else np.zeros(0))
     return ClassEvaluation(
         losses=np.array(rows).reshape(len(job.models), job.classes),
         accuracies=np.array(accuracies),
         outputs=np.array(outputs, dtype=np.float32),
+        by_sample=np.array(by_sample, dtype=np.float32),
         counts=counts.cpu().numpy().astype(np.int64),
     )
 

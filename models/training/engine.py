@@ -209,11 +209,17 @@ class Engine:
         return [found[place] for place in range(len(masks))]
 
     async def class_losses(
-        self, network: Network, models: Sequence[Weights], samples_key: str, *, probe: int = 0
+        self,
+        network: Network,
+        models: Sequence[Weights],
+        samples_key: str,
+        *,
+        probe: int = 0,
+        by_sample: bool = False,
     ) -> ClassEvaluation:
         """The mean loss a class and the accuracy of each model on the samples of that key; raises as ``train``.
 
-        ``probe``: of how many samples, from the first, the logits are given too.
+        ``probe``: of how many samples, from the first, the logits are given too; ``by_sample``: each sample's loss too.
         """
         samples = SamplesRef(samples_key)
         self._check(samples)
@@ -230,6 +236,7 @@ class Engine:
                 samples=samples,
                 classes=classes,
                 probe=probe,
+                by_sample=by_sample,
             )
             answers[number] = cast("ClassEvaluation", await self._pool.run(job))
 
@@ -240,6 +247,7 @@ class Engine:
                 accuracies=np.zeros(0),
                 counts=np.zeros(classes, dtype=np.int64),
                 outputs=np.zeros((0, probe, classes), dtype=np.float32),
+                by_sample=np.zeros((0, 0), dtype=np.float32),
             )
         found = [answers[number] for number in range(len(parts))]
         return ClassEvaluation(
@@ -247,6 +255,7 @@ class Engine:
             accuracies=np.concatenate([answer.accuracies for answer in found]),
             counts=found[0].counts,
             outputs=np.concatenate([answer.outputs for answer in found]),
+            by_sample=np.concatenate([answer.by_sample for answer in found]),
         )
 
     async def outputs(

@@ -129,7 +129,10 @@ class CoalitionsJob:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassLossesJob:
-    """Loss a class of each of ``models`` on ``samples``, whose targets are below ``classes``; logits of the first ``probe``."""
+    """Loss a class of each of ``models`` on ``samples``, whose targets are below ``classes``; logits of the first ``probe``.
+
+    ``by_sample``: whether the loss on each sample is given too.
+    """
 
     kind: ClassVar[WorkKind] = "evaluation"
 
@@ -138,19 +141,22 @@ class ClassLossesJob:
     samples: SamplesRef
     classes: int
     probe: int = 0
+    by_sample: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassEvaluation:
     """Mean losses (models, classes) in nats, 0 for a class without samples; accuracies (models,); samples a class.
 
-    ``outputs``: logits (models, probe, classes) of the first samples.
+    ``outputs``: logits (models, probe, classes) of the first samples. ``by_sample``: losses (models, samples), where asked
+    for, else (models, 0).
     """
 
     losses: npt.NDArray[np.float64]
     accuracies: npt.NDArray[np.float64]
     counts: npt.NDArray[np.int64]
     outputs: npt.NDArray[np.float32]
+    by_sample: npt.NDArray[np.float32]
 
     @property
     def means(self) -> npt.NDArray[np.float64]:
