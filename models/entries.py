@@ -21,6 +21,7 @@ import bcfl.models.attacks.copying
 import bcfl.models.attacks.data
 import bcfl.models.attacks.free_riding
 import bcfl.models.attacks.poisoning
+import bcfl.models.data.femnist
 import bcfl.models.data.heart_disease
 import bcfl.models.data.mnist
 import bcfl.models.data.partition

@@ -90,7 +90,7 @@ def test_every_entry_of_models_is_registered_and_described():
     found = {(entry.kind, entry.name) for entry in entries()}
     assert found >= {
         ("aggregator", "fedavg"),
-        *(("dataset", name) for name in ("csv", "heart_disease", "mnist", "npz", "synthetic")),
+        *(("dataset", name) for name in ("csv", "femnist", "heart_disease", "mnist", "npz", "synthetic")),
         *(("network", name) for name in ("mlp", "mnist_cnn", "tabular")),
         *(("partition", name) for name in ("by_size", "dirichlet", "equal", "natural", "shards", "slices")),
         *(("score", name) for name in ("leave_one_out", "shapley", "shapley_mean", "step")),

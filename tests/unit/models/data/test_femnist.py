@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FEMNIST by writer: read from the user's file, and refused in one sentence where it is missing or something else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bcfl.models.data.femnist import Femnist
+from bcfl.models.errors import DataCorrupt, DataUnavailable
+from bcfl.registry import create
+
+
+@pytest.fixture
+def directory(tmp_path):
+    _write(tmp_path)
+    return tmp_path
+
+
+def _write(directory, **changed):
+    draw = np.random.default_rng(0)
+    arrays = {
+        "x": draw.integers(0, 256, (40, 28, 28), dtype=np.uint8),
+        "y": (np.arange(40) % 20).astype(np.uint8),
+        "writer": (np.arange(40) // 8).astype(np.int16),
+        "is_test": (np.arange(40) % 4 == 0).astype(np.uint8),
+    } | changed
+    np.savez(directory / "femnist_writers.npz", **arrays)
+    return arrays
+
+
+def test_digits_of_each_writer_in_mnists_polarity(directory):
+    found = create("dataset", "femnist").load(directory)
+    arrays = _write(directory)
+    assert (len(found.train), len(found.test)) == (14, 6)
+    assert found.train.classes == 10
+    assert found.train.inputs.shape[1:] == (1, 28, 28)
+    assert sorted(set(found.train.owners.tolist())) == [0, 1, 2, 3, 4]
+    # ink is dark on white paper in the file and light on dark here
+    assert (found.train.inputs[0, 0] == 255 - arrays["x"][1]).all()
+
+
+def test_all_characters_where_wanted(directory):
+    found = Femnist(digits=False).load(directory)
+    assert len(found.train) + len(found.test) == 40
+    assert found.train.targets.max() == 19
+
+
+def test_a_missing_file_is_named_with_the_way_out(tmp_path, monkeypatch):
+    with pytest.raises(DataUnavailable, match=r"femnist_writers\.npz .* --data-dir"):
+        Femnist().load(tmp_path)
+    monkeypatch.setenv("BCFL_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("BCFL_DATA_DIR", raising=False)
+    with pytest.raises(DataUnavailable, match="cache/femnist"):
+        Femnist().load()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"x": np.zeros((40, 28, 28), dtype=np.float32)},
+        {"x": np.zeros((40, 784), dtype=np.uint8)},
+        {"y": np.full(40, 62)},
+        {"y": np.zeros(39, dtype=np.int64)},
+        {"writer": np.zeros((40, 2), dtype=np.int64)},
+        {"is_test": np.zeros(40, dtype=np.int64)},
+    ],
+)
+def test_anything_else_is_refused(tmp_path, changed):
+    _write(tmp_path, **changed)
+    with pytest.raises(DataCorrupt, match="must hold x"):
+        Femnist().load(tmp_path)
