@@ -55,9 +55,9 @@ class EvidenceWeights:
     Evidence of harm counts as far as it stands out of the noise of its round. That is so where the update lowers what the
     round is worth beyond chance: from ``doubt`` standard errors below 0, fully at ``sure``. Or where the round learns
     much, so that what is usual is well known: in proportion to the share of the loss that everybody together takes off,
-    fully from ``steep`` on, and to the median improvement, fully from ``usual`` on. Or where an update longer than any that
-    is clipped serves no class. Nor can a short update, of a member with few samples, do much harm: below ``_SHORT`` times the
-    median, it counts in proportion to its length.
+    fully from ``steep`` on, and to the median improvement, fully from ``usual`` on. What does not count forgives: ``drift`` is
+    the CUSUM's allowance, so that one bad round is not held against an honest member for long. Nor can a short update, of a
+    member with few samples, do much harm: below ``_SHORT`` times the median, it counts in proportion to its length.
     """
 
     bias: float = -0.3
@@ -73,9 +73,10 @@ class EvidenceWeights:
     least: float = -3.0
     most: float = 3.5
     usual: float = 0.5
-    doubt: float = 2.0
-    sure: float = 5.0
-    steep: float = 0.15
+    doubt: float = 1.5
+    sure: float = 4.0
+    steep: float = 0.1
+    drift: float = 0.75
 
     def evidence(self, found: Features, *, gain: float) -> Vectors:
         """(n,), positive for harm.
@@ -89,22 +90,17 @@ class EvidenceWeights:
         weights = np.array([getattr(self, name) for name in REGRESSORS])
         total = np.clip(self.bias + regressors(found) @ weights, self.least, self.most)
         learning = np.median(np.clip(found.improvement, 0, 1)) / self.usual if self.usual else 1.0
-        told = np.clip(np.maximum(learning, -found.marginal), 0, 1)
-        broken = (found.length > _CLIPPED) & (found.improvement < 0)
-        counted = np.maximum(
-            np.clip((-found.certainty - self.doubt) / (self.sure - self.doubt), 0, 1),
-            told * np.where(broken, 1.0, min(1.0, gain / self.steep)),
-        ) * np.minimum(found.length / _SHORT, 1)
-        evidence: Vectors = np.where(total > 0, total * counted, total)
+        proven = np.clip((-found.certainty - self.doubt) / (self.sure - self.doubt), 0, 1)
+        told = np.clip(np.maximum(learning, -found.marginal), 0, 1) * min(1.0, gain / self.steep)
+        counted = np.maximum(proven, told) * np.minimum(found.length / _SHORT, 1)
+        evidence: Vectors = np.where(total > 0, total * counted - self.drift * (1 - counted), total)
         return evidence
 
 
 _SHORT = 0.3
 _LONG = 1.75
 """Times the median: 99 of 100 honest updates are shorter."""
-_CLIPPED = 3.0
-"""Times the median: none of an honest member's updates is, while there is much to learn."""
-_NO_WEIGHTS = {"bias", "least", "most", "usual", "doubt", "sure", "steep"}
+_NO_WEIGHTS = {"bias", "least", "most", "usual", "doubt", "sure", "steep", "drift"}
 REGRESSORS = tuple(
     field.name for field in dataclasses.fields(EvidenceWeights) if field.name not in _NO_WEIGHTS
 )

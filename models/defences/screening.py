@@ -18,6 +18,8 @@ __all__ = ("Screen", "Screening", "same_models")
 _EQUAL = 0.02
 """Outputs this near, relative to how far they moved, are those of one model."""
 _LITTLE = 0.25
+_WEAK = 1 / 3
+"""Of the round's median: what an update must have where the median is not far above noise."""
 _LOGIT = 1e4
 
 
@@ -108,12 +110,14 @@ class Screen:
         """Whose update holds nothing but noise beside what was public and what others handed in.
 
         Beyond doubt it is only where the history alone has all of it: beside others of the same round, accomplices
-        could try to take away what an honest member has to show.
+        could try to take away what an honest member has to show. Nor is it where the round's median is hardly above noise:
+        where honest work and noise overlap, one honest update in a hundred may look like noise.
         """
         lengths = np.linalg.norm(updates, axis=1)
         usual = float(np.median(lengths)) if len(lengths) else 0.0
         low = self._hollow(fresh)
-        sure = (fresh.alone < self._least(fresh.alone)) & (lengths >= self.empty * usual)
+        telling = len(lengths) and float(np.median(fresh.alone)) * _WEAK >= self.fresh
+        sure = (fresh.alone < self._least(fresh.alone)) & (lengths >= self.empty * usual) & bool(telling)
         return Screening(
             faults=dict.fromkeys(sorted(low), Fault.NO_NEW_WORK),
             certain=frozenset(place for place in low if sure[place]),
@@ -128,4 +132,4 @@ class Screen:
         return frozenset(map(int, np.flatnonzero(fresh.beside < self._least(fresh.beside))))
 
     def _least(self, found: Vectors) -> float:
-        return min(self.fresh, float(np.median(found)) / 2) if len(found) else 0.0
+        return min(self.fresh, float(np.median(found)) * _WEAK) if len(found) else 0.0
