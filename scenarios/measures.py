@@ -19,8 +19,7 @@ from bcfl.scenarios.tokens import BASE_UNITS
 
 __all__ = ("METRICS", "Measured", "at_least", "measure")
 
-UNDEFENDED = "undefended"
-"""The label of the defence that the others are compared with: none."""
+_UNDEFENDED = "undefended"
 
 METRICS: dict[str, str] = {
     "precision": "ejected adversaries among all ejected",
@@ -36,7 +35,7 @@ METRICS: dict[str, str] = {
     "best_pay": "the best paid one's",
     "equal_pay": "best over least pay of honest trainers with equally many samples, the worst group; 1 is equal",
     "size_correlation": "Spearman's rank correlation of the honest trainers' pay and numbers of samples",
-    "smallest_pay_kept": "pay of the honest with the fewest samples over the same without a defence (label ``undefended``)",
+    "smallest_pay_kept": "pay of the honest with the fewest samples over the same without a defence (label ``LABEL_undefended``, else ``undefended``)",
     "reward_share": "what adversaries were credited and could keep, of all that was",
     "relative_pay": "an adversary's mean pay over an honest trainer's; 1 is fair",
     "return_on_misbehaviour": "tokens that an adversary ended with more than an honest trainer, mean",
@@ -93,7 +92,7 @@ def measure(outcomes: Sequence[Outcome]) -> tuple[Measured, ...]:
         _measured(
             outcome,
             summaries.get(outcome.cell.reference) if outcome.cell.reference else None,
-            summaries.get(replace(outcome.cell.labels, defence=UNDEFENDED)),
+            _undefended(outcome.cell.labels, summaries),
         )
         for outcome in outcomes
     )
@@ -103,6 +102,12 @@ def at_least(values: Iterable[float], share: float) -> float:
     """The least value that at least ``share`` of the values do not exceed."""
     ordered = sorted(values)
     return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]
+
+
+def _undefended(labels: Labels, summaries: Mapping[Labels, Summary | None]) -> Summary | None:
+    """The same cell without a defence."""
+    own = summaries.get(replace(labels, defence=f"{labels.defence}_{_UNDEFENDED}"))
+    return own or summaries.get(replace(labels, defence=_UNDEFENDED))
 
 
 def _measured(outcome: Outcome, reference: Summary | None, undefended: Summary | None) -> Measured:
