@@ -18,6 +18,8 @@ from bcfl.scenarios.progress import (
     RunStarted,
 )
 from bcfl.scenarios.summary import RoundAgreement, RoundSummary, Summary
+from bcfl.scenarios.tokens import format_tokens
+from bcfl.views.unpaid import Unpaid, unpaid_in
 from bcfl.views.verdicts import reason_words
 
 __all__ = ("Board", "Row", "fold", "judged_by_members")
@@ -30,7 +32,7 @@ _JUDGING = {"scoring": "judging", "scored": "judged"}
 class Row:
     """One participant; ``tokens`` in base units over all rounds so far, ``score`` of the last settled round.
 
-    ``verdict``: since when and why it is suspended or ejected.
+    ``verdict``: since when and why it is suspended or ejected; ``unpaid``: why the last settled round paid it nothing.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Row:
     score: float | None = None
     tokens: int = 0
     verdict: str = ""
+    unpaid: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +119,8 @@ def _mean(values: Iterable[float | None]) -> float | None:
 def _settled(board: Board, event: RoundDone) -> Board:
     done = event.summary
     judging = {} if done.agreement is None else done.agreement.evaluation_tokens
-    rows = dict(board.rows)
+    unpaid = {one.name: one for one in unpaid_in(done)}
+    rows = {name: replace(row, unpaid="") for name, row in board.rows.items()}
     for name in {
         *done.scores,
         *done.tokens,
@@ -138,11 +142,18 @@ def _settled(board: Board, event: RoundDone) -> Board:
             row,
             activity=activity,
             verdict=verdict,
+            unpaid=_unpaid(unpaid.get(name)),
             loss=row.loss if done.local_loss.get(name) is None else done.local_loss[name],
             score=done.scores.get(name),
             tokens=row.tokens + int(done.tokens.get(name, "0")) + int(judging.get(name, "0")),
         )
     return replace(board, settled=done.round, rows=rows, **_quality(done))
+
+
+def _unpaid(one: Unpaid | None) -> str:
+    if one is None:
+        return ""
+    return f"round {one.round}: not paid, {one.why} (others: {format_tokens(one.others)})"
 
 
 def _quality(done: RoundSummary) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from bcfl.scenarios.progress import (
 from bcfl.scenarios.summary import RoundAgreement, RoundSummary, Summary
 from bcfl.scenarios.tokens import format_tokens
 from bcfl.views.board import judged_by_members
+from bcfl.views.unpaid import unpaid_in
 from bcfl.views.verdicts import eventful
 
 __all__ = ("LineView",)
@@ -93,6 +94,7 @@ def _round(done: RoundSummary) -> dict[str, Any]:
         for kind, names in (("suspended", done.suspended), ("ejected", done.ejected))
         if names
     }
+    unpaid = unpaid_in(done)
     paid = {"tokens": format_tokens(sum(map(int, done.tokens.values())))}
     if done.agreement is not None:
         paid["judging_tokens"] = format_tokens(sum(map(int, done.agreement.evaluation_tokens.values())))
@@ -102,6 +104,7 @@ def _round(done: RoundSummary) -> dict[str, Any]:
         "scored": len(done.scores),
         "rejected": len(done.rejected),
         **sanctioned,
+        **({"unpaid": ", ".join(f"{one.name} ({one.why})" for one in unpaid)} if unpaid else {}),
         **_agreed(done.agreement),
         **paid,
         "gas": sum(done.gas.values()),

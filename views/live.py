@@ -20,11 +20,13 @@ from bcfl.views.lines import LineView
 from bcfl.views.member_columns import columns_of
 from bcfl.views.members import MEMBERS
 from bcfl.views.money import as_sum
+from bcfl.views.unpaid import unpaid_words
 from bcfl.views.verdicts import eventful, found_in_words, verdict
 
 __all__ = ("LiveView", "RunView", "final_table", "open_view", "screen")
 
 _REFRESHES_PER_SECOND = 8
+_MOST_UNPAID = 8
 _MOST_ROWS = 24
 _AFTER_JUDGING = frozenset({"judged", "aggregated"})
 _AFTER_REVEALING = _AFTER_JUDGING | {"judging"}
@@ -132,7 +134,7 @@ def _participants(board: Board) -> Table:
     score = "contribution" if any(row.role == "member" for row in rows) else "score"
     for column in ("loss", score, "tokens"):
         table.add_column(column, justify="right", no_wrap=True)
-    judged = any(row.verdict for row in rows)
+    judged = any(row.verdict or row.unpaid for row in rows)
     if judged:
         table.add_column("why", no_wrap=True, overflow="ellipsis")
     for row in rows[:_MOST_ROWS]:
@@ -142,7 +144,11 @@ def _participants(board: Board) -> Table:
             _number(row.loss),
             _share(row.score) if row.role == "member" else _number(row.score, sign=True),
             format_tokens(row.tokens),
-            *([Text(row.verdict, style="red" if row.activity == "ejected" else "yellow")] if judged else []),
+            *(
+                [Text(row.verdict or row.unpaid, style="red" if row.activity == "ejected" else "yellow")]
+                if judged
+                else []
+            ),
         )
     if len(rows) > _MOST_ROWS:
         table.add_row(f"… {len(rows) - _MOST_ROWS:,} more", "", "", "", "")
@@ -193,8 +199,9 @@ def final_table(summary: Summary) -> RenderableType:
         return Group(rounds, Text(), _members(summary), Text(), money, cost)
     found = summary.detection if eventful(summary) else None
     words = [] if found is None else [Text(found_in_words(found))]
+    unpaid = [Text(line) for line in unpaid_words(summary.rounds, most=_MOST_UNPAID)]
     last = [Text(summary.conclusion, style="yellow")] if summary.conclusion else []
-    return Group(rounds, Text(), _people(summary), Text(), *words, money, cost, *last)
+    return Group(rounds, Text(), _people(summary), Text(), *words, *unpaid, money, cost, *last)
 
 
 def _members(summary: Summary) -> RenderableType:

@@ -14,6 +14,7 @@ from bcfl.scenarios.tokens import format_tokens
 from bcfl.views import consortium_report, evidence, plots, trajectories
 from bcfl.views.report_words import in_words
 from bcfl.views.tables import table
+from bcfl.views.unpaid import unpaid_in
 from bcfl.views.verdicts import eventful, verdict
 
 __all__ = ("render", "write_report")
@@ -144,7 +145,7 @@ def render(
         thrown_out=thrown_out,
         figures="".join(f"<h2>{escape(title)}</h2><figure>{svg}</figure>" for title, svg in figures.items()),
         rounds=_rounds(summary),
-        participants=_participants(summary),
+        participants=_participants(summary) + _unpaid(summary),
         timings=_timings(summary),
         seed=summary.seed,
         yaml=escape(yaml),
@@ -225,6 +226,19 @@ def _participants(summary: Summary) -> str:
     )
     more = len(people) - _MOST_ROWS
     return shown + (f"<p>… and {more:,} more in summary.json</p>" if more > 0 else "")
+
+
+def _unpaid(summary: Summary) -> str:
+    """Who was not paid in a round, why, and what that cost; nothing where everybody was."""
+    every = [one for done in summary.rounds for one in unpaid_in(done)]
+    if not every:
+        return ""
+    rows = [[str(one.round), one.name, one.why, format_tokens(one.others)] for one in every[:_MOST_ROWS]]
+    more = len(every) - _MOST_ROWS
+    shown = table(["round", "participant", "why it was not paid", "others got, median"], rows, text=(1, 2))
+    return f"<h2>Not paid in a round</h2>{shown}" + (
+        f"<p>… and {more:,} more in summary.json</p>" if more > 0 else ""
+    )
 
 
 def _timings(summary: Summary) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bcfl.models.defences.defence import NOT_SELECTED
 from bcfl.scenarios.schema import Scenario
 from bcfl.scenarios.summary import Summary
 from bcfl.scenarios.tokens import format_tokens
@@ -54,7 +55,7 @@ def _taught(scenario: Scenario, summary: Summary) -> str:
 
 def _sent_away(summary: Summary) -> list[str]:
     """Who was rejected, suspended and thrown out, and whether rightly."""
-    rejected = sum(len(done.rejected) for done in summary.rounds)
+    rejected = sum(word != NOT_SELECTED for done in summary.rounds for word in done.rejected.values())
     ejected = [(name, done) for done in summary.rounds for name in done.ejected]
     suspended = {name for done in summary.rounds for name in done.suspended}
     if not rejected and not ejected and not suspended:
