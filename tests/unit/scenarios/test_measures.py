@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bcfl.scenarios.measures import METRICS, at_least, measure
+from bcfl.scenarios.summary_fairness import Fairness
 from bcfl.scenarios.sweep_table import COLUMNS, write_tables
 
 
@@ -81,3 +82,39 @@ def test_both_tables_have_every_column_and_the_same_rows(measured, tmp_path):
             assert row[name] == ("" if value is None else str(value)), name
     assert rows[1]["rounds_to_eject_p95"] == "inf"
     assert rows[2]["sentence"] == "It broke."
+
+
+def _with_fairness(outcome, **told):
+    summary = outcome.result.summary
+    outcome.result.__dict__["summary"] = summary.model_copy(update={"fairness": Fairness(**told)})
+    return outcome
+
+
+def test_how_the_honest_fared_is_measured_and_held_against_the_cell_without_a_defence(swept):
+    sizes = {"a": 8, "b": 1, "c": 1}
+    found = measure(
+        [
+            _with_fairness(
+                swept("zero", labels={"defence": "by_samples"}),
+                updates=20,
+                refused=3,
+                first_updates=4,
+                first_refused=1,
+                suspended=7,
+                pay={"a": "6", "b": "2", "c": "1"},
+                samples=sizes,
+            ),
+            _with_fairness(
+                swept("zero", labels={"defence": "by_samples_undefended"}),
+                pay={"a": "9", "b": "3", "c": "3"},
+                samples=sizes,
+            ),
+        ]
+    )
+    values = found[0].values
+    assert (values["refused_rate"], values["refused_rate_first"]) == (0.15, 0.25)
+    assert values["false_suspension_rate"] == 1.0
+    assert (values["least_pay"], values["best_pay"], values["equal_pay"]) == pytest.approx((1 / 3, 2, 2))
+    assert values["smallest_pay_kept"] == 0.5
+    assert found[1].values["smallest_pay_kept"] is None
+    assert found[1].values["refused_rate"] is None

@@ -134,7 +134,9 @@ def test_bad_targets_are_refused_in_one_sentence(kind, write):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize(("targets", "sweep"), [("quick-targets", "quick"), ("targets", "full")])
+@pytest.mark.parametrize(
+    ("targets", "sweep"), [("quick-targets", "quick"), ("targets", "full"), ("fair-targets", "fair")]
+)
 def test_every_target_of_the_committed_files_has_cells_in_its_sweep(targets, sweep):
     cells = expand(load_sweep(SWEEPS / f"{sweep}.yaml"))
     planned = [
@@ -142,3 +144,16 @@ def test_every_target_of_the_committed_files_has_cells_in_its_sweep(targets, swe
     ]
     for target in load_targets(SWEEPS / f"{targets}.yaml"):
         assert any(target.where.holds(one) for one in planned), target.name
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.name for path in SWEEPS.glob("*.yaml") if "targets" not in path.name)
+)
+def test_what_is_called_the_pipeline_has_it_and_what_is_called_undefended_has_none(name):
+    """A sweep that forgot its defence once met nearly every target."""
+    for cell in expand(load_sweep(SWEEPS / name)):
+        label, defence = cell.labels.defence, cell.scenario.task.defence.name
+        if "undefended" in label:
+            assert defence == "none", label
+        elif label.startswith(("pipeline", "no_", "by_samples")):
+            assert defence == "pipeline", label
