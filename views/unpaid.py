@@ -10,18 +10,12 @@ from dataclasses import dataclass
 from bcfl.models.defences.defence import NOT_SELECTED
 from bcfl.scenarios.summary import RoundSummary
 from bcfl.scenarios.tokens import format_tokens
+from bcfl.views.verdicts import reason_words
 
 __all__ = ("Unpaid", "unpaid_in", "unpaid_words")
 
-_WHY = {
-    "suspected": "under suspicion: its updates made the model worse",
-    "no_new_work": "nothing but what was known already, or noise",
-    "copied": "somebody else's update",
-    "invalid_update": "its file is no update",
-    "unavailable": "its update could not be fetched",
-    "late": "its update came too late",
-    "not_revealed": "committed to an update and did not show it",
-}
+_SUSPECTED = "suspected"
+_SUSPICION = "under suspicion: its updates made the model worse"
 _WORTHLESS = "its update made the model no better"
 
 
@@ -53,7 +47,7 @@ def unpaid_in(done: RoundSummary) -> tuple[Unpaid, ...]:
 
 def _why(done: RoundSummary, name: str) -> str:
     word = done.rejected.get(name, NOT_SELECTED)
-    return _WORTHLESS if word == NOT_SELECTED else _WHY.get(word, word.replace("_", " "))
+    return {NOT_SELECTED: _WORTHLESS, _SUSPECTED: _SUSPICION}.get(word) or reason_words(word)
 
 
 def unpaid_words(rounds: Iterable[RoundSummary], *, most: int) -> list[str]:

@@ -18,6 +18,7 @@ __all__ = ("Screen", "Screening", "same_models")
 _EQUAL = 0.02
 """Outputs this near, relative to how far they moved, are those of one model."""
 _LITTLE = 0.25
+"""Of the round's median freshness: what a copy holds of its own at most."""
 _WEAK = 1 / 3
 """Of the round's median: what an update must have where the median is not far above noise."""
 _LOGIT = 1e4
@@ -116,8 +117,8 @@ class Screen:
         lengths = np.linalg.norm(updates, axis=1)
         usual = float(np.median(lengths)) if len(lengths) else 0.0
         low = self._hollow(fresh)
-        telling = len(lengths) and float(np.median(fresh.alone)) * _WEAK >= self.fresh
-        sure = (fresh.alone < self._least(fresh.alone)) & (lengths >= self.empty * usual) & bool(telling)
+        least = self._least(fresh.alone)
+        sure = (fresh.alone < least) & (lengths >= self.empty * usual) & (least >= self.fresh)
         return Screening(
             faults=dict.fromkeys(sorted(low), Fault.NO_NEW_WORK),
             certain=frozenset(place for place in low if sure[place]),
