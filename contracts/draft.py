@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from bcfl.contracts import settlement
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.state import RoundRecord, TaskState
 
@@ -92,11 +93,11 @@ class Draft:
             self.changes["last_evaluator"] = place
 
     def book(self, shares: Mapping[TrainerIndex, int], total: int) -> None:
-        """Move ``total`` from escrow to members."""
+        """Move ``total`` from escrow to members, what waits of the bonus among it."""
         self.earn(shares)
-        self.changes["escrow"] = self.get("escrow") - total
-        if total:
-            self.changes["bonus"] = 0
+        escrow = self.get("escrow")
+        self.changes["escrow"] = escrow - total
+        self.changes["bonus"] = settlement.carried(self.get("bonus"), paid=total, escrow=escrow)
 
     def earn(self, shares: Mapping[TrainerIndex, int]) -> None:
         """Members are credited."""

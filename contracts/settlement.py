@@ -16,6 +16,7 @@ from bcfl.contracts.scores import SCORE_UNIT
 __all__ = (
     "FRACTION_UNIT",
     "Settled",
+    "carried",
     "credit",
     "equal_split",
     "evaluation_pays",
@@ -30,20 +31,28 @@ FRACTION_UNIT = 10**18
 
 
 def payout(scores: Sequence[int], *, rate: int, round_budget: int, bonus: int, escrow: int) -> int:
-    """What a round pays in all: rate · Σs⁺ or its budget, and what joined it, as far as the escrow goes.
+    """What a round pays in all: rate · Σs⁺ or its budget, and of what joined it at most as much again, as far as the escrow goes.
+
+    Else a round in which hardly anything is learnt, where chance decides who is ahead, would share out by its scores what
+    somebody had forfeited of a round that paid much.
 
     Args:
         scores: int64 in 10⁻⁹; negative ones count as zero.
         rate: 10⁻⁹ token per score of 1.0; used when ``round_budget`` is zero.
         round_budget: 10⁻⁹ token.
-        bonus: slashed and forfeited amounts that join what the next round pays.
+        bonus: slashed and forfeited amounts that join what the next rounds pay.
         escrow: what is left.
     """
     positive = sum(score for score in scores if score > 0)
     if positive == 0:
         return 0
     due = round_budget or rate * positive // SCORE_UNIT
-    return min(due + bonus, escrow)
+    return min(due + min(bonus, due), escrow)
+
+
+def carried(bonus: int, *, paid: int, escrow: int) -> int:
+    """What of ``bonus`` waits for later rounds after one that paid ``paid`` of ``escrow``: at most half of it was bonus."""
+    return min(bonus - min(bonus, paid // 2), escrow - paid)
 
 
 def credit(scores: Sequence[int], total: int) -> tuple[int, ...]:

@@ -139,7 +139,8 @@ contract Handler is TaskFixture {
         if (list.length == 1) list[0] = Sanction(sanctioned, rounds, 5, bytes32(0));
         if (rounds == 0 && _inCohort(sanctioned)) list = new Sanction[](0);
 
-        uint256 due = 150 * ONE + task.population().bonus;
+        uint256 bonus = task.population().bonus;
+        uint256 due = 150 * ONE + (bonus < 150 * ONE ? bonus : 150 * ONE);
         uint256 payout = sum == 0 ? 0 : due < task.ledger().escrow ? due : task.ledger().escrow;
         uint256 before = task.ledger().credits;
         uint256 atStake = _unvested(sanctioned);

@@ -51,15 +51,35 @@ contract RewardsTest is TaskFixture {
     }
 
     function test_SlashedStakeIsPaidByRateToo() public {
-        _rateTask(10 * ONE);
-        for (uint32 i; i < 4; ++i) {
-            _commit(i);
-        }
-        _open(0, 0);
-        _advance();
+        _rateTask(100 * ONE);
+        _oneOpens();
         _evaluate(_equal(1));
-        vm.assertEq(_vested(0), 10 * ONE + 3 * STAKE);
+        vm.assertEq(_vested(0), 100 * ONE + 3 * STAKE);
         vm.assertEq(task.population().bonus, 0);
+    }
+
+    /// @dev A round of little work does not share out by its chances what was lost in rounds of much.
+    function test_ABonusAtMostDoublesWhatARoundPays() public {
+        _rateTask(ONE);
+        _oneOpens();
+        _evaluate(_equal(1));
+        vm.assertEq(_vested(0), 2 * ONE);
+        vm.assertEq(task.population().bonus, 3 * STAKE - ONE);
+        vm.assertEq(task.ledger().escrow, BUDGET + 3 * STAKE - 2 * ONE);
+    }
+
+    /// @dev By rate the rounds' own pay may take all there is, and with it what waited.
+    function test_ABonusIsNeverMoreThanTheEscrow() public {
+        _rateTask(BUDGET / 4);
+        _round(4);
+        vm.assertEq(task.ledger().escrow, 0);
+        _oneOpens();
+        int64[] memory scores = new int64[](1);
+        scores[0] = 8e7;
+        _evaluate(scores);
+        vm.assertEq(_vested(0), BUDGET / 4 + 3 * STAKE, "20 of its own, 10 of 20 more");
+        vm.assertEq(task.population().bonus, 0);
+        vm.assertEq(task.ledger().escrow, 0);
     }
 
     function test_WithoutAPositiveScoreNothingIsPaid() public {
@@ -560,6 +580,15 @@ contract RewardsTest is TaskFixture {
         TaskConfig memory c = _config();
         (c.roundBudget, c.rate) = (0, rate);
         _started(c, 4);
+    }
+
+    /// @dev Of four who committed; the others lose their stakes.
+    function _oneOpens() private {
+        for (uint32 i; i < 4; ++i) {
+            _commit(i);
+        }
+        _open(0, 0);
+        _advance();
     }
 
     function _vestingTask(uint8 vestingRounds, uint32 rounds) private {

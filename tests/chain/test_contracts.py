@@ -142,7 +142,7 @@ async def test_silent_evaluators_are_replaced_and_at_last_owners_share_equally(n
     assert stage.state.evaluators[1].removed
     assert stage.state.phase is Phase.EVALUATION
     await stage.evaluate([1, 1, 1], "model 1", evaluator=0)
-    assert sum(stage.state.rounds[1].credits.values()) == 10**8 + 1 + 10**9 // 2
+    assert sum(stage.state.rounds[1].credits.values()) == 2 * (10**8 + 1), "at most as much again of the bond"
 
     second = {0: content("p"), 1: content("p"), 2: content("q")}
     await stage.commit(second)
@@ -151,7 +151,8 @@ async def test_silent_evaluators_are_replaced_and_at_last_owners_share_equally(n
     assert stage.state.cancel_reason is CancelReason.NO_EVALUATOR
     shares = stage.state.rounds[2].credits
     assert sorted(shares) == [0, 2], "who copied shares nothing"
-    assert shares[0] - shares[2] == (10**8 + 1 + 10**9 // 2) % 2
+    assert shares == {0: 10**8 + 1, 2: 10**8 + 1}
+    assert stage.state.bonus == 10**9 - 2 * (10**8 + 1)
     await stage.settle()
     returned = [event.amount for event in stage.events if isinstance(event, e.BondReturned)]
     assert returned == [10**9 // 2] * 2

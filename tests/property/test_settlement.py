@@ -54,7 +54,19 @@ def test_a_payout_never_exceeds_the_escrow_and_needs_a_positive_score(scores, ra
     if not any(score > 0 for score in scores):
         assert paid == 0
     elif budget and paid < escrow:
-        assert paid == budget + bonus
+        assert paid == budget + min(bonus, budget)
+
+
+@given(scores, st.integers(0, 2**40), st.integers(0, 2**50), amounts, amounts)
+def test_what_waits_and_what_was_paid_of_a_bonus_are_the_bonus(scores, rate, budget, bonus, rest):
+    escrow = bonus + rest  # slashed and forfeited amounts are in the escrow
+    own = settlement.payout(scores, rate=rate, round_budget=budget, bonus=0, escrow=escrow)
+    paid = settlement.payout(scores, rate=rate, round_budget=budget, bonus=bonus, escrow=escrow)
+    left = settlement.carried(bonus, paid=paid, escrow=escrow)
+    assert 0 <= left <= escrow - paid
+    assert paid <= 2 * own or paid == 0
+    # What the round pays by itself comes of the rest, as far as there is one.
+    assert bonus - left == (max(paid - own, paid - rest) if paid < escrow else bonus)
 
 
 @given(amounts, st.integers(0, 50))

@@ -92,8 +92,9 @@ library Credits {
         return due.payout;
     }
 
-    /// @dev Move what a round pays from the escrow to the credits: its budget and what was slashed or forfeited for it, as far
-    /// as the escrow goes.
+    /// @dev Move what a round pays from the escrow to the credits: its own, and of what was slashed or forfeited at most as
+    /// much again, as far as the escrow goes. So no round of little work, where chance decides who is ahead, shares out what
+    /// was lost in rounds of much.
     function _pay(
         Ledger storage ledger,
         Population storage population,
@@ -102,16 +103,20 @@ library Credits {
         uint32 round,
         TaskConfig memory c
     ) private returns (uint64 payout) {
-        uint64 escrow = ledger.escrow;
+        uint256 escrow = ledger.escrow;
+        uint256 bonus = population.bonus;
         uint256 due = c.roundBudget;
         // No budget of a round: by rate, or without scores an equal part of what is left, this round included.
         if (due == 0) due = equally ? escrow / (c.rounds - round + 1) : c.rate * sum / 1e9;
-        due += population.bonus;
-        payout = due < escrow ? uint64(due) : escrow;
-        if (population.bonus != 0) population.bonus = 0;
+        uint256 extra = bonus < due ? bonus : due;
+        due += extra;
+        payout = uint64(due < escrow ? due : escrow);
         unchecked {
-            ledger.escrow = escrow - payout;
+            escrow -= payout;
+            ledger.escrow = uint64(escrow);
             ledger.credits += payout;
+            // What waits is never more than there is.
+            if (bonus != 0) population.bonus = uint64(bonus - extra < escrow ? bonus - extra : escrow);
         }
     }
 

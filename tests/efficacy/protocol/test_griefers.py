@@ -47,10 +47,12 @@ def test_what_is_committed_and_never_opened_costs_the_stake(play, honest):
         assert played.tokens(name) == 0
         assert played.sent(name, "reveal") == 0
     assert played.state.slashed == 6 * 10**9
-    # The slashed stakes are a bonus for those who worked, never the evaluator's or the publisher's.
-    bonus = 6 * 10**18
+    # The slashed stakes are a bonus for those who worked, at most as much again; the rest is nobody's, never the evaluator's or
+    # the publisher's.
     scored = sum(max(score, 0) for round_ in played.rounds for score in round_.scores.values())
-    assert played.tokens("bob", "charlie") == pytest.approx(bonus + scored * 10**18, rel=1e-6)
+    assert 0 < scored < 6
+    assert played.tokens("bob", "charlie") == pytest.approx(2 * scored * 10**18, rel=1e-6)
+    assert played.state.bonus == pytest.approx((6 - scored) * 10**9, rel=1e-6)
     assert 300 <= played.lasted(Phase.REVEAL) <= 305  # the delay that is left
 
 

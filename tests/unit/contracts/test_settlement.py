@@ -8,6 +8,7 @@ import pytest
 from bcfl.contracts.settlement import (
     FRACTION_UNIT,
     Settled,
+    carried,
     credit,
     equal_split,
     evaluation_pays,
@@ -28,7 +29,10 @@ from bcfl.contracts.settlement import (
         ([1], 0, 50, 0, 100, 50),
         ([1], 0, 50, 8, 100, 58),
         ([10**9], 700, 0, 5, 100, 100),
-        ([1], 0, 50, 60, 100, 100),
+        ([1], 0, 50, 60, 110, 100),  # at most as much again
+        ([10**9], 7, 0, 60, 110, 14),
+        ([10**9 - 1], 1, 0, 5, 100, 0),
+        ([1], 0, 50, 60, 90, 90),
         ([0, -1], 7, 0, 5, 100, 0),
         ([0, -1], 0, 50, 5, 100, 0),
         ([], 7, 50, 5, 100, 0),
@@ -36,6 +40,22 @@ from bcfl.contracts.settlement import (
 )
 def test_what_a_round_pays(scores, rate, round_budget, bonus, escrow, paid):
     assert payout(scores, rate=rate, round_budget=round_budget, bonus=bonus, escrow=escrow) == paid
+
+
+@pytest.mark.parametrize(
+    ("bonus", "paid", "escrow", "left"),
+    [
+        (0, 21, 100, 0),
+        (5, 12, 100, 0),  # 7 of its own
+        (5, 0, 100, 5),
+        (60, 14, 110, 53),
+        (60, 100, 110, 10),
+        (60, 90, 90, 0),  # none left that could wait
+        (30, 25, 30, 5),
+    ],
+)
+def test_what_waits_of_a_bonus(bonus, paid, escrow, left):
+    assert carried(bonus, paid=paid, escrow=escrow) == left
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,12 @@ def test_slashed_and_forfeited_amounts_join_the_next_payout_once(story):
     assert (tale.state.bonus, tale.state.escrow) == (0, 9_100)
 
 
+def test_a_round_pays_at_most_as_much_again_of_what_others_lost(story):
+    tale = story().enrol(2, stake=50).start().commit(0, 1).submit(0, "a")
+    tale.tell(e.StakeSlashed, round=1, index=1, amount=50).evaluate([1], 40)  # 20 of its own
+    assert (tale.state.bonus, tale.state.escrow) == (30, 10_010)
+
+
 def test_a_round_that_pays_nothing_keeps_the_bonus(story):
     tale = story().enrol(2, stake=50).start().commit(0, 1).submit(0, "a")
     tale.tell(e.StakeSlashed, round=1, index=1, amount=50).evaluate([-1], 0)
