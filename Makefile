@@ -79,7 +79,7 @@ bench: setup ## speed and gas, as ratios measured side by side
 	$(BIN)/python -m benchmarks
 
 figures: setup ## the README's pictures, from a real run
-	$(BIN)/python -m bcfl.views.figures
+	$(BIN)/python -m bcfl.views.run.figures
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .venv-symbolic contracts/out-symbolic contracts/cache-symbolic .setup-python .setup-node contracts/node_modules contracts/out contracts/cache

@@ -144,13 +144,13 @@ def perform(cell: Cell) -> dict[str, Any]:
 async def hidden_contributions(scenario: Any, out: Path) -> list[float]:
     """Exact Shapley values of all rounds' updates on test samples that nobody has, by member in the file's order."""
     from bcfl import registry
-    from bcfl.agents.gathering import gather
-    from bcfl.agents.retrieval import Retrieval, schema_of
+    from bcfl.agents.common.gathering import gather
+    from bcfl.agents.common.retrieval import Retrieval, schema_of
     from bcfl.models.aggregation.weights import proportions
     from bcfl.models.scoring.game import ScoringRound
     from bcfl.models.training.engine import Engine
-    from bcfl.scenarios.results import results_of
-    from bcfl.scenarios.run_directory import RunDirectory
+    from bcfl.scenarios.outcome.results import results_of
+    from bcfl.scenarios.outcome.run_directory import RunDirectory
     from bcfl.storage.opening import open_store
 
     directory = RunDirectory.open(out)

@@ -13,8 +13,8 @@ from pathlib import Path
 import anyio
 
 from bcfl.scenarios import load, run
-from bcfl.scenarios.summary import Summary
-from bcfl.scenarios.tokens import format_tokens
+from bcfl.scenarios.definition.tokens import format_tokens
+from bcfl.scenarios.outcome.summary import Summary
 
 SEEDS = (1, 2, 3, 4, 5)
 FINAL_LOSS = 0.12

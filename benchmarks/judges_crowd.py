@@ -23,10 +23,10 @@ import anyio
 
 from bcfl.contracts import events as e
 from bcfl.registry import entries
-from bcfl.scenarios.loading import from_mapping
-from bcfl.scenarios.results import Results, results_of
-from bcfl.scenarios.run_directory import RunDirectory
-from bcfl.scenarios.runner import run
+from bcfl.scenarios.definition.loading import from_mapping
+from bcfl.scenarios.outcome.results import Results, results_of
+from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.running.runner import run
 
 UNAVAILABLE = "equivocator, unavailable"
 PARAMETERS: dict[str, dict[str, Any]] = {UNAVAILABLE: {"name": "equivocator", "what": "unavailable"}}

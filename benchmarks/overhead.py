@@ -24,7 +24,7 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-from bcfl.agents.evaluation import encode_model
+from bcfl.agents.common.folding import encode_model
 from bcfl.contracts.scores import SCORE_UNIT, quantise
 from bcfl.models.aggregation.fold import fold
 from bcfl.models.aggregation.weights import proportions
@@ -33,11 +33,11 @@ from bcfl.models.scoring.game import ScoringRound
 from bcfl.models.training.engine import Engine
 from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
 from bcfl.models.weights import Weights
-from bcfl.scenarios.loading import load
-from bcfl.scenarios.population import TRAIN_SAMPLES, VALIDATION_SAMPLES, Population, populate
-from bcfl.scenarios.runner import run
-from bcfl.scenarios.schema import Scenario
-from bcfl.scenarios.summary import Summary, Timings
+from bcfl.scenarios.definition.loading import load
+from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.outcome.summary import Summary, Timings
+from bcfl.scenarios.running.population import TRAIN_SAMPLES, VALIDATION_SAMPLES, Population, populate
+from bcfl.scenarios.running.runner import run
 from bcfl.seeds import Seeds
 from bcfl.storage.content_id import cid_text, content_id
 from benchmarks.record import Record

@@ -13,9 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bcfl.scenarios.grid import expand
-from bcfl.scenarios.loading import resolved
-from bcfl.scenarios.sweep_file import load_sweep
+from bcfl.scenarios.definition.loading import resolved
+from bcfl.scenarios.sweeping.file import load_sweep
+from bcfl.scenarios.sweeping.grid import expand
 
 SAME = ("final", "genesis", "detection", "participants", "tokens", "events", "status")
 SAME_BY_ROUND = ("scores", "tokens", "rejected", "suspended", "ejected", "global_loss", "global_accuracy")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from bcfl.scenarios.run_directory import RunDirectory
-from bcfl.scenarios.tokens import CREDIT_UNIT, format_tokens
+from bcfl.scenarios.definition.tokens import CREDIT_UNIT, format_tokens
+from bcfl.scenarios.outcome.run_directory import RunDirectory
 
 __all__ = ("agent",)
 
@@ -31,8 +31,8 @@ def agent(
     """
     path = RunDirectory.open(directory).path
     from bcfl.cli.interruption import run_until_stopped
-    from bcfl.scenarios.participant import take_part
-    from bcfl.views.lines import LineView
+    from bcfl.scenarios.running.participant import take_part
+    from bcfl.views.run.lines import LineView
 
     with LineView(sys.stdout, as_json=as_json) as view:
 

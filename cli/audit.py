@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from bcfl.log import public_url
-from bcfl.scenarios.run_directory import RunDirectory
+from bcfl.scenarios.outcome.run_directory import RunDirectory
 
 if TYPE_CHECKING:
-    from bcfl.agents.finding import AuditResult
+    from bcfl.agents.audit.finding import AuditResult
 
 __all__ = ("audit",)
 
@@ -29,7 +29,7 @@ def audit(directory: Path, data_dir: Path | None, url: str | None) -> None:
     """Check every file of the run in DIRECTORY and compute its scores and models again; status 8 where anything differs."""
     path = RunDirectory.open(directory).path
     from bcfl.cli.interruption import run_until_stopped
-    from bcfl.scenarios import auditing
+    from bcfl.scenarios.audit import audit as auditing
 
     async def work() -> AuditResult:
         return await auditing.audit(path, data_dir=data_dir, url=url)

@@ -9,7 +9,7 @@ import click
 
 from bcfl.cli.scenario_options import scenario_options
 from bcfl.contracts.phases import Kind
-from bcfl.scenarios.loading import load, resolved
+from bcfl.scenarios.definition.loading import load, resolved
 
 __all__ = ("check",)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
+from bcfl.scenarios.definition.schema import NAME_PATTERN
+from bcfl.scenarios.definition.yaml_text import dump
 from bcfl.scenarios.errors import ScenarioExists
-from bcfl.scenarios.schema import NAME_PATTERN
-from bcfl.scenarios.yaml_text import dump
 
 __all__ = ("new",)
 

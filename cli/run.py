@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from bcfl.cli.scenario_options import scenario_options
-from bcfl.scenarios.loading import load
-from bcfl.scenarios.run_directory import RunDirectory
-from bcfl.views.live import open_view
+from bcfl.scenarios.definition.loading import load
+from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.views.run.live import open_view
 
 if TYPE_CHECKING:
-    from bcfl.scenarios.runner import RunResult
+    from bcfl.scenarios.running.runner import RunResult
 
 __all__ = ("run",)
 
@@ -47,9 +47,9 @@ def run(
     scenario = load(file, overrides, seed)
     # a wrong file is answered before the seconds that these imports take
     from bcfl.cli.interruption import run_until_stopped
-    from bcfl.scenarios.digests import write_digests
-    from bcfl.scenarios.runner import run as run_scenario
-    from bcfl.views.report import write_report
+    from bcfl.scenarios.outcome.digests import write_digests
+    from bcfl.scenarios.running.runner import run as run_scenario
+    from bcfl.views.run.report import write_report
 
     hosted = None if only is None else tuple(dict.fromkeys(only.split(",")))
     with open_view(sys.stdout, as_json=as_json) as view:

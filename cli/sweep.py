@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bcfl.scenarios.grid import Cell, chosen, expand
-from bcfl.scenarios.sweep_file import load_sweep
-from bcfl.scenarios.targets import Finding, check, load_targets
+from bcfl.scenarios.sweeping.file import load_sweep
+from bcfl.scenarios.sweeping.grid import Cell, chosen, expand
+from bcfl.scenarios.sweeping.targets import Finding, check, load_targets
 
 if TYPE_CHECKING:
-    from bcfl.scenarios.sweep import Outcome
+    from bcfl.scenarios.sweeping.sweep import Outcome
 
 __all__ = ("sweep",)
 
@@ -68,11 +68,11 @@ def sweep(
         return
     # a wrong file is answered before the seconds that these imports take
     from bcfl.cli.interruption import run_until_stopped
-    from bcfl.scenarios.measures import measure
-    from bcfl.scenarios.sweep import sweep as run_sweep
-    from bcfl.scenarios.sweep_table import write_tables
-    from bcfl.views.sweep_progress import open_sweep_view
-    from bcfl.views.sweep_report import write_sweep_report
+    from bcfl.scenarios.sweeping.measures import measure
+    from bcfl.scenarios.sweeping.sweep import sweep as run_sweep
+    from bcfl.scenarios.sweeping.table import write_tables
+    from bcfl.views.sweep.progress import open_sweep_view
+    from bcfl.views.sweep.report import write_sweep_report
 
     directory = out if out is not None else Path("runs") / plan.name
     with open_sweep_view(sys.stdout) as view:
@@ -111,7 +111,7 @@ def _conclude(findings: Sequence[Finding]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from bcfl.views.sweep_tables import targets_table
+    from bcfl.views.sweep.tables import targets_table
 
     shown = targets_table(findings)
     table = Table(title=shown.title, title_justify="left", box=None, header_style="dim", pad_edge=False)

@@ -18,12 +18,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bcfl.scenarios.loading import load
-    from bcfl.scenarios.runner import run
+    from bcfl.scenarios.definition.loading import load
+    from bcfl.scenarios.running.runner import run
 
 __all__ = ("load", "run")
 
-_HOMES = {"load": "bcfl.scenarios.loading", "run": "bcfl.scenarios.runner"}
+_HOMES = {"load": "bcfl.scenarios.definition.loading", "run": "bcfl.scenarios.running.runner"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for

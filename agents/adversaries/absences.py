@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bcfl.agents.actions import Action, Transact, View, WakeAt
-from bcfl.agents.behaviour import Honest
-from bcfl.agents.circle import Circle
-from bcfl.agents.trainer import AllowStake
+from bcfl.agents.common.behaviour import Honest
+from bcfl.agents.common.circle import Circle
+from bcfl.agents.common.joining import AllowStake
+from bcfl.agents.runtime.actions import Action, Transact, View, WakeAt
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Phase
 from bcfl.registry import register

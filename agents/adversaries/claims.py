@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bcfl.agents.behaviour import Honest, Turn
+from bcfl.agents.common.behaviour import Honest, Turn
 from bcfl.registry import register
 
 __all__ = ("SampleSizeLiar",)

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bcfl.agents.actions import Action, Transact, View
 from bcfl.agents.adversaries.absences import only_joining
-from bcfl.agents.behaviour import Honest
-from bcfl.agents.circle import Circle
+from bcfl.agents.common.behaviour import Honest
+from bcfl.agents.common.circle import Circle
+from bcfl.agents.runtime.actions import Action, Transact, View
 from bcfl.contracts import calls
 from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.phases import Phase

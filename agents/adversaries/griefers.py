@@ -10,12 +10,12 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bcfl.agents.actions import Action, Transact, View
 from bcfl.agents.adversaries.slow_contents import SlowContents
-from bcfl.agents.behaviour import Honest, Turn
-from bcfl.agents.circle import Circle
-from bcfl.agents.ports import ContentStore
-from bcfl.agents.trainer import Publish
+from bcfl.agents.common.behaviour import Honest, Turn
+from bcfl.agents.common.circle import Circle
+from bcfl.agents.common.training import Publish
+from bcfl.agents.runtime.actions import Action, Transact, View
+from bcfl.agents.runtime.ports import ContentStore
 from bcfl.contracts.ids import Address
 from bcfl.models.weights import Weights
 from bcfl.models.wire.tensors import encode

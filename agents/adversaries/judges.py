@@ -15,10 +15,10 @@ from typing import Literal
 
 import numpy as np
 
-from bcfl.agents.actions import Action, Transact, View
-from bcfl.agents.behaviour import HonestJudge, Judgement
-from bcfl.agents.evaluator import Evaluate
-from bcfl.agents.ports import ContentStore
+from bcfl.agents.common.behaviour import HonestJudge, Judgement
+from bcfl.agents.crowdsourcing.evaluator import Evaluate
+from bcfl.agents.runtime.actions import Action, Transact, View
+from bcfl.agents.runtime.ports import ContentStore
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
 from bcfl.contracts.phases import Reason
 from bcfl.contracts.scores import SCORE_UNIT

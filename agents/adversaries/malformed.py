@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from bcfl.agents.behaviour import Honest, Turn
+from bcfl.agents.common.behaviour import Honest, Turn
 from bcfl.models.weights import Schema, TensorSpec, Weights
 from bcfl.models.wire.tensors import encode
 from bcfl.registry import register

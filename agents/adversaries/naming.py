@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from bcfl import registry
 from bcfl.agents.adversaries.poisoners import DataPoisoner, Poisoner
-from bcfl.agents.behaviour import HONEST, HONEST_JUDGE, Honest, HonestJudge
+from bcfl.agents.common.behaviour import HONEST, HONEST_JUDGE, Honest, HonestJudge
 from bcfl.registry import UnknownEntry
 
 __all__ = ("BEHAVIOUR_KINDS", "HONEST_NAME", "behaviour", "judge")

@@ -8,8 +8,8 @@ import itertools
 
 import numpy as np
 
-from bcfl.agents.behaviour import Honest, Turn
-from bcfl.agents.circle import Circle
+from bcfl.agents.common.behaviour import Honest, Turn
+from bcfl.agents.common.circle import Circle
 from bcfl.contracts.ids import ContentId
 from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.errors import BcflError

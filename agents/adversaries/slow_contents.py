@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import anyio
 
-from bcfl.agents.ports import ContentStore
+from bcfl.agents.runtime.ports import ContentStore
 from bcfl.contracts.ids import ContentId
 
 __all__ = ("SlowContents",)

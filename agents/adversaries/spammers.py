@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bcfl.agents.actions import Action, Transact, View
-from bcfl.agents.behaviour import Honest
-from bcfl.agents.circle import Circle
+from bcfl.agents.common.behaviour import Honest
+from bcfl.agents.common.circle import Circle
+from bcfl.agents.runtime.actions import Action, Transact, View
 from bcfl.contracts import calls
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Phase

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bcfl.agents.actions import Action, View
 from bcfl.agents.adversaries.absences import only_joining
-from bcfl.agents.behaviour import Honest, Turn
-from bcfl.agents.circle import Circle
+from bcfl.agents.common.behaviour import Honest, Turn
+from bcfl.agents.common.circle import Circle
+from bcfl.agents.runtime.actions import Action, View
 from bcfl.contracts.ids import Address
 from bcfl.models.weights import Weights
 from bcfl.registry import register

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 
-from bcfl.agents.permits import PermitSource
+from bcfl.agents.common.token_permits import PermitSource
 from bcfl.chain.deployer import deploy, distribute, opened_setup
 from bcfl.chain.devnet import mine, set_balance
 from bcfl.chain.errors import RpcError

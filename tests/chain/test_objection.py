@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 import bcfl.scenarios
-from bcfl.agents.behaviour import HonestJudge
+from bcfl.agents.common.behaviour import HonestJudge
 from bcfl.contracts import events as e
 from bcfl.contracts.event_codec import event_from_json
 from bcfl.contracts.fold import fold
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
 from bcfl.registry import register
-from bcfl.scenarios.auditing import audit
-from bcfl.scenarios.loading import from_mapping
-from bcfl.scenarios.run_directory import RunDirectory
+from bcfl.scenarios.audit.audit import audit
+from bcfl.scenarios.definition.loading import from_mapping
+from bcfl.scenarios.outcome.run_directory import RunDirectory
 
 pytestmark = pytest.mark.anvil
 

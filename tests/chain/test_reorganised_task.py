@@ -11,9 +11,9 @@ import pytest
 
 from bcfl.chain.devnet import Devnet
 from bcfl.chain.node import open_node
-from bcfl.scenarios.loading import load
-from bcfl.scenarios.progress import PhaseChanged, RunEvent
-from bcfl.scenarios.runner import run
+from bcfl.scenarios.definition.loading import load
+from bcfl.scenarios.running.progress import PhaseChanged, RunEvent
+from bcfl.scenarios.running.runner import run
 
 QUICK = Path(__file__).parents[2] / "scenarios" / "quick.yaml"
 DEPTH = 3

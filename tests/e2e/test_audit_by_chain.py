@@ -14,11 +14,11 @@ import pytest_asyncio
 from bcfl.chain.devnet import Devnet
 from bcfl.chain.errors import BlockUnavailable, ChainIdentityChanged, ContractMissing, NodeUnreachable
 from bcfl.chain.node import open_node
-from bcfl.scenarios.auditing import audit
-from bcfl.scenarios.digests import write_digests
-from bcfl.scenarios.loading import load
-from bcfl.scenarios.run_directory import RunDirectory
-from bcfl.scenarios.runner import run
+from bcfl.scenarios.audit.audit import audit
+from bcfl.scenarios.definition.loading import load
+from bcfl.scenarios.outcome.digests import write_digests
+from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.running.runner import run
 
 QUICK = Path(__file__).parents[2] / "scenarios" / "quick.yaml"
 

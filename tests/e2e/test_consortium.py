@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bcfl.scenarios.auditing import audit
-from bcfl.scenarios.loading import from_mapping
-from bcfl.scenarios.results import Results, results_of
-from bcfl.scenarios.run_directory import RunDirectory
-from bcfl.scenarios.runner import run
-from bcfl.scenarios.summary import Summary
+from bcfl.scenarios.audit.audit import audit
+from bcfl.scenarios.definition.loading import from_mapping
+from bcfl.scenarios.outcome.results import Results, results_of
+from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.outcome.summary import Summary
+from bcfl.scenarios.running.runner import run
 
 TOKEN = 10**18
 MEMBERS = ("anna", "ben", "cleo", "dora")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bcfl.scenarios.auditing import audit
-from bcfl.scenarios.loading import load
-from bcfl.scenarios.results import Results, results_of
-from bcfl.scenarios.run_directory import RunDirectory
-from bcfl.scenarios.runner import run
+from bcfl.scenarios.audit.audit import audit
+from bcfl.scenarios.definition.loading import load
+from bcfl.scenarios.outcome.results import Results, results_of
+from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.running.runner import run
 
 QUICK = Path(__file__).parents[2] / "scenarios" / "quick.yaml"
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from bcfl.scenarios.grid import expand
-from bcfl.scenarios.loading import resolved
-from bcfl.scenarios.sweep_file import load_sweep
+from bcfl.scenarios.definition.loading import resolved
+from bcfl.scenarios.sweeping.file import load_sweep
+from bcfl.scenarios.sweeping.grid import expand
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -14,10 +14,8 @@ from bcfl.contracts.fold import fold
 from bcfl.contracts.ids import Address, ContentId
 from bcfl.contracts.phases import Kind
 from bcfl.contracts.state import TaskState
-from bcfl.scenarios.cells import CellResult
-from bcfl.scenarios.grid import Cell, Labels
-from bcfl.scenarios.schema import Data, Evaluator, NamedEntry, Population, Scenario, Task, Trainers
-from bcfl.scenarios.summary import (
+from bcfl.scenarios.definition.schema import Data, Evaluator, NamedEntry, Population, Scenario, Task, Trainers
+from bcfl.scenarios.outcome.summary import (
     Detection,
     EventCounts,
     Final,
@@ -30,7 +28,9 @@ from bcfl.scenarios.summary import (
     Timings,
     TokenTotals,
 )
-from bcfl.scenarios.sweep import Outcome
+from bcfl.scenarios.sweeping.cells import CellResult
+from bcfl.scenarios.sweeping.grid import Cell, Labels
+from bcfl.scenarios.sweeping.sweep import Outcome
 
 FACTORY = Address("0x00000000000000000000000000000000000000F0")
 TASK = Address("0x00000000000000000000000000000000000000A5")

@@ -22,7 +22,7 @@ import bcfl.agents
 import bcfl.errors
 from bcfl.cli.app import bcfl as command
 from bcfl.contracts import events
-from bcfl.scenarios.schema import NamedEntry, Scenario, Selection
+from bcfl.scenarios.definition.schema import NamedEntry, Scenario, Selection
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -89,7 +89,12 @@ def test_the_run_directory_page_names_every_kind_of_record():
     text = (DOCS / "run-directory.md").read_text()
     told = set(re.findall(r"`([A-Za-z_]+)[:`]", text))
     from_chain = {name for name in events.__all__ if issubclass(getattr(events, name, object), events.Event)}
-    source = "".join(path.read_text() for path in Path(next(iter(bcfl.agents.__path__))).glob("*.py"))
+    honest = (
+        path
+        for path in Path(next(iter(bcfl.agents.__path__))).rglob("*.py")
+        if path.parent.name != "adversaries"
+    )
+    source = "".join(path.read_text() for path in honest)
     actions = re.findall(r'\bname\s*=\s*f?"([a-z_]+)[":]', source)
     decisions = {*actions, *re.findall(r'_tell\(\s*"([a-z_]+)"', source)}
     assert {"commit", "scored", "advance", "withdraw", "published"} <= decisions

@@ -14,16 +14,16 @@ import anyio
 import pytest
 
 from bcfl import registry
-from bcfl.agents.finding import AuditResult
+from bcfl.agents.audit.finding import AuditResult
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
 from bcfl.models.defences.defence import DefenceRound, Fault, Memory, Verdict
-from bcfl.scenarios.auditing import audit
-from bcfl.scenarios.loading import from_mapping
-from bcfl.scenarios.results import Results, results_of
-from bcfl.scenarios.run_directory import RunDirectory
-from bcfl.scenarios.runner import run
-from bcfl.scenarios.summary import RoundSummary, Summary
+from bcfl.scenarios.audit.audit import audit
+from bcfl.scenarios.definition.loading import from_mapping
+from bcfl.scenarios.outcome.results import Results, results_of
+from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.outcome.summary import RoundSummary, Summary
+from bcfl.scenarios.running.runner import run
 
 
 class Played:

@@ -11,9 +11,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bcfl.agents.behaviour import Honest
-from bcfl.agents.evaluation import RoundEvaluator, encode_model
-from bcfl.agents.folding import Counted, outcomes
+from bcfl.agents.common.behaviour import Honest
+from bcfl.agents.common.folding import Counted, encode_model, outcomes
+from bcfl.agents.crowdsourcing.evaluation import RoundEvaluator
 from bcfl.contracts import events as e
 from bcfl.models.weights import Weights
 from bcfl.registry import register

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from bcfl.agents.behaviour import Honest
+from bcfl.agents.common.behaviour import Honest
 from bcfl.contracts.phases import Phase
 from bcfl.models.weights import Weights
 from bcfl.models.wire.tensors import encode

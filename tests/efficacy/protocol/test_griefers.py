@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from bcfl.agents.adversaries.malformed import UNPICKLED_MARK
-from bcfl.agents.retrieval import Retrieval
+from bcfl.agents.common.retrieval import Retrieval
 from bcfl.contracts.phases import Phase
-from bcfl.scenarios import hosting
+from bcfl.scenarios.running import hosting
 
 pytestmark = pytest.mark.anvil
 

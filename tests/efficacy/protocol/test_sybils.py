@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from bcfl.agents.actions import Transact
-from bcfl.agents.behaviour import Honest
+from bcfl.agents.common.behaviour import Honest
+from bcfl.agents.runtime.actions import Transact
 from bcfl.contracts import calls
 from bcfl.contracts.phases import Phase
 from bcfl.registry import register

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from bcfl.cli import doctor
-from bcfl.scenarios.loading import load
-from bcfl.scenarios.progress import PhaseChanged, RunEnded, RunStarted
-from bcfl.scenarios.run_directory import RunDirectory
-from bcfl.scenarios.summary import (
+from bcfl.scenarios.definition.loading import load
+from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.outcome.summary import (
     EventCounts,
     Final,
     GasTotals,
@@ -26,6 +25,7 @@ from bcfl.scenarios.summary import (
     Timings,
     TokenTotals,
 )
+from bcfl.scenarios.running.progress import PhaseChanged, RunEnded, RunStarted
 
 QUICK = Path(__file__).parents[3] / "scenarios" / "quick.yaml"
 
@@ -124,7 +124,7 @@ class TestRun:
             observer(RunEnded(summary=summary))
             return RunResult(directory.path, summary)
 
-        module("bcfl.scenarios.runner", run=run, RunResult=RunResult)
+        module("bcfl.scenarios.running.runner", run=run, RunResult=RunResult)
         return calls
 
     def test_runs_shows_and_reports(self, command, ran, tmp_path):
@@ -163,7 +163,7 @@ class TestAgent:
             observer(PhaseChanged(round=1, phase="training"))
             return dict.fromkeys(names, 1_500_000_000)
 
-        module("bcfl.scenarios.participant", take_part=take_part)
+        module("bcfl.scenarios.running.participant", take_part=take_part)
         return calls
 
     def test_acts_for_some_and_says_what_they_were_paid(self, command, taken_part, tmp_path):
@@ -204,7 +204,7 @@ class TestAudit:
             self.url = url
             return result
 
-        module("bcfl.scenarios.auditing", audit=audit)
+        module("bcfl.scenarios.audit.audit", audit=audit)
 
     def test_agreement_is_status_0(self, command, module, run_in):
         self.audited(module, self.Result((), 15))
@@ -234,7 +234,7 @@ def test_replay_prints_the_table_or_the_digest(command, module, tmp_path):
     scenario = load(QUICK)
     path = RunDirectory.create(scenario, out=tmp_path / "out").path
     module(
-        "bcfl.scenarios.replay",
+        "bcfl.scenarios.outcome.replay",
         replayed=lambda directory: a_summary(directory.scenario()),
         run_digest=lambda _: "ab" * 32,
     )

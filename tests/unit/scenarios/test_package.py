@@ -7,7 +7,8 @@ import sys
 import pytest
 
 import bcfl.scenarios
-from bcfl.scenarios import loading, runner
+from bcfl.scenarios.definition import loading
+from bcfl.scenarios.running import runner
 
 
 def test_load_and_run_are_those_of_their_modules():

@@ -11,10 +11,19 @@ from bcfl.contracts.event_codec import event_to_json
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Kind, Phase
 from bcfl.contracts.state import TaskState
-from bcfl.scenarios.results import Results
-from bcfl.scenarios.run_directory import RunDirectory
-from bcfl.scenarios.schema import Data, Evaluator, NamedEntry, Population, Reward, Scenario, Task, Trainers
-from bcfl.scenarios.summary import (
+from bcfl.scenarios.definition.schema import (
+    Data,
+    Evaluator,
+    NamedEntry,
+    Population,
+    Reward,
+    Scenario,
+    Task,
+    Trainers,
+)
+from bcfl.scenarios.outcome.results import Results
+from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.outcome.summary import (
     Detection,
     EventCounts,
     Final,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bcfl.agents.behaviour import Honest, Turn
+from bcfl.agents.common.behaviour import Honest, Turn
 from bcfl.models.weights import Weights
 from bcfl.registry import register
 

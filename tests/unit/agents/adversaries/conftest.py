@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bcfl.agents.behaviour import Turn
+from bcfl.agents.common.behaviour import Turn
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.models.weights import Schema, TensorSpec, Weights
 

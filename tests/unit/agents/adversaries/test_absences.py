@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from bcfl.agents.actions import Transact, View, WakeAt, Work
 from bcfl.agents.adversaries.absences import Absentee, SlotFiller, Straggler
-from bcfl.agents.trainer import AllowStake
+from bcfl.agents.common.joining import AllowStake
+from bcfl.agents.runtime.actions import Transact, View, WakeAt, Work
 from bcfl.contracts import calls
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Phase

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from bcfl.agents.actions import Transact, View, Work
 from bcfl.agents.adversaries.copiers import CommitCopier, FrontRunner
+from bcfl.agents.runtime.actions import Transact, View, Work
 from bcfl.contracts import calls
 from bcfl.contracts.commitments import commitment
 from bcfl.contracts.ids import Address

@@ -7,7 +7,7 @@ import pytest
 
 from bcfl import registry
 from bcfl.agents.adversaries import naming
-from bcfl.agents.behaviour import Honest, HonestJudge
+from bcfl.agents.common.behaviour import Honest, HonestJudge
 
 BEHAVIOURS = {
     "absentee",

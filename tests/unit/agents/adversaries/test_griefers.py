@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bcfl.agents.actions import Transact, View
 from bcfl.agents.adversaries.griefers import GarbageCid, NoReveal, OversizeBlob, SlowCid, UnavailableCid
 from bcfl.agents.adversaries.slow_contents import SlowContents
-from bcfl.agents.trainer import Publish, Update
+from bcfl.agents.common.training import Publish, Update
+from bcfl.agents.runtime.actions import Transact, View
 from bcfl.chain.outbox import ActionKey
 from bcfl.contracts import calls
 from bcfl.contracts.ids import Address

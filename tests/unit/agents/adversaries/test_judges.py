@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bcfl.agents.actions import Transact, View
 from bcfl.agents.adversaries.judges import (
     Bias,
     Ejector,
@@ -16,8 +15,9 @@ from bcfl.agents.adversaries.judges import (
     SelfDealer,
     Withholder,
 )
-from bcfl.agents.behaviour import Judgement
-from bcfl.agents.evaluator import Evaluate
+from bcfl.agents.common.behaviour import Judgement
+from bcfl.agents.crowdsourcing.evaluator import Evaluate
+from bcfl.agents.runtime.actions import Transact, View
 from bcfl.contracts import calls
 from bcfl.contracts import events as e
 from bcfl.contracts.ids import Address

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from bcfl.agents.adversaries.poisoners import DataPoisoner, Poisoner, outlook
-from bcfl.agents.behaviour import HONEST, Conduct, Turn
-from bcfl.agents.circle import Circle
+from bcfl.agents.common.behaviour import HONEST, Conduct, Turn
+from bcfl.agents.common.circle import Circle
 from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.errors import StorageError
 from bcfl.models.attacks.attack import Attack, DataAttack, Outlook

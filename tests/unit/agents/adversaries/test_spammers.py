@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from bcfl.agents.actions import View, Work
 from bcfl.agents.adversaries.spammers import TxSpam
+from bcfl.agents.runtime.actions import View, Work
 from bcfl.contracts import calls
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Phase

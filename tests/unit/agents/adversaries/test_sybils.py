@@ -9,9 +9,9 @@ import anyio
 import numpy as np
 import pytest
 
-from bcfl.agents.actions import Transact, View, Work
 from bcfl.agents.adversaries.sybils import SybilSplit, Whitewasher
-from bcfl.agents.circle import Circle
+from bcfl.agents.common.circle import Circle
+from bcfl.agents.runtime.actions import Transact, View, Work
 from bcfl.contracts import calls
 from bcfl.contracts import events as e
 from bcfl.contracts.ids import Address

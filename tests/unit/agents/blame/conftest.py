@@ -10,11 +10,12 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from bcfl.agents.behaviour import HONEST_JUDGE, Judgement
-from bcfl.agents.evaluation import RoundEvaluator, encode_model
-from bcfl.agents.objection import OwnLoss, Vet, Vetting
-from bcfl.agents.retrieval import Retrieval
-from bcfl.agents.sanctions import applicable
+from bcfl.agents.common.behaviour import HONEST_JUDGE, Judgement
+from bcfl.agents.common.folding import encode_model
+from bcfl.agents.common.retrieval import Retrieval
+from bcfl.agents.crowdsourcing.evaluation import RoundEvaluator
+from bcfl.agents.crowdsourcing.objection import OwnLoss, Vet, Vetting
+from bcfl.agents.crowdsourcing.sanctions import applicable
 from bcfl.contracts.config import Schedule, TaskConfig
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ZERO_ADDRESS, Address

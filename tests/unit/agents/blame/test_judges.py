@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from bcfl import registry
-from bcfl.agents.behaviour import HonestJudge
-from bcfl.agents.objection import MOST_FOLDED, draw
+from bcfl.agents.common.behaviour import HonestJudge
+from bcfl.agents.crowdsourcing.objection import MOST_FOLDED, draw
 from bcfl.contracts.phases import Reason
 
 from .rules import AGGREGATORS, DEFENCES, named

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keeper: moves a task on at its deadlines and, once it has ended, has everybody paid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bcfl.agents.common.spare_gas import after_the_round
+from bcfl.agents.runtime.actions import Action, Transact, View, WakeAt, Work
+from bcfl.contracts import calls
+from bcfl.contracts.phases import Phase
+from bcfl.contracts.state import TaskState
+
+__all__ = ("Keeper", "credit_waiting", "decide")
+
+_WITHDRAWALS_GAS = 8_000_000
+_WITHDRAWAL_GAS = 40_000
+_UNVESTED_GAS = 7_200  # a place of the ring that credits wait in
+
+
+def decide(view: View) -> list[Action]:
+    """All that a keeper wants now."""
+    state = view.seen
+    if state is None or state.deadline == 0:
+        return []  # the task's own first event is still on its way
+    waiting = credit_waiting(view)
+    going_on: list[Action] = [] if waiting is None else [waiting]
+    if not state.ended:
+        if view.now < state.deadline:
+            return [*going_on, WakeAt(state.deadline)]
+        name = f"advance:{state.phase.name.lower()}:{state.deadline}"
+        if state.phase is Phase.REVEAL and _dealt_with(state):
+            name += f":{_dealt_with(state)}"  # more unopened commitments than one call deals with
+        call = calls.advance(state.address)
+        move = Transact(round=state.round, name=name, call=call, spare_gas=after_the_round(state))
+        return [*going_on, move]
+    final = view.final
+    if final is None or not final.ended:
+        return going_on
+    if any(one.accused_in is not None for one in final.evaluators) and view.now < final.deadline:
+        return [*going_on, WakeAt(final.deadline)]  # a successor may clear it until then
+    return going_on or _settle(final)
+
+
+def credit_waiting(view: View) -> Transact | None:
+    """The call that goes on with credits which did not fit the transaction that they come from; anybody may send it."""
+    final = view.final
+    if final is None or final.uncredited is None or view.seen is None or view.seen.uncredited is None:
+        return None
+    waiting = final.uncredited
+    record = final.rounds[waiting.round]
+    # A bond's shares wait only once the round's own credits are written; they and an equal split go by no scores.
+    scores = [] if record.bond_shares else [record.scores[index] for index in sorted(record.scores)]
+    return Transact(
+        round=final.round,
+        name=f"credit:{waiting.round}:{bool(record.bond_shares):d}:{waiting.written}",
+        call=calls.credit(final.address, scores=scores),
+        spare_gas=100_000,
+    )
+
+
+def _dealt_with(state: TaskState) -> int:
+    """How many unopened commitments of the round the contract has punished."""
+    record = state.current
+    slashed = sum(
+        state.members[index].stake == 0 for index in record.commitments if index not in record.updates
+    )
+    return len(record.suspended) + (slashed if state.config.stake else 0)
+
+
+def _settle(state: TaskState) -> list[Action]:
+    """Bonds of the accused first: they are part of what members are then paid."""
+    actions: list[Action] = []
+    for place, evaluator in enumerate(state.evaluators):
+        if (
+            evaluator.accused_in is not None and evaluator.bond
+        ):  # it would not share its bond of its own accord
+            call = calls.withdraw_bond(state.address, evaluator=place)
+            actions.append(Transact(round=state.round, name=f"forfeit_bond:{place}", call=call))
+    if actions:
+        return actions
+    owed = [
+        index for index, member in state.members.items() if member.earned > member.withdrawn or member.stake
+    ]
+    owed.sort()
+    places = state.config.vesting_rounds + 1 if state.config.vesting_rounds else 0
+    at_once = _WITHDRAWALS_GAS // (_WITHDRAWAL_GAS + _UNVESTED_GAS * places)
+    for start in range(0, len(owed), at_once):
+        members = owed[start : start + at_once]
+        call = calls.withdraw(state.address, members)
+        # Named after its members: another chunk is another action.
+        actions.append(Transact(round=state.round, name=f"withdraw:{members[0]}", call=call))
+    for index, member in sorted(state.members.items()):
+        if member.bond:  # a consortium's member may be gone for good
+            call = calls.withdraw_bond(state.address, evaluator=index)
+            actions.append(Transact(round=state.round, name=f"withdraw_bond:{index}", call=call))
+    if state.returned is None:
+        actions.append(Transact(round=state.round, name="refund", call=calls.refund(state.address)))
+    return actions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keeper:
+    """A keeper has no hands beside its transactions; anyone may be one."""
+
+    name: str
+    role: str = "keeper"
+
+    def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:  # noqa: ARG002 - the shell's port
+        """All that it wants now."""
+        return decide(view)
+
+    async def perform(self, work: Work) -> None:
+        """Nothing is ever asked of it."""
+        raise TypeError(f"A keeper does not know {work!r}.")

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The publisher: writes the specification and the genesis model, creates the task and escrows its reward."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bcfl.agents.common.token_permits import PermitSource
+from bcfl.agents.runtime.actions import Action, Transact, View, Work
+from bcfl.agents.runtime.ports import ContentStore, Observer
+from bcfl.contracts import calls
+from bcfl.contracts.calls import Permit
+from bcfl.contracts.config import TaskConfig
+from bcfl.contracts.ids import Address
+from bcfl.contracts.phases import Kind
+from bcfl.storage.content_id import cid_text
+
+__all__ = ("Prepare", "Publication", "Publisher", "decide")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """A task as its publisher wants it; ``budget`` in 10⁻⁹ token.
+
+    ``evaluators``: in a consortium its founding members, who alone may join until they vote on others.
+    """
+
+    factory: Address
+    kind: Kind = Kind.CROWDSOURCING
+    config: TaskConfig
+    evaluators: tuple[Address, ...]
+    budget: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepare(Work):
+    """Put the specification and the genesis model into the store and sign a permit for the budget."""
+
+
+def decide(view: View, publication: Publication, results: Mapping[Work, Any]) -> list[Action]:
+    """All that a publisher wants now."""
+    if view.seen is not None:
+        return []
+    prepare = Prepare(round=0)
+    if prepare not in results:
+        return [prepare]
+    call = calls.create_task(
+        publication.factory,
+        kind=publication.kind,
+        config=publication.config,
+        evaluators=publication.evaluators,
+        budget=publication.budget,
+        permit=results[prepare],
+    )
+    return [prepare, Transact(round=0, name="create_task", call=call)]
+
+
+class Publisher:
+    """A publisher's hands.
+
+    Args:
+        contents: specification and genesis model, whose ids the publication names.
+    """
+
+    role = "publisher"
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        publication: Publication,
+        contents: Sequence[bytes],
+        store: ContentStore,
+        permits: PermitSource,
+        observer: Observer,
+    ) -> None:
+        self.name = name
+        self._publication = publication
+        self._contents = tuple(contents)
+        self._store = store
+        self._permits = permits
+        self._observer = observer
+
+    def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:
+        """All that it wants now."""
+        return decide(view, self._publication, results)
+
+    async def perform(self, work: Work) -> Permit:
+        """Do a piece of its work."""
+        if not isinstance(work, Prepare):
+            raise TypeError(f"A publisher does not know {work!r}.")
+        stored = []
+        for data in self._contents:
+            content = await self._store.put(data)
+            await self._store.pin(content)
+            stored.append(cid_text(content))
+        self._observer.decided(
+            agent=self.name, role=self.role, name="published", round_number=0, evidence={"contents": stored}
+        )
+        publication = self._publication
+        return await self._permits.permit(
+            publication.config.token, spender=publication.factory, amount=publication.budget
+        )

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every agent of a process is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bcfl.agents.common.retrieval import Retrieval
+from bcfl.agents.common.token_permits import PermitSource
+from bcfl.agents.runtime.ports import ContentStore, LearningEngine, Observer
+from bcfl.chain.journal import Journal
+from bcfl.seeds import Seeds
+
+__all__ = ("AgentServices",)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AgentServices:
+    """Shared by the agents of a process, but for ``permits``, which are signed with an agent's own key.
+
+    Attributes:
+        engine: where training and scoring run.
+        store: where models live.
+        retrieval: contents, fetched and checked.
+        journal: what must outlive the process.
+        permits: lets contracts take the agent's tokens.
+        observer: hears what the agent does.
+        seeds: all randomness.
+    """
+
+    engine: LearningEngine
+    store: ContentStore
+    retrieval: Retrieval
+    journal: Journal
+    permits: PermitSource
+    observer: Observer
+    seeds: Seeds

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A round's training as the chain sees it: train and commit, then publish and open. Pure; ``update_maker`` does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from bcfl.agents.common.joining import TrainerIdentity
+from bcfl.agents.common.spare_gas import after_the_last_act
+from bcfl.agents.runtime.actions import Action, Transact, View, Work
+from bcfl.chain.outbox import ActionKey
+from bcfl.contracts import calls
+from bcfl.contracts.commitments import commitment
+from bcfl.contracts.ids import Address, ContentId, TrainerIndex
+from bcfl.contracts.phases import Phase
+from bcfl.contracts.state import TaskState
+from bcfl.storage.content_id import cid_text
+
+__all__ = ("Publish", "Train", "Update", "take_part")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train(Work):
+    """Train from the round's model; nothing leaves the trainer yet."""
+
+    task: Address
+    specification: ContentId
+    start: ContentId
+    max_update_size: int
+    state: TaskState = field(compare=False)
+    """What was public when it was wanted; the newest does not make it another work."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publish(Work):
+    """Put the update into the store: only once its commitment cannot be undone."""
+
+    update: Update
+    state: TaskState = field(compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """What a training leaves: the content's id and the salt; the bytes are in the journal."""
+
+    key: ActionKey
+    content: ContentId
+    salt: bytes
+
+
+def take_part(
+    view: View, state: TaskState, index: TrainerIndex, me: TrainerIdentity, results: Mapping[Work, Any]
+) -> list[Action]:
+    """What a member wants of a round's training: train and commit, then publish and open."""
+    if state.phase not in {Phase.TRAINING, Phase.REVEAL}:
+        return []
+    train = Train(
+        round=state.round,
+        task=state.address,
+        specification=state.config.specification,
+        start=state.current.start_model,
+        max_update_size=state.config.max_update_size,
+        state=state,
+    )
+    if state.phase is Phase.TRAINING:
+        return _contribute(state, index, me, train, results)
+    return _open(view, state, index, me, train, results)
+
+
+def _contribute(
+    state: TaskState, index: TrainerIndex, me: TrainerIdentity, train: Train, results: Mapping[Work, Any]
+) -> list[Action]:
+    record = state.current
+    if index not in record.cohort or index in record.commitments or index in record.updates:
+        return []
+    update: Update | None = results.get(train)
+    if update is None:
+        return [train]
+    if not state.config.commit_reveal:
+        publish = Publish(round=state.round, update=update, state=state)
+        if publish not in results:
+            return [train, publish]
+        call = calls.submit(state.address, round_number=state.round, index=index, content=update.content)
+        spare = after_the_last_act(state)
+        return [train, Transact(round=state.round, name="submit", call=call, spare_gas=spare)]
+    hidden = _hidden(state, index, me, update)
+    call = calls.commit(state.address, round_number=state.round, index=index, commitment=hidden)
+    evidence = {"commitment": hidden.hex()}
+    spare = after_the_last_act(state)
+    return [
+        train,
+        Transact(round=state.round, name="commit", call=call, evidence=evidence, spare_gas=spare),
+    ]
+
+
+def _hidden(state: TaskState, index: TrainerIndex, me: TrainerIdentity, update: Update) -> bytes:
+    return commitment(
+        chain_id=me.chain_id,
+        task=state.address,
+        round_number=state.round,
+        index=index,
+        content=update.content,
+        salt=update.salt,
+    )
+
+
+def _committed_update(
+    state: TaskState, index: TrainerIndex, me: TrainerIdentity, hidden: bytes, results: Mapping[Work, Any]
+) -> Update | None:
+    """The update that the commitment on chain hides.
+
+    After a reorganisation the round may have begun anew from another model and a second update may be there; what
+    was committed is what must be opened.
+    """
+    for work, result in results.items():
+        if (
+            isinstance(work, Train)
+            and result is not None
+            and work.round == state.round
+            and _hidden(state, index, me, result) == hidden
+        ):
+            return cast("Update", result)
+    return None
+
+
+def _open(
+    view: View,
+    state: TaskState,
+    index: TrainerIndex,
+    me: TrainerIdentity,
+    train: Train,
+    results: Mapping[Work, Any],
+) -> list[Action]:
+    final = view.final
+    entry = state.current.commitments.get(index)
+    if entry is None or index in state.current.updates:
+        return []
+    # Until Reveal is final a reorganisation could show the update to others while they still commit.
+    if final is None or final.phase is not Phase.REVEAL or final.round != state.round:
+        return []
+    update = _committed_update(state, index, me, entry.commitment, results)
+    if update is None:
+        return [train]  # after a restart: the journal gives it back without training
+    publish = Publish(round=state.round, update=update, state=state)
+    if publish not in results:
+        return [train, publish]
+    opening = calls.Opening(place=entry.place, content=update.content, salt=update.salt)
+    entries = state.current.batches[entry.batch]
+    call = calls.reveal(
+        state.address, round_number=state.round, batch=entry.batch, entries=entries, openings=[opening]
+    )
+    evidence = {"cid": cid_text(update.content)}
+    spare = after_the_last_act(state)
+    return [
+        train,
+        publish,
+        Transact(round=state.round, name="reveal", call=call, evidence=evidence, spare_gas=spare),
+    ]

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The auditor of a consortium: settles every round again, computes every model again and, with the members' data, every score.
+
+It trusts no summary: vectors, settlements and models come from the task's events, contents from the store by their
+ids. Whoever has a member's held-out samples can repeat that member's scores; without them they are only settled again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bcfl.agents.audit.contents import ContentsAudit
+from bcfl.agents.audit.final_account import accounts_checked
+from bcfl.agents.audit.finding import AuditResult, Finding
+from bcfl.agents.audit.following import follow
+from bcfl.agents.common.retrieval import Retrieval
+from bcfl.agents.consortium.log import ConsortiumLog
+from bcfl.agents.consortium.member_round import MemberRounds, public_before
+from bcfl.agents.errors import UpdateUnavailable
+from bcfl.contracts import events as e
+from bcfl.contracts.errors import MalformedSpecification
+from bcfl.contracts.ids import Address, TrainerIndex
+from bcfl.contracts.scores import SCORE_UNIT
+from bcfl.contracts.specification import Specification
+from bcfl.contracts.state import RoundRecord, TaskState
+from bcfl.errors import ModelError, RegistryError
+from bcfl.storage.content_id import cid_text, content_id
+from bcfl.storage.errors import FetchError
+
+__all__ = ("ConsortiumAuditor",)
+
+
+class ConsortiumAuditor:
+    """Audits one consortium's task.
+
+    Args:
+        retrieval: fetches contents by id.
+        judges: by account, the rounds of those members whose held-out samples the auditor has; one at least.
+        names: of accounts, for people.
+    """
+
+    def __init__(
+        self, *, retrieval: Retrieval, judges: Mapping[Address, MemberRounds], names: Mapping[Address, str]
+    ) -> None:
+        self._retrieval = retrieval
+        self._judges = judges
+        self._names = names
+        self._contents = ContentsAudit(retrieval, names)
+        self._findings: list[Finding] = []
+        self._opened: dict[tuple[int, TrainerIndex], e.Event] = {}
+        self._agreed: dict[int, e.Event] = {}
+        self._checked = 0
+
+    async def audit(self, events: Sequence[e.Event]) -> AuditResult:
+        """Check a task by all its events, in their order, ``TaskCreated`` first among them."""
+        followed = follow(events, ConsortiumLog(self._names))
+        self._findings += followed.findings
+        self._checked += followed.checked
+        state = followed.state
+        if state is not None:
+            self._checked += accounts_checked(state)
+            self._opened = {(x.round, x.index): x for x in events if isinstance(x, e.ScoresRevealed)}
+            self._agreed = {x.round: x for x in events if isinstance(x, e.RoundFinalized)}
+            self._findings += [found async for found in self._contents.findings(state, events)]
+            await self._check_contents(state)
+        return AuditResult(findings=tuple(self._findings), checked=self._checked + self._contents.checked)
+
+    def _find(self, number: int, subject: str, message: str, event: e.Event | None = None) -> None:
+        self._findings.append(Finding(round=number, subject=subject, message=message, event=event))
+
+    async def _check_contents(self, state: TaskState) -> None:
+        wanted = state.config.specification
+        try:
+            specification = await self._retrieval.specification(wanted)
+        except FetchError:
+            return  # said with all contents
+        except MalformedSpecification as error:
+            self._find(0, f"specification {cid_text(wanted)}", str(error))
+            return
+        for _, record in sorted(state.rounds.items()):
+            try:
+                await self._check_model(state, specification, record)
+                for judge in sorted(record.vectors):
+                    await self._check_vector(state, specification, record, judge)
+            except (FetchError, ModelError, RegistryError, UpdateUnavailable) as error:
+                self._find(record.number, "contents", f"the round cannot be repeated: {error}")
+
+    async def _check_model(self, state: TaskState, specification: Specification, record: RoundRecord) -> None:
+        """The agreed model is what the updates and the settled scores give; one that was kept needs nothing."""
+        if record.model is None or record.model not in record.model_votes.values():
+            return
+        anyone = next(iter(self._judges.values()))
+        joint = await anyone.aggregate(
+            specification=specification, record=record, max_update_size=state.config.max_update_size
+        )
+        self._checked += 1
+        found = content_id(joint.model)
+        if found != record.model:
+            self._find(
+                record.number,
+                "global model",
+                f"{cid_text(record.model)} was agreed on, the updates give {cid_text(found)}",
+                self._agreed.get(record.number),
+            )
+
+    async def _check_vector(
+        self, state: TaskState, specification: Specification, record: RoundRecord, judge: TrainerIndex
+    ) -> None:
+        rounds = self._judges.get(state.members[judge].account)
+        if rounds is None:
+            return
+        verdicts = await rounds.judge(
+            specification=specification,
+            record=record,
+            max_update_size=state.config.max_update_size,
+            public=public_before(state, record.number),
+        )
+        who, opened = self._name(state, judge), self._opened.get((record.number, judge))
+        for target, said in record.vectors[judge].items():
+            self._checked += 1
+            found = verdicts.scores[target]
+            if abs(said - found) > specification.score_tolerance * SCORE_UNIT:
+                self._find(
+                    record.number,
+                    f"score of {self._name(state, target)} by {who}",
+                    f"{said / SCORE_UNIT:.9f} was opened, {found / SCORE_UNIT:.9f} is what its data say",
+                    opened,
+                )
+        self._checked += 1
+        if record.probes[judge] != verdicts.probe:
+            self._find(
+                record.number, f"probe of {who}", "the models answer otherwise: it did not run them", opened
+            )
+
+    def _name(self, state: TaskState, index: TrainerIndex) -> str:
+        account = state.members[index].account
+        return self._names.get(account, account)

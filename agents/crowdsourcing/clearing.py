@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an evaluator owes the one before it, whom members blame: to look, and to say so where it did what it should.
+
+More than two thirds of a round's revealers take an evaluator's place, whether they are right or not. What they cannot take
+is its bond, as long as its successor finds that its evaluation repeats from what members handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bcfl.agents.crowdsourcing.objection import Vet
+from bcfl.agents.runtime.actions import Action, Transact, View, Work
+from bcfl.contracts import calls
+from bcfl.contracts.state import TaskState
+
+__all__ = ("decide_clearing",)
+
+
+def decide_clearing(
+    view: View, state: TaskState, place: int, results: Mapping[Work, Any]
+) -> Iterator[Action]:
+    """What evaluator number ``place`` of the list wants of those before it.
+
+    It looks while trainers do, for a model that comes only afterwards was withheld from them; and once it is the active one, it
+    clears whom it found nothing against.
+    """
+    number = state.objectionable
+    me = state.evaluators[place]
+    if number is not None and me.bond and not me.removed and state.rounds[number].evaluator != place:
+        yield _look(state, number)
+    final = view.final
+    if final is None or state.active_evaluator != place:
+        return
+    for other, evaluator in enumerate(final.evaluators):
+        number = evaluator.accused_in
+        if number is None or other == place or state.evaluators[other].accused_in != number:
+            continue
+        vet = _look(final, number)
+        yield vet
+        if results.get(vet):
+            call = calls.clear(state.address, evaluator=other)
+            yield Transact(round=number, name=f"clear:{other}", call=call)
+
+
+def _look(state: TaskState, number: int) -> Vet:
+    record = state.rounds[number]
+    assert record.model is not None  # noqa: S101 - it was evaluated
+    assert record.report is not None  # noqa: S101
+    return Vet(round=number, task=state.address, model=record.model, report=record.report, state=state)

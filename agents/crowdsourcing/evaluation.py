@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a round's evaluation is: the same computation for the evaluator that posts it and the auditor that repeats it.
+
+Updates are fetched and checked, those that fail are rejected with the reason; the rest is scored, weighted and folded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from bcfl import registry
+from bcfl.agents.common.folding import Counted, Private, aggregated, aggregator_of, encode_model
+from bcfl.agents.common.gathering import UNAVAILABLE, gather
+from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval, schema_of
+from bcfl.agents.crowdsourcing.round_history import RoundHistory
+from bcfl.agents.crowdsourcing.sanctions import REASONS
+from bcfl.agents.runtime.ports import LearningEngine
+from bcfl.contracts.errors import MalformedReport
+from bcfl.contracts.evaluation_report import EvaluationReport
+from bcfl.contracts.ids import ContentId, TrainerIndex
+from bcfl.contracts.phases import Reason
+from bcfl.contracts.scores import quantise
+from bcfl.contracts.specification import EntryReference, Specification
+from bcfl.contracts.state import RoundRecord
+from bcfl.models.aggregation.weights import proportions
+from bcfl.models.defences.defence import Defence, DefenceRound, Fault, Member, Memory, Verdict
+from bcfl.models.evaluation import Evaluation
+from bcfl.models.networks.network import Network
+from bcfl.models.scoring.game import Score, ScoringRound
+from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.weights import Weights
+from bcfl.storage.content_id import content_id
+from bcfl.storage.errors import FetchError
+
+__all__ = ("RoundEvaluation", "RoundEvaluator")
+
+_FORGETFUL = "none"
+"""The defence that remembers nothing, so that no round need be judged anew for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundEvaluation:
+    """A round's outcome before it is posted; ``scores`` in 10⁻⁹ units for every revealed member."""
+
+    scores: Mapping[TrainerIndex, int]
+    weights: Mapping[TrainerIndex, int]
+    rejected: Mapping[TrainerIndex, str]
+    validation_loss: Mapping[TrainerIndex, float]
+    evidence: Mapping[TrainerIndex, Mapping[str, float]]
+    sanctions: tuple[tuple[TrainerIndex, int, Reason], ...]
+    """Index, rounds (0 ejects) and why."""
+    model: bytes
+    start_loss: float
+    start_accuracy: float
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Judged:
+    """A round before it is scored: who was rejected and why, and what the defence says of the others."""
+
+    network: Network
+    begin: Weights
+    models: Mapping[TrainerIndex, Weights]
+    samples: Mapping[TrainerIndex, int]
+    rejected: Mapping[TrainerIndex, str]
+    verdict: Verdict
+
+
+class RoundEvaluator:
+    """Evaluates the rounds of one task on one validation set.
+
+    Args:
+        samples_key: names the validation set in the engine.
+    """
+
+    def __init__(self, *, engine: LearningEngine, retrieval: Retrieval, samples_key: str) -> None:
+        self._engine = engine
+        self._retrieval = retrieval
+        self._samples_key = samples_key
+        self._measured: dict[ContentId, Evaluation] = {}
+        self._history = RoundHistory()
+
+    async def evaluate(
+        self,
+        *,
+        specification: Specification,
+        rounds: Mapping[int, RoundRecord],
+        round_number: int,
+        max_update_size: int,
+    ) -> RoundEvaluation:
+        """Judge, score and aggregate the revealed updates of a round, in index order.
+
+        Args:
+            specification: of the task; always the same one.
+            rounds: that round and all before it.
+            round_number: which.
+            max_update_size: bytes.
+
+        Raises:
+            StorageError: the own store failed, or the start model cannot be had.
+        """
+
+        async def leaves(record: RoundRecord, memory: Memory) -> Memory:
+            # An earlier round, without scoring and aggregating it again.
+            return (await self._judge(specification, max_update_size, record, memory)).verdict.memory
+
+        record = rounds[round_number]
+        memory = Memory()
+        if specification.defence.name != _FORGETFUL:
+            memory = await self._history.before(rounds, round_number, leaves)
+        judged = await self._judge(specification, max_update_size, record, memory)
+        self._history.remember(record, judged.verdict.memory)
+        return await self._complete(specification, record, judged)
+
+    async def _judge(
+        self, specification: Specification, max_update_size: int, record: RoundRecord, memory: Memory
+    ) -> _Judged:
+        schema = schema_of(specification)
+        begin = await self._retrieval.model(record.start_model, schema, max_bytes=max_update_size)
+        network = registry.create("network", specification.network.name, specification.network.parameters)
+        late = await self._late(record)
+        present = {index: update for index, update in record.updates.items() if index not in late}
+        found = await gather(self._retrieval, specification, present, max_bytes=max_update_size)
+        faults = {int(index): fault for index, fault in found.faults.items()}
+        if not record.commitments:
+            # In the open, whoever is quicker can take a digest: that is no reason to suspend its author.
+            faults = {index: fault for index, fault in faults.items() if fault is not Fault.COPIED}
+        faults |= dict.fromkeys(map(int, late), Fault.UNAVAILABLE)
+        defence: Defence = _entry("defence", specification.defence)
+        there = sorted(found.models)
+        claims = [found.samples[index] for index in there]
+        weights = aggregator_of(specification).game_weights(claims)
+        verdict = await defence.judge(
+            DefenceRound(
+                number=record.number,
+                network=network,
+                samples_key=self._samples_key,
+                start=begin,
+                members=tuple(
+                    Member(
+                        index=index,
+                        model=found.models[index],
+                        position=record.updates[index].position,
+                        weight=weight,
+                    )
+                    for index, weight in zip(there, weights, strict=True)
+                ),
+                invalid=faults,
+                absent=frozenset(record.cohort) - frozenset(record.updates),
+                suspended=frozenset(record.suspended_before),
+            ),
+            memory,
+            self._engine,
+        )
+        rejected = {TrainerIndex(index): word for index, word in verdict.rejected.items()}
+        return _Judged(
+            network=network,
+            begin=begin,
+            models=found.models,
+            samples=found.samples,
+            rejected={**found.rejected, **late, **rejected},
+            verdict=verdict,
+        )
+
+    async def _late(self, record: RoundRecord) -> dict[TrainerIndex, str]:
+        """Which updates of a round evaluated before could not be had in time.
+
+        They may be there by now, so its report is believed in that, and in nothing else.
+        """
+        if record.report is None:
+            return {}
+        try:
+            data = await self._retrieval.content(record.report, max_bytes=REPORT_BYTES)
+            said = EvaluationReport.decode(data).rejected
+        except (FetchError, MalformedReport):
+            return {}
+        return {
+            index: word for index, word in said.items() if word in UNAVAILABLE and index in record.updates
+        }
+
+    async def _complete(
+        self, specification: Specification, record: RoundRecord, judged: _Judged
+    ) -> RoundEvaluation:
+        """Score and aggregate what the defence let pass."""
+        updates = record.updates
+        network, begin, models, verdict = judged.network, judged.begin, judged.models, judged.verdict
+        members = [index for index in sorted(models) if index in verdict.models]
+        posted = dict.fromkeys(sorted(updates), 0) | await self._scores(specification, judged)
+        counted = Counted(
+            start=begin,
+            models={index: verdict.models[index] for index in members},
+            samples=judged.samples,
+            scores=posted,
+        )
+        aggregate = await aggregated(specification, counted, self._private(network, specification, begin))
+        model = encode_model(aggregate.model, record.number)
+        unmeasured = [index for index in sorted(models) if index not in verdict.losses]
+        before, after, *local = await self._measure(
+            network,
+            {record.start_model: begin, content_id(model): aggregate.model}
+            | {updates[i].content: models[i] for i in unmeasured},
+            [record.start_model, content_id(model), *(updates[index].content for index in unmeasured)],
+        )
+        measured = {index: found.loss for index, found in zip(unmeasured, local, strict=True)}
+        measured |= {TrainerIndex(index): loss for index, loss in verdict.losses.items()}
+        return RoundEvaluation(
+            scores=posted,
+            weights=dict(zip(members, aggregate.integers, strict=True)),
+            rejected=dict(sorted(judged.rejected.items())),
+            validation_loss=dict(sorted(measured.items())),
+            evidence={TrainerIndex(i): found for i, found in sorted(verdict.evidence.items())},
+            sanctions=_sanctions(verdict),
+            model=model,
+            start_loss=before.loss,
+            start_accuracy=before.accuracy,
+            loss=after.loss,
+            accuracy=after.accuracy,
+        )
+
+    async def _scores(self, specification: Specification, judged: _Judged) -> dict[TrainerIndex, int]:
+        """Of everybody in the game: also who is left out of the model is worth what it adds to all of them."""
+        verdict = judged.verdict
+        players = [index for index in sorted(judged.models) if index in verdict.scored]
+        if not players:
+            return {}
+        counts = [judged.samples[index] for index in players]
+        score: Score = _entry("score", specification.score)
+        values = await score.scores(
+            ScoringRound(
+                network=judged.network,
+                start=judged.begin,
+                updates=tuple(verdict.scored[index] for index in players),
+                weights=proportions(aggregator_of(specification).game_weights(counts)),
+                samples_key=self._samples_key,
+            ),
+            self._engine,
+        )
+        factors = [verdict.factors.get(index, 1.0) for index in players]
+        return {
+            index: quantise(value * factor)
+            for index, value, factor in zip(players, values, factors, strict=True)
+        }
+
+    def _private(self, network: Network, specification: Specification, start: Weights) -> Private:
+        async def loss(weights: Weights) -> float:
+            return (await self._engine.evaluate(network, weights, self._samples_key)).loss
+
+        async def root() -> Weights:
+            job = TrainingJob(
+                network=network,
+                hyperparameters=Hyperparameters(**specification.training),
+                start=start,
+                samples=SamplesRef(self._samples_key),
+                # From the model itself, so that whoever repeats the round trains alike.
+                seed=int.from_bytes(start.digest()[:7], "big"),
+            )
+            return (await self._engine.train(job)).weights
+
+        return Private(loss=loss, root=root)
+
+    async def _measure(
+        self, network: Network, models: Mapping[ContentId, Weights], wanted: Sequence[ContentId]
+    ) -> list[Evaluation]:
+        """Loss and accuracy of each, side by side; a model that was measured in the last round is not again."""
+        found = {content: self._measured[content] for content in wanted if content in self._measured}
+
+        async def measure(content: ContentId) -> None:
+            found[content] = await self._engine.evaluate(network, models[content], self._samples_key)
+
+        async with anyio.create_task_group() as group:
+            for content in dict.fromkeys(wanted):
+                if content not in found:
+                    group.start_soon(measure, content)
+        self._measured = found
+        return [found[content] for content in wanted]
+
+
+def _sanctions(verdict: Verdict) -> tuple[tuple[TrainerIndex, int, Reason], ...]:
+    ejected = [(TrainerIndex(index), 0, REASONS[fault]) for index, fault in sorted(verdict.eject.items())]
+    suspended = [
+        (TrainerIndex(index), rounds, REASONS[fault])
+        for index, (rounds, fault) in sorted(verdict.suspend.items())
+    ]
+    return (*ejected, *suspended)
+
+
+def _entry(kind: str, reference: EntryReference) -> Any:  # noqa: ANN401 - an entry of any kind
+    return registry.create(kind, reference.name, reference.parameters)

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A round done again from what its members handed in: does what the evaluator says of it come out, and its model?
+
+Each update is fetched and checked as the evaluator had to. Where all are at hand the rule is repeated bit for bit, the
+defence's changes to updates included. What the verdict owes to the evaluator's own samples is believed, but it is the
+evaluator's choice, and so is a weight that follows its scores: ``chosen`` says whether there was any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from bcfl.agents.common.folding import (
+    Counted,
+    aggregator_of,
+    encode_model,
+    follows_scores,
+    outcomes,
+    possible,
+)
+from bcfl.agents.common.gathering import (
+    INVALID_SAMPLES,
+    INVALID_WORDS,
+    UNPROVEN,
+    Fetched,
+    claimed_samples,
+    fetched,
+)
+from bcfl.agents.common.retrieval import Retrieval, schema_of
+from bcfl.agents.crowdsourcing.plausibility import MODEL, VERDICT, defence_of
+from bcfl.contracts.evaluation_report import EvaluationReport
+from bcfl.contracts.ids import ContentId, TrainerIndex
+from bcfl.contracts.scores import SCORE_UNIT
+from bcfl.contracts.specification import Specification
+from bcfl.contracts.state import RoundRecord
+from bcfl.errors import ModelError
+from bcfl.models.aggregation.aggregator import Aggregate
+from bcfl.models.aggregation.fedavg import FedAvg
+from bcfl.models.aggregation.fold import INTEGER_LIMIT
+from bcfl.models.defences.bounds import Bounded
+from bcfl.models.errors import MalformedUpdate
+from bcfl.models.weights import Weights
+from bcfl.storage.content_id import content_id
+from bcfl.storage.errors import ContentOversize, FetchError
+
+__all__ = ("Repeated", "Repetition", "checkable")
+
+_REMEMBERED = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeated:
+    """What came out.
+
+    Attributes:
+        reason: to object, if there is any.
+        same: the model is what the updates give.
+        chosen: the evaluator had, or may have had, a choice in what its model is worth.
+    """
+
+    reason: str | None = None
+    same: bool = False
+    chosen: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fact:
+    """One update: why it cannot be used, or the samples that it claims and its canonical digest.
+
+    ``missing``: it could not be had, which is no proof of anything; its trainer may have taken it away since.
+    """
+
+    missing: bool = False
+    word: str | None = None
+    samples: int = 0
+    digest: bytes = b""
+
+
+def checkable(record: RoundRecord, report: EvaluationReport) -> list[TrainerIndex]:
+    """Whose updates can bear out or contradict the report, ascending.
+
+    What a store may have kept from the evaluator proves nothing: if it can be had now it may have come late, and to wait
+    for it takes a minute.
+    """
+    return [index for index in record.targets if report.rejected.get(index) not in UNPROVEN]
+
+
+class Repetition:
+    """Repeats rounds; what was seen of single updates is remembered for all agents of a process."""
+
+    def __init__(self, retrieval: Retrieval) -> None:
+        self._retrieval = retrieval
+        self._facts: dict[ContentId, _Fact] = {}
+
+    async def whole(
+        self,
+        specification: Specification,
+        record: RoundRecord,
+        report: EvaluationReport,
+        *,
+        model: Weights | None,
+        max_bytes: int,
+        named: bool,
+    ) -> Repeated:
+        """The round again from all its updates.
+
+        Args:
+            specification: of the task.
+            record: the round.
+            report: on it, without contradictions.
+            model: the round's, None if it is not finite or the aggregator's to name.
+            max_bytes: of an update or a model.
+            named: the publisher names an aggregator, so that the model is not the evaluator's.
+
+        Raises:
+            StorageError: the own store failed, or the round's start model cannot be had.
+            MalformedUpdate: the start model is none.
+            RegistryError: the task's defence or aggregator is not known.
+        """
+        wanted = {index: record.updates[index].content for index in checkable(record, report)}
+        found = await fetched(self._retrieval, specification, wanted, max_bytes=max_bytes)
+        facts = {index: _fact(one, specification) for index, one in found.items()}
+        start = await self._retrieval.model(record.start_model, schema_of(specification), max_bytes=max_bytes)
+        if not _borne_out(specification, record, report, facts, start.digest()):
+            return Repeated(reason=VERDICT)
+        if named:
+            return Repeated(chosen=False)
+        models = {i: one[0] for i, one in found.items() if isinstance(one, tuple) and facts[i].samples}
+        counted = _counted(specification, record, report, start, models, facts)
+        if counted is None:
+            return Repeated()
+        integers = tuple(report.weights[index] for index in sorted(report.weights))
+        tried = await outcomes(specification, counted)
+        if not tried:
+            claimed = None if model is None else Aggregate(model=model, integers=integers)
+            known = claimed is None or possible(specification, counted, claimed)
+            return Repeated(reason=None if known else MODEL)
+        for aggregate in tried:
+            named_so = content_id(encode_model(aggregate.model, record.number)) == record.model
+            if named_so and aggregate.integers == integers:
+                return Repeated(same=True, chosen=_chosen(specification, record, report, tried))
+        return Repeated(reason=MODEL)
+
+    async def sampled(
+        self,
+        specification: Specification,
+        record: RoundRecord,
+        report: EvaluationReport,
+        *,
+        max_bytes: int,
+        drawn: Collection[TrainerIndex],
+    ) -> str | None:
+        """A reason to object in one of the drawn updates, or in weights that follow from them; raises as ``whole``."""
+        wanted = {
+            index: record.updates[index].content
+            for index in drawn
+            if record.updates[index].content not in self._facts
+        }
+        found = await fetched(self._retrieval, specification, wanted, max_bytes=max_bytes)
+        for index, one in found.items():
+            self._facts[wanted[index]] = _fact(one, specification)
+        facts = {index: self._facts[record.updates[index].content] for index in drawn}
+        while len(self._facts) > _REMEMBERED:
+            del self._facts[next(iter(self._facts))]
+        start = await self._retrieval.model(record.start_model, schema_of(specification), max_bytes=max_bytes)
+        if not _borne_out(specification, record, report, facts, start.digest()):
+            return VERDICT
+        return None if _weighed(specification, record, report, facts) else MODEL
+
+
+def _fact(found: Fetched, specification: Specification) -> _Fact:
+    if isinstance(found, MalformedUpdate | ContentOversize):
+        return _Fact(word=found.reason)
+    if isinstance(found, FetchError):
+        return _Fact(missing=True)
+    weights, metadata = found
+    claimed = claimed_samples(metadata, specification.sample_limit)
+    if claimed is None:
+        return _Fact(word=INVALID_SAMPLES)
+    return _Fact(samples=claimed, digest=weights.digest())
+
+
+def _borne_out(
+    specification: Specification,
+    record: RoundRecord,
+    report: EvaluationReport,
+    facts: Mapping[TrainerIndex, _Fact],
+    start: bytes,
+) -> bool:
+    """Whether the updates are what the report says, as far as everybody can see."""
+    had = {index: fact for index, fact in facts.items() if not fact.missing}
+    for index, fact in had.items():
+        said = report.rejected.get(index)
+        if fact.word != said and (fact.word is not None or said in INVALID_WORDS):
+            return False
+    defence = defence_of(specification)
+    if not isinstance(defence, Bounded):
+        return True
+    sound = {int(index): fact for index, fact in had.items() if fact.word is None}
+    foregone = defence.foregone(
+        start,
+        {index: fact.digest for index, fact in sound.items()},
+        {index: record.updates[TrainerIndex(index)].position for index in sound},
+    )
+    return all(report.rejected.get(TrainerIndex(index)) == word for index, word in foregone.items())
+
+
+def _counted(
+    specification: Specification,
+    record: RoundRecord,
+    report: EvaluationReport,
+    start: Weights,
+    models: Mapping[TrainerIndex, Weights],
+    facts: Mapping[TrainerIndex, _Fact],
+) -> Counted | None:
+    """What went into the model; None where it cannot be told, or something of it cannot be had."""
+    defence = defence_of(specification)
+    if not isinstance(defence, Bounded):
+        return None
+    # What is rejected as invalid has no part in anything; of the others even those that are not weighed may have.
+    needed = [index for index in facts if report.rejected.get(index) not in INVALID_WORDS]
+    if any(index not in models for index in needed):
+        return None
+    passed = defence.passed(
+        start,
+        {int(index): models[index] for index in needed},
+        {int(index): word for index, word in report.rejected.items()},
+    )
+    members = [TrainerIndex(index) for index in passed]
+    if set(members) != report.weights.keys():
+        return None  # a defence that contradicts itself
+    return Counted(
+        start=start,
+        models={index: passed[index] for index in members},
+        samples={index: facts[index].samples for index in members},
+        scores={index: record.scores[index] for index in members},
+    )
+
+
+def _chosen(
+    specification: Specification,
+    record: RoundRecord,
+    report: EvaluationReport,
+    tried: Sequence[Aggregate],
+) -> bool:
+    """Whether the evaluator's own samples, or its word, decided what is in a model that repeats."""
+    return (
+        len({aggregate.model.digest() for aggregate in tried}) > 1
+        or follows_scores(aggregator_of(specification))
+        or any(not report.weights.get(index) for index in record.targets)
+    )
+
+
+def _weighed(
+    specification: Specification,
+    record: RoundRecord,
+    report: EvaluationReport,
+    facts: Mapping[TrainerIndex, _Fact],
+) -> bool:
+    """Whether the weights of a plain mean are those of the claims that were seen, and of all scores.
+
+    Claims that were not seen are taken to be what the report weighs them with, within the task's limit.
+    """
+    aggregator = aggregator_of(specification)
+    limit = specification.sample_limit
+    if not isinstance(aggregator, FedAvg) or aggregator.before or limit >= INTEGER_LIMIT:
+        return True
+    members = sorted(report.weights)
+    seen = {index: fact.samples for index, fact in facts.items() if fact.samples}
+    try:
+        integers = aggregator.integer_weights(
+            samples=[seen.get(index, report.weights[index]) for index in members],
+            scores=[record.scores[index] / SCORE_UNIT for index in members],
+        )
+    except ModelError:
+        return False  # a weight below zero
+    bounded = aggregator.by != "samples" or all(1 <= report.weights[i] <= limit for i in members)
+    return bounded and integers == tuple(report.weights[index] for index in members)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trainer: joins, checks the last evaluation, trains on its own data, commits to its update and opens the commitment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bcfl.agents.common.behaviour import Conduct
+from bcfl.agents.common.joining import TrainerIdentity, join
+from bcfl.agents.common.services import AgentServices
+from bcfl.agents.common.training import Update, take_part
+from bcfl.agents.common.update_maker import OwnData, UpdateMaker
+from bcfl.agents.crowdsourcing.objection import Finding, OwnLoss, Vet, Vetting, decide_objection
+from bcfl.agents.runtime.actions import Action, View, Work
+from bcfl.contracts.calls import Permit
+from bcfl.contracts.phases import Phase
+
+__all__ = ("Trainer", "decide")
+
+
+def decide(view: View, me: TrainerIdentity, results: Mapping[Work, Any]) -> list[Action]:
+    """All that a trainer wants now."""
+    state = view.seen
+    if state is None or state.ended:
+        return []
+    index = state.index_of.get(me.address)
+    if index is None:
+        return join(view, state, me, results)
+    if state.round == 0 or state.phase not in {Phase.TRAINING, Phase.REVEAL, Phase.CLOSING}:
+        return []
+    vetting, usable = decide_objection(view, state, index, results)
+    return [*vetting, *take_part(view, state, index, me, results)] if usable else vetting
+
+
+class Trainer:
+    """A crowd's trainer.
+
+    Args:
+        identity: who it is.
+        secret: 32 bytes that only it knows; salts come from it.
+        data: what it trains on.
+        services: what it shares with the agents of its process.
+        conduct: its behaviour, honest by default.
+        vetting: checks evaluations; agents of one process share it.
+    """
+
+    role = "trainer"
+
+    def __init__(
+        self,
+        *,
+        identity: TrainerIdentity,
+        secret: bytes,
+        data: OwnData,
+        services: AgentServices,
+        conduct: Conduct | None = None,
+        vetting: Vetting | None = None,
+    ) -> None:
+        self.name = identity.name
+        self.identity = identity
+        self._secret = secret
+        self._updates = UpdateMaker(
+            identity=identity,
+            secret=secret,
+            data=data,
+            services=services,
+            conduct=conduct or Conduct(),
+            role=self.role,
+        )
+        self._vetting = vetting or Vetting(services.retrieval)
+        self._own_loss = OwnLoss(engine=services.engine, samples=data.samples, count=data.count)
+
+    def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:
+        """All that it wants now."""
+        return self._updates.choose(view, decide(view, self.identity, results))
+
+    async def perform(self, work: Work) -> Update | Permit | Finding | bool | None:
+        """Do a piece of its work."""
+        if isinstance(work, Vet):
+            return await self._vetting.vet(work, self._own_loss, secret=self._secret)
+        return await self._updates.perform(work)

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The thin shell around an agent's core: ask what it wants, do each thing once, stop what it no longer wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import anyio
+import anyio.abc
+import structlog
+
+from bcfl.agents.runtime.actions import Action, Transact, View, WakeAt, Work
+from bcfl.agents.runtime.activity import Activity, Bell
+from bcfl.agents.runtime.ports import Clock, Observer
+from bcfl.chain.intents import Intent, Outcome, OutcomeStatus
+from bcfl.chain.outbox import ActionKey
+from bcfl.contracts.abi import error_name
+from bcfl.contracts.ids import Address
+from bcfl.storage.errors import StoreUnreachable
+
+__all__ = ("Role", "Shell", "Submitter")
+
+_STORE_PATIENCE_S = 120.0
+_STORE_PAUSE_S = 1.0
+
+_log = structlog.stdlib.get_logger("bcfl.agents")
+
+
+class Role(Protocol):
+    """An agent's core and hands."""
+
+    @property
+    def name(self) -> str:
+        """Unique in the process."""
+        ...
+
+    @property
+    def role(self) -> str:
+        """trainer, evaluator, ..."""
+        ...
+
+    def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:
+        """All that the agent wants now; pure."""
+        ...
+
+    async def perform(self, work: Work) -> Any:  # noqa: ANN401 - each role's own results
+        """Do a piece of work; may be cancelled when the core no longer wants it."""
+        ...
+
+
+class Submitter(Protocol):
+    """Sends an agent's transactions (``chain.TransactionOwner``)."""
+
+    async def submit(self, intent: Intent) -> object:
+        """Have it included once; returns when it is signed and durable."""
+        ...
+
+
+class Shell:
+    """Runs one agent until cancelled.
+
+    Args:
+        role: the agent.
+        owner: sends its transactions.
+        clock: wakes it.
+        activity: counts what it has under way.
+        observer: hears what it decides and what becomes of it.
+        bell: rings when it should look again.
+    """
+
+    def __init__(
+        self,
+        *,
+        role: Role,
+        owner: Submitter,
+        clock: Clock,
+        activity: Activity,
+        observer: Observer,
+        bell: Bell,
+    ) -> None:
+        self.role = role
+        self._owner = owner
+        self._clock = clock
+        self._activity = activity
+        self._observer = observer
+        self._bell = bell
+        self._results: dict[Work, Any] = {}
+        self._running: dict[Work, anyio.CancelScope] = {}
+        self._submitted: set[ActionKey] = set()
+        self._alarm: tuple[int, anyio.CancelScope] | None = None
+        self._woken = 0
+
+    async def run(self, chronicle: ViewSource) -> None:
+        """Act on the chronicle whenever the bell rings."""
+        async with anyio.create_task_group() as group:
+            while True:
+                await self._bell.wait()
+                try:
+                    # A clock may know that a deadline has come before a block says so.
+                    now = max(chronicle.now, self._woken)
+                    view = View(seen=chronicle.seen, final=chronicle.final, now=now)
+                    await self._reconcile(group, view)
+                finally:
+                    self._bell.answered()
+
+    async def _reconcile(self, group: anyio.abc.TaskGroup, view: View) -> None:
+        actions = self.role.decide(view, self._results)
+        wanted = {action for action in actions if isinstance(action, Work)}
+        for work in [work for work in self._running if work not in wanted]:
+            self._running.pop(work).cancel()
+        for work in wanted:
+            if work not in self._running and work not in self._results:
+                scope = self._running[work] = anyio.CancelScope()
+                self._activity.enter()
+                group.start_soon(self._work, work, scope)
+        task = view.seen.address if view.seen is not None else Address("none")
+        for action in actions:
+            if isinstance(action, Transact):
+                await self._transact(action, task)
+        self._set_alarm(group, min((a.timestamp for a in actions if isinstance(a, WakeAt)), default=None))
+
+    async def _work(self, work: Work, scope: anyio.CancelScope) -> None:
+        try:
+            with scope:
+                self._results[work] = await self._performed(work)
+                self._bell.ring()
+        finally:
+            # A work that was stopped and wanted again has a scope of its own by now.
+            if self._running.get(work) is scope:
+                del self._running[work]
+            self._activity.leave()
+
+    async def _performed(self, work: Work) -> Any:  # noqa: ANN401 - each role's own results
+        """Do the work; a store that is away for a while is waited for, as a node is."""
+        patience = anyio.current_time() + _STORE_PATIENCE_S
+        while True:
+            try:
+                return await self.role.perform(work)
+            except StoreUnreachable as error:
+                if anyio.current_time() > patience:
+                    raise
+                _log.warning("store_unreachable", agent=self.role.name, reason=str(error))
+                await anyio.sleep(_STORE_PAUSE_S)
+
+    async def _transact(self, action: Transact, task: Address) -> None:
+        key = ActionKey(self.role.name, task, action.round, action.name)
+        if key in self._submitted:
+            return
+        self._submitted.add(key)
+        self._observer.decided(
+            agent=self.role.name,
+            role=self.role.role,
+            name=action.name,
+            round_number=action.round,
+            evidence=action.evidence,
+        )
+        await self._owner.submit(
+            Intent(key=key, to=action.call.to, data=action.call.data, spare_gas=action.spare_gas)
+        )
+
+    def outcome(self, outcome: Outcome) -> None:
+        """What became of a transaction; a refused one may be wanted again after the next block."""
+        reason = error_name(outcome.reason) if isinstance(outcome.reason, bytes) else outcome.reason
+        if outcome.status is not OutcomeStatus.INCLUDED:
+            self._submitted.discard(outcome.key)
+            # That others were quicker is no fault: a vote after the deciding one, a call of a phase that has ended.
+            overtaken = outcome.status is OutcomeStatus.REVERTED
+            (_log.info if overtaken else _log.warning)(
+                "transaction_refused", agent=self.role.name, action=outcome.key.action, reason=reason
+            )
+        self._observer.transacted(
+            agent=self.role.name,
+            role=self.role.role,
+            name=outcome.key.action,
+            round_number=outcome.key.round,
+            status=outcome.status.value,
+            gas=outcome.gas_used,
+            reason="" if outcome.status is OutcomeStatus.INCLUDED else reason,
+        )
+
+    def _set_alarm(self, group: anyio.abc.TaskGroup, timestamp: int | None) -> None:
+        if self._alarm is not None:
+            if self._alarm[0] == timestamp:
+                return
+            self._alarm[1].cancel()
+            self._alarm = None
+        if timestamp is not None:
+            scope = anyio.CancelScope()
+            self._alarm = (timestamp, scope)
+            group.start_soon(self._sleep, timestamp, scope)
+
+    async def _sleep(self, timestamp: int, scope: anyio.CancelScope) -> None:
+        with scope:
+            await self._clock.sleep_until(timestamp)
+            self._woken = max(self._woken, timestamp)
+            if self._alarm is not None and self._alarm[1] is scope:
+                self._alarm = None
+            self._bell.ring()
+
+
+class ViewSource(Protocol):
+    """Where views come from (``agents.chronicle``)."""
+
+    @property
+    def seen(self) -> Any:  # noqa: ANN401 - TaskState | None, kept as an attribute by the chronicle
+        """After the newest block."""
+        ...
+
+    @property
+    def final(self) -> Any:  # noqa: ANN401 - the same
+        """After the newest final block."""
+        ...
+
+    @property
+    def now(self) -> int:
+        """Newest timestamp."""
+        ...

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a scenario says of its task: what is trained, how it is scored and paid, and by when."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from bcfl.scenarios.definition.schema_fields import Keys, Name, NamedEntry, Seconds, Tokens
+
+__all__ = (
+    "Audit",
+    "Evaluation",
+    "Intake",
+    "Membership",
+    "Reward",
+    "Schedule",
+    "Selection",
+    "Task",
+    "Training",
+)
+
+
+class Training(Keys):
+    """Local training by stochastic gradient descent; a fresh optimiser every round."""
+
+    learning_rate: Annotated[float, Field(gt=0, le=100)] = 0.05
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 1
+    shuffle: bool = True
+
+
+class Selection(Keys):
+    """Who trains in a round; ``cohort`` is the number of members drawn, for every rule but ``all``."""
+
+    rule: Literal["all", "random", "first_come", "score_order"] = "all"
+    cohort: Annotated[int, Field(ge=1, le=2048)] | None = None
+
+
+class Reward(Keys):
+    """What a round pays: ``rate`` tokens per unit of score while the budget lasts, or ``per_round`` tokens."""
+
+    mode: Literal["rate", "round_budget"] = "rate"
+    rate: Tokens = "1"
+    per_round: Tokens | None = None
+    budget: Tokens = "100"
+    vesting_rounds: Annotated[int, Field(ge=0, le=16)] = 0
+
+
+class Evaluation(Keys):
+    """What judging the others pays in a consortium: ``pool`` tokens a round, null a fifth of ``per_round``.
+
+    Who is ``tolerance`` or more away from the settled shares, summed over the others, is paid nothing; null: 0.5.
+    """
+
+    pool: Tokens | None = None
+    tolerance: Tokens | None = None
+
+
+class Membership(Keys):
+    """Who may join; ``capacity`` null is the number of trainers.
+
+    ``bond``: an evaluator's, null one round's share of the budget; in a consortium every member's, null what a round
+    pays a member on average.
+    """
+
+    minimum: Annotated[int, Field(ge=1, le=65_536)] = 2
+    capacity: Annotated[int, Field(ge=1, le=65_536)] | None = None
+    stake: Tokens = "0"
+    bond: Tokens | None = None
+
+
+class Intake(Keys):
+    """How updates come in: relayed in batches or direct, committed before they are revealed or not.
+
+    ``unique_digests``: whether the contract keeps who committed to a digest first; null: in a crowd, not in a
+    consortium, whose members see to it when they judge.
+    """
+
+    relayed: bool = False
+    commit_reveal: bool = True
+    unique_digests: bool | None = None
+    max_update_bytes: Annotated[int, Field(ge=64, le=1 << 30)] = 4 * 1024 * 1024
+
+
+class Schedule(Keys):
+    """The longest each phase may last, in seconds of chain time."""
+
+    enrolment_s: Seconds = 600
+    training_s: Seconds = 3600
+    reveal_s: Seconds = 600
+    evaluation_s: Seconds = 3600
+    aggregation_s: Seconds = 600
+    closing_s: Seconds = 60
+
+
+Audit = Literal["public"]
+"""``public``: the evaluator opens its validation set at the end, so that anyone can audit the scores."""
+
+
+def _entry_rule(value: object) -> object:
+    return {"rule": value} if isinstance(value, str) else value
+
+
+class Task(Keys):
+    """What is trained, how it is scored and paid, and by when; ``aggregator_role``: the member who proposes the model."""
+
+    kind: Literal["crowdsourcing", "consortium"] = "crowdsourcing"
+    rounds: Annotated[int, Field(ge=1, le=10_000)]
+    network: NamedEntry
+    training: Training = Training()
+    score: NamedEntry = NamedEntry(name="shapley")
+    aggregator: NamedEntry = NamedEntry(name="fedavg")
+    aggregator_role: Name | None = None
+    defence: NamedEntry = NamedEntry(name="none")
+    selection: Annotated[Selection, BeforeValidator(_entry_rule)] = Selection()
+    reward: Reward = Reward()
+    evaluation: Evaluation = Evaluation()
+    membership: Membership = Membership()
+    intake: Intake = Intake()
+    schedule: Schedule = Schedule()
+    audit: Audit = "public"

@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of a run, folded from its event log alone: live while it runs, and again by ``bcfl replay``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bcfl.contracts import events as e
+from bcfl.contracts.event_codec import event_from_json
+from bcfl.contracts.fold import fold
+from bcfl.contracts.ids import Address, TrainerIndex
+from bcfl.contracts.phases import Kind, Phase
+from bcfl.contracts.scores import SCORE_UNIT
+from bcfl.contracts.state import RoundRecord, TaskState
+from bcfl.scenarios.definition.tokens import CREDIT_UNIT
+from bcfl.scenarios.errors import RunDirectoryUnreadable
+from bcfl.scenarios.outcome.consortium_results import Told, agreement_of, members_of
+from bcfl.scenarios.outcome.detection import Sanctions, detect, reason_name, removals_of, sanctions_of
+from bcfl.scenarios.outcome.ending import why_ended
+from bcfl.scenarios.outcome.fairness import fairness_of
+from bcfl.scenarios.outcome.summary import (
+    EventCounts,
+    Fairness,
+    Final,
+    GasTotals,
+    Genesis,
+    Participant,
+    RoundSummary,
+    Summary,
+    Timings,
+    TokenTotals,
+)
+from bcfl.storage.content_id import cid_text
+
+__all__ = (
+    "GOALS_MEASURED",
+    "MEMBERS_MEASURED",
+    "MODELS_MEASURED",
+    "NOT_REVEALED",
+    "Results",
+    "results_of",
+)
+
+NOT_REVEALED = "not_revealed"
+UNKNOWN = "unknown"
+GOALS_MEASURED = "goals_measured"
+"""The runner's record of what data attacks achieved with the final model."""
+MODELS_MEASURED = "models_measured"
+"""The runner's record of how good each model of a consortium is on samples that no member has."""
+MEMBERS_MEASURED = "members_measured"
+"""The runner's record of what each member gets from the final model, and would without it."""
+_MEASURED = {GOALS_MEASURED: "success", MODELS_MEASURED: "models", MEMBERS_MEASURED: "members"}
+_AFTERWARDS = ("withdraw", "refund", "open_validation")
+
+
+class Results:
+    """Folds records of ``events.jsonl`` in their order."""
+
+    def __init__(self) -> None:
+        self._participants: dict[str, dict[str, Any]] = {}
+        self.names: dict[Address, str] = {}
+        """Participants by account."""
+        self._events: list[e.Event] = []
+        self._decisions: dict[tuple[str, int, str], dict[str, Any]] = {}
+        self._gas: dict[tuple[str, int, str], tuple[str, int]] = {}
+        self._reasons: dict[tuple[Address, int, TrainerIndex], int] = {}
+        self._misbehaved: dict[str, int] = {}
+        self._measured: dict[str, dict[str, Any]] = {event: {} for event in _MEASURED}
+        self._delivered = 0
+        self._retracted = 0
+        self._state: TaskState | None = None
+
+    def take(self, record: dict[str, Any]) -> None:
+        """One more record."""
+        if record["source"] == "chain":
+            self._take_chain(record)
+        elif record["event"] == "run_started":
+            self._participants = record["participants"]
+            self.names = {Address(entry["address"]): name for name, entry in self._participants.items()}
+        elif record["event"] == "transaction":
+            # Once an action, however often a reorganisation had it included again.
+            key = (record["source"], record["round"], record["action"])
+            if record["gas"]:
+                self._gas[key] = (record["role"], record["gas"])
+        elif record["event"] in _MEASURED:
+            self._measured[record["event"]] = record[_MEASURED[record["event"]]]
+        else:
+            if record["event"] == "misbehaving":
+                name, number = record["source"], record["round"]
+                self._misbehaved[name] = min(number, self._misbehaved.get(name, number))
+            self._decisions[record["source"], record["round"], record["event"]] = record
+
+    def _take_chain(self, record: dict[str, Any]) -> None:
+        if record["event"] == "retracted":
+            gone = set(record["blocks"])
+            kept = [event for event in self._events if event.origin.block.number not in gone]
+            self._retracted += len(self._events) - len(kept)
+            self._events = kept
+            self._state = None
+            self._reasons = {}
+            for event in kept:
+                self._note_reason(event)
+            return
+        event = event_from_json(record)
+        self._delivered += 1
+        self._events.append(event)
+        self._note_reason(event)
+        if self._state is not None and event.origin.address == self._state.address:
+            self._state = fold(self._state, [event])
+
+    def _note_reason(self, event: e.Event) -> None:
+        if isinstance(event, e.TrainerSuspended | e.TrainerEjected):
+            self._reasons[event.origin.address, event.round, event.index] = event.reason
+
+    @property
+    def created(self) -> e.TaskCreated:
+        """How the task began.
+
+        Raises:
+            RunDirectoryUnreadable: the log does not say that a task was created.
+        """
+        # A stranger may use the same factory: ours is our publisher's.
+        publishers = {p["address"] for p in self._participants.values() if p["role"] == "publisher"}
+        created = next(
+            (x for x in self._events if isinstance(x, e.TaskCreated) and x.publisher in publishers), None
+        )
+        if created is None:
+            raise RunDirectoryUnreadable(
+                "The event log ends before a task was created; run the scenario again."
+            )
+        return created
+
+    @property
+    def state(self) -> TaskState:
+        """The task after all records.
+
+        Raises:
+            RunDirectoryUnreadable: the log does not say that a task was created.
+        """
+        if self._state is None:
+            created = self.created
+            own = (event for event in self._events if event.origin.address == created.task)
+            self._state = fold(TaskState.created(created), own)
+        return self._state
+
+    @property
+    def task_events(self) -> list[e.Event]:
+        """The task's creation and all its events that no reorganisation took back."""
+        created = self.created
+        return [created, *(event for event in self._events if event.origin.address == created.task)]
+
+    @property
+    def last_round(self) -> int:
+        """The newest round."""
+        return self.state.round
+
+    def round(self, number: int) -> RoundSummary:
+        """One round's table."""
+        state = self.state
+        record = state.rounds[number]
+        names = {index: self._name(member.account) for index, member in state.members.items()}
+        scored = self._scored(record)
+        local = {name: told["loss"] for name, told in self._told(number, "trained").items()}
+        measured = self._model_measured(number)
+        consortium = state.kind is Kind.CONSORTIUM
+        judged = self._told(number, "judged") if consortium else {}
+        reasons = scored.get("rejected", {}) | {
+            i: why for told in judged.values() for i, why in told["rejected"].items()
+        }
+        rejected = {names[TrainerIndex(int(i))]: reason for i, reason in reasons.items()}
+        if record.finalized:
+            rejected |= {
+                names[index]: NOT_REVEALED for index in record.commitments if index not in record.updates
+            }
+        return RoundSummary(
+            round=number,
+            global_loss=scored.get("loss", measured.get("loss")),
+            global_accuracy=scored.get("accuracy", measured.get("accuracy")),
+            local_loss=dict(sorted(local.items())),
+            validation_loss={
+                names[TrainerIndex(int(i))]: loss for i, loss in scored.get("validation_loss", {}).items()
+            },
+            scores={names[index]: score / SCORE_UNIT for index, score in record.scores.items()},
+            tokens={names[index]: str(amount * CREDIT_UNIT) for index, amount in record.credits.items()},
+            rejected=rejected,
+            suspended=tuple(names[index] for index in record.suspended),
+            ejected=tuple(names[index] for index in record.ejected),
+            reasons={
+                names[index]: reason_name(self._reasons[state.address, number, index])
+                for index in (*record.suspended, *record.ejected)
+            },
+            overturned=record.reverted,
+            objections=self._objections(record, names),
+            gas=self._gas_by_role(number),
+            agreement=agreement_of(record, names, judged, self._told(number, "aggregated"))
+            if consortium
+            else None,
+        )
+
+    def _objections(self, record: RoundRecord, names: Mapping[TrainerIndex, str]) -> dict[str, str]:
+        """Whose objection is on chain, and why, as far as the log knows."""
+        told = self._told(record.number, "object")
+        who = (names[index] for index in record.objections)
+        return {name: told.get(name, {}).get("reason", UNKNOWN) for name in who}
+
+    def _told(self, number: int, event: str) -> Told:
+        """What agents said of a round under that name, by agent."""
+        return {
+            name: record
+            for (name, at, kind), record in self._decisions.items()
+            if at == number and kind == event
+        }
+
+    def _model_measured(self, number: int) -> dict[str, Any]:
+        """Loss and accuracy of a round's model, 0: of the genesis, where the runner has measured them."""
+        found: dict[str, Any] = self._measured[MODELS_MEASURED].get(str(number), {})
+        return found
+
+    def evidence(self, number: int) -> dict[str, dict[str, float | None]]:
+        """What the defence measured of each update of a round: numbers by name, by participant."""
+        found = self._scored(self.state.rounds[number]).get("evidence", {})
+        members = self.state.members
+        return {self._name(members[TrainerIndex(int(i))].account): numbers for i, numbers in found.items()}
+
+    def misbehaving(self, name: str) -> tuple[int, ...]:
+        """The rounds in which a trainer misbehaved: the ground truth, that no other agent knows."""
+        return tuple(
+            sorted(at for who, at, event in self._decisions if who == name and event == "misbehaving")
+        )
+
+    @property
+    def genesis(self) -> Genesis:
+        """The model that the task starts from, as the first evaluation says, or the runner."""
+        first, measured = self._first_scored(), self._model_measured(0)
+        return Genesis(
+            loss=first.get("start_loss", measured.get("loss")),
+            accuracy=first.get("start_accuracy", measured.get("accuracy")),
+        )
+
+    def _first_scored(self) -> dict[str, Any]:
+        records = (self._scored(record) for _, record in sorted(self.state.rounds.items()))
+        return next((scored for scored in records if scored), {})
+
+    def rounds(self) -> tuple[RoundSummary, ...]:
+        """All finalised rounds."""
+        return tuple(self.round(n) for n, record in sorted(self.state.rounds.items()) if record.finalized)
+
+    def summary(self, *, scenario: str, seed: int, timings: Timings) -> Summary:
+        """What the run came to."""
+        state = self.state
+        rounds, genesis = self.rounds(), self.genesis
+        measured = [r for r in rounds if r.global_loss is not None and not r.overturned]
+        trained = sum(len(record.updates) for record in state.rounds.values())
+        in_rounds = sum(sum(round_.gas.values()) for round_ in rounds)
+        events = self.task_events
+        sanctions, removals = sanctions_of(events), removals_of(events)
+        removed = {state.evaluators[place].account: found for place, found in removals.items()}
+        names = {index: self._name(member.account) for index, member in state.members.items()}
+        summary = Summary(
+            scenario=scenario,
+            seed=seed,
+            status="completed" if state.phase is Phase.COMPLETED else "cancelled",
+            genesis=genesis,
+            rounds=rounds,
+            final=Final(
+                loss=measured[-1].global_loss if measured else genesis.loss,
+                accuracy=measured[-1].global_accuracy if measured else genesis.accuracy,
+                cid=cid_text(state.model),
+                backdoor_success=max(self._measured[GOALS_MEASURED].values(), default=None),
+            ),
+            participants={
+                name: self._participant(entry, sanctions, removed)
+                for name, entry in self._participants.items()
+            },
+            members=members_of(state, names, self._participants, self._measured[MEMBERS_MEASURED]),
+            tokens=TokenTotals(
+                budget=str(state.budget * CREDIT_UNIT),
+                paid=str(sum(member.withdrawn for member in state.members.values()) * CREDIT_UNIT),
+                returned=str((state.returned or 0) * CREDIT_UNIT),
+                forfeited=str(state.slashed * CREDIT_UNIT),
+                unclaimed=str((state.bonus if state.ended else 0) * CREDIT_UNIT),
+            ),
+            detection=detect(state, events, names=names, misbehaved=self._misbehaved),
+            fairness=self._fairness(state, names, rounds),
+            timings=timings,
+            gas=GasTotals(
+                total=sum(gas for _, gas in self._gas.values()),
+                per_trainer_round=in_rounds / trained if trained else 0.0,
+            ),
+            events=EventCounts(delivered=self._delivered, retracted=self._retracted),
+        )
+        return summary.model_copy(update={"conclusion": why_ended(summary)})
+
+    def _fairness(
+        self, state: TaskState, names: Mapping[TrainerIndex, str], rounds: Iterable[RoundSummary]
+    ) -> Fairness:
+        honest = {index: name for index, name in names.items() if name not in self._misbehaved}
+        return fairness_of(
+            rounds,
+            revealed={
+                number: {names[index] for index in record.updates} for number, record in state.rounds.items()
+            },
+            earned={
+                name: state.members[index].earned - state.bond_share(index) for index, name in honest.items()
+            },
+            samples={
+                name: record["samples"]
+                for (name, _, kind), record in self._decisions.items()
+                if kind == "trained" and "samples" in record
+            },
+        )
+
+    def _participant(
+        self,
+        entry: dict[str, Any],
+        sanctions: Mapping[TrainerIndex, Sanctions],
+        removed: Mapping[Address, tuple[int, str]],
+    ) -> Participant:
+        state = self.state
+        index = state.index_of.get(Address(entry["address"]))
+        done = Sanctions() if index is None else sanctions.get(index, Sanctions())
+        removed_round, removed_reason = removed.get(Address(entry["address"]), (None, None))
+        return Participant(
+            role=entry["role"],
+            behaviour=entry.get("behaviour", "honest"),
+            address=entry["address"],
+            tokens="0" if index is None else str(state.members[index].withdrawn * CREDIT_UNIT),
+            ejected_round=done.ejected_round,
+            ejected_reason=done.ejected_reason,
+            suspensions=done.suspensions,
+            removed_round=removed_round,
+            removed_reason=removed_reason,
+        )
+
+    def _scored(self, record: RoundRecord) -> dict[str, Any]:
+        """What the evaluator whose scores stand said of the round; empty for a round without scores."""
+        if record.evaluator is None:
+            return {}
+        name = self._name(self.state.evaluators[record.evaluator].account)
+        return self._decisions.get((name, record.number, "scored"), {})
+
+    def _gas_by_role(self, number: int) -> dict[str, int]:
+        gas: dict[str, int] = defaultdict(int)
+        for (_, at, action), (role, used) in self._gas.items():
+            # What follows the last round (withdrawals, bonds) is the task's, not the round's.
+            if at == number and not action.startswith(_AFTERWARDS):
+                gas[role] += used
+        return dict(sorted(gas.items()))
+
+    def _name(self, account: Address) -> str:
+        return self.names.get(account, account)
+
+
+def results_of(records: Iterable[dict[str, Any]]) -> Results:
+    """The tables of a whole log."""
+    results = Results()
+    for record in records:
+        results.take(record)
+    return results

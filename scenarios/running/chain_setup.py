@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The chain of a scenario: a node with its clock and dispatch, and what must stand on it before agents act.
+
+``chain.json`` says where it is, for the processes of agents that join a run that another process has set up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bcfl.chain.clock import DrivenChainClock, WallChainClock
+from bcfl.chain.deployer import Deployment, deploy, distribute, fund, opened_setup
+from bcfl.chain.devnet import Devnet
+from bcfl.chain.dispatch import Gathered, Immediate
+from bcfl.chain.errors import ChainIdentityChanged
+from bcfl.chain.node import Node, open_node
+from bcfl.contracts.phases import Kind
+from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.errors import RunDirectoryUnreadable
+from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.running.funder import open_funder
+from bcfl.scenarios.running.population import DEPLOYER, PUBLISHER, Population, Task
+
+__all__ = ("Chain", "joined_chain", "opened_chain", "set_up")
+
+_GENESIS_TIME = 1_700_000_000
+_GAS_A_ROUND = 400_000
+_GAS_BESIDES = 4_000_000
+_GAS_DEPLOYMENT = 16_000_000
+_GAS_A_TRAINER = 120_000  # tokens for its stake, its score and its withdrawal
+_GAS_A_JUDGE = 60_000  # a member's scores of another, which whoever opens last settles for all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """A node and how time passes on it; ``devnet`` is ours to watch, ``free``: nobody asks for a fee."""
+
+    node: Node
+    devnet: Devnet | None
+    clock: DrivenChainClock | WallChainClock
+    dispatch: Gathered | Immediate
+    free: bool
+
+    @property
+    def driven(self) -> bool:
+        """Whether a driver of ours moves its clock."""
+        return isinstance(self.dispatch, Gathered)
+
+
+@asynccontextmanager
+async def opened_chain(scenario: Scenario) -> AsyncIterator[Chain]:
+    """The node that the scenario names, or a devnet of our own for the length of the block.
+
+    Raises:
+        ChainError: it cannot be reached or started.
+    """
+    settings = scenario.chain
+    if settings.url is not None:
+        async with open_node(settings.url) as node:
+            yield Chain(node=node, devnet=None, clock=WallChainClock(), dispatch=Immediate(), free=False)
+        return
+    driven = settings.block_time is None
+    timestamp = _GENESIS_TIME if driven else None
+    async with (
+        Devnet.start(block_time=settings.block_time, timestamp=timestamp) as devnet,
+        open_node(devnet.url) as node,
+    ):
+        yield Chain(
+            node=node,
+            devnet=devnet,
+            clock=DrivenChainClock() if driven else WallChainClock(),
+            dispatch=Gathered() if driven else Immediate(),
+            free=True,
+        )
+
+
+@asynccontextmanager
+async def joined_chain(
+    record: dict[str, Any], *, url: str | None = None
+) -> AsyncIterator[tuple[Chain, Deployment]]:
+    """The chain that another process has set up, and what stands on it.
+
+    Args:
+        record: of ``chain.json``.
+        url: the node's address, where it is not the one that the record shows.
+
+    Raises:
+        ChainError: the node cannot be reached, or serves another chain.
+        RunDirectoryUnreadable: the record is damaged.
+    """
+    try:
+        deployment = Deployment(**{key: record[key] for key in Deployment.__annotations__})
+        free, identity = bool(record["own_devnet"]), (record["chain_id"], record["genesis_hash"])
+        address = url or str(record["url"])
+    except KeyError as error:
+        raise RunDirectoryUnreadable(
+            f"chain.json does not say {error}; give the directory of a run of this version of bcfl."
+        ) from error
+    async with open_node(address) as node:
+        if (node.chain_id, node.genesis_hash) != identity:
+            raise ChainIdentityChanged(
+                f"Another chain answers at {node.url}: chain id {node.chain_id} with genesis {node.genesis_hash}, the "
+                f"run's is {identity[0]} with {identity[1]}; correct the URL."
+            )
+        yield (
+            Chain(node=node, devnet=None, clock=WallChainClock(), dispatch=Immediate(), free=free),
+            deployment,
+        )
+
+
+async def set_up(
+    scenario: Scenario, chain: Chain, population: Population, plan: Task, directory: RunDirectory
+) -> Deployment:
+    """Deploy the contracts, give everybody ether and tokens, and write down where things are.
+
+    Raises:
+        ChainError: the node refuses, or nobody pays.
+    """
+    node = chain.node
+    needs = {population.signers[name].address: plan.stake for name in population.trainers}
+    for name in population.evaluators or population.trainers:  # who judges is bound
+        account = population.signers[name].address
+        needs[account] = needs.get(account, 0) + plan.bond
+    needs = {account: amount for account, amount in needs.items() if amount}
+    async with opened_setup(node, driven=chain.driven, confirmations=scenario.chain.confirmations) as setup:
+        if chain.devnet is None:
+            fees = await node.fee_data()
+            price = 2 * (fees.base_fee or 0) + fees.priority_fee
+            a_trainer = 4_000 if population.kind is Kind.CROWDSOURCING else _GAS_A_JUDGE
+            gas = _GAS_BESIDES + (_GAS_A_ROUND + a_trainer * len(population.trainers)) * scenario.task.rounds
+            gas += _GAS_A_TRAINER * len(population.trainers)
+            funder = await open_funder(scenario.chain.funder)
+            accounts = [population.signers[name].address for name in population.agents]
+            await fund(setup, accounts, wei=2 * gas * price, funder=funder)
+            deployer = [population.signers[DEPLOYER].address]
+            await fund(setup, deployer, wei=2 * _GAS_DEPLOYMENT * price, funder=funder)
+        deployment = await deploy(
+            setup,
+            population.signers[DEPLOYER],
+            name="bcfl reward",
+            symbol="BCFL",
+            supply=plan.budget + sum(needs.values()),
+            holder=population.signers[PUBLISHER].address,
+        )
+        await distribute(setup, population.signers[PUBLISHER], deployment.token, needs)
+    directory.write_chain(
+        {
+            "chain_id": node.chain_id,
+            "genesis_hash": node.genesis_hash,
+            "url": node.url,
+            "own_devnet": chain.devnet is not None,
+            "token": deployment.token,
+            "factory": deployment.factory,
+            "credits": deployment.credits,
+            "crowdsourcing": deployment.crowdsourcing,
+            "consortium": deployment.consortium,
+            "block": deployment.block,
+        }
+    )
+    return deployment

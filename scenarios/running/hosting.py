@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Agents of a scenario in this process: composes them, lets them act, and knows when they are through."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import anyio
+
+from bcfl.agents.adversaries.slow_contents import SlowContents
+from bcfl.agents.common.retrieval import Retrieval
+from bcfl.agents.runtime.chronicle import Chronicle, TaskFilter
+from bcfl.agents.runtime.process import AgentProcess, ProcessSettings
+from bcfl.agents.runtime.supervisor import RestartPolicy
+from bcfl.chain.clock import DrivenChainClock
+from bcfl.chain.deployer import Deployment
+from bcfl.chain.dispatch import Gathered
+from bcfl.chain.fees import FeePolicy
+from bcfl.chain.journal import Journal
+from bcfl.chain.pump import ReconnectPolicy
+from bcfl.contracts.delivery import Delivery
+from bcfl.contracts.ids import Address
+from bcfl.contracts.state import EvaluatorState, MemberState
+from bcfl.errors import BcflError
+from bcfl.scenarios.running.agent_factory import Crew, circles_of, recruit, sight_of
+from bcfl.scenarios.running.chain_setup import Chain
+from bcfl.scenarios.running.population import PUBLISHER, task_config
+from bcfl.scenarios.running.resources import Rig
+from bcfl.scenarios.running.stepping import drive
+from bcfl.scenarios.running.timing import Stopwatch
+
+__all__ = ("Enough", "compose", "everybody_paid", "journals", "live", "paid", "plainest")
+
+_LAST_BREATH_S = 2.0
+
+Enough = Callable[[Chronicle], bool]
+"""Whether the agents of a process have nothing left to do."""
+
+
+@asynccontextmanager
+async def journals(rig: Rig, chain: Chain, names: Collection[str] | None) -> AsyncIterator[Journal]:
+    """The journal of a process that hosts these participants; in memory where it hosts everybody (None).
+
+    Each participant's file is locked, for two processes would sign with the same nonces; the first one's is used.
+
+    Raises:
+        JournalInUse: one of them acts in another process.
+    """
+    node = chain.node
+    paths: list[Path | str] = [":memory:"]
+    if names is not None:
+        rig.directory.agents.mkdir(exist_ok=True)
+        paths = [rig.directory.journal_file(name) for name in names]
+    async with AsyncExitStack() as stack:
+        opened = [
+            await stack.enter_async_context(
+                Journal.open(path, chain_id=node.chain_id, genesis_hash=node.genesis_hash)
+            )
+            for path in paths
+        ]
+        yield opened[0]
+
+
+async def compose(
+    rig: Rig, chain: Chain, deployment: Deployment, journal: Journal, names: Collection[str] | None
+) -> AgentProcess:
+    """A process with those agents, or with all."""
+    plan, node = rig.plan, chain.node
+    scenario, population = plan.scenario, plan.population
+    own = chain.devnet is not None
+    tip = 0 if chain.free else (await node.fee_data()).priority_fee
+    process = AgentProcess(
+        node=node,
+        journal=journal,
+        clock=chain.clock,
+        dispatch=chain.dispatch,
+        wanted=TaskFilter(factory=deployment.factory, publisher=population.signers[PUBLISHER].address),
+        observer=rig.recorder,
+        busy=rig.chain_time,
+        settings=ProcessSettings(
+            confirmations=scenario.chain.confirmations,
+            start_block=deployment.block + 1,
+            reconnect=None if own else ReconnectPolicy(),
+            fees=FeePolicy(tip=tip),
+            restarts=RestartPolicy(outlives_node=not own),
+        ),
+    )
+    store = SlowContents(rig.store)
+    crew = Crew(
+        population=population,
+        seeds=plan.seeds,
+        engine=rig.engine,
+        store=store,
+        retrieval=Retrieval(store),
+        journal=journal,
+        node=node,
+        observer=rig.recorder,
+        in_turn=not chain.driven,
+        scenario=scenario,
+        circles=circles_of(scenario, population),
+        sight=sight_of(scenario, population),
+    )
+    config = task_config(scenario, plan.task, token=deployment.token, signers=population.signers)
+    for role, signer in recruit(crew, config=config, plan=plan.task, factory=deployment.factory, names=names):
+        process.add(role, signer)
+    return process
+
+
+async def live(
+    process: AgentProcess,
+    chain: Chain,
+    chain_time: Stopwatch,
+    enough: Enough,
+    *,
+    after: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Let everybody act until that is enough; the node stays until ``after`` has returned too."""
+    over = anyio.Event()
+
+    def look(_delivery: Delivery) -> None:
+        if enough(process.chronicle):
+            over.set()
+
+    process.listen(look)
+    async with anyio.create_task_group() as group:
+        group.start_soon(_with_last_breath, process.run, chain)
+        if chain.devnet is not None:
+            group.start_soon(chain.devnet.watch)
+        if isinstance(chain.dispatch, Gathered) and isinstance(chain.clock, DrivenChainClock):
+            driver = partial(
+                drive,
+                process=process,
+                node=chain.node,
+                dispatch=chain.dispatch,
+                clock=chain.clock,
+                busy=chain_time,
+                over=over,
+            )
+            group.start_soon(_with_last_breath, driver, chain)
+        await over.wait()
+        if after is not None:
+            await after()
+        group.cancel_scope.cancel()
+
+
+async def _with_last_breath(work: Callable[[], Awaitable[None]], chain: Chain) -> None:
+    """Do the work; what looks like a lost connection may be the end of our own node, which takes a moment to show."""
+    try:
+        await work()
+    except Exception:
+        if chain.devnet is not None:
+            with anyio.move_on_after(_LAST_BREATH_S):
+                await chain.devnet.watch()
+        raise
+
+
+def everybody_paid(chronicle: Chronicle) -> bool:
+    """Whether the task has ended for good and nobody is owed anything."""
+    state = chronicle.final
+    return (
+        state is not None
+        and state.ended
+        and state.returned is not None
+        and all(map(_has_all, state.members.values()))
+        and all(map(_has_bond, state.evaluators))
+    )
+
+
+def paid(accounts: Iterable[Address]) -> Enough:
+    """Whether the task has ended for good and owes these accounts nothing; a publisher is owed what is left."""
+    asked = frozenset(accounts)
+
+    def enough(chronicle: Chronicle) -> bool:
+        state = chronicle.final
+        return (
+            state is not None
+            and state.ended
+            and (state.publisher not in asked or state.returned is not None)
+            and all(_has_all(member) for member in state.members.values() if member.account in asked)
+            and all(_has_bond(one) for one in state.evaluators if one.account in asked)
+        )
+
+    return enough
+
+
+def _has_all(member: MemberState) -> bool:
+    return member.withdrawn >= member.earned and not member.stake and not member.bond
+
+
+def _has_bond(evaluator: EvaluatorState) -> bool:
+    return not evaluator.bond or evaluator.returned
+
+
+def plainest(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Of what ended a run, the sentence closest to the cause: a dead devnet before the lost connection it leaves."""
+    leaves: list[BaseException] = []
+
+    def collect(error: BaseException) -> None:
+        if isinstance(error, BaseExceptionGroup):
+            for part in error.exceptions:
+                collect(part)
+        else:
+            leaves.append(error)
+
+    collect(group)
+    ours = [error for error in leaves if isinstance(error, BcflError)]
+    return min(ours, key=lambda error: type(error).__name__ != "DevnetDied") if ours else leaves[0]

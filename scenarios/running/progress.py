@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run tells whoever watches it, while it runs; views fold these, agents never see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.outcome.summary import RoundSummary, Summary
+
+__all__ = (
+    "AFTER_TRAINING",
+    "AgentChanged",
+    "GasUsed",
+    "PhaseChanged",
+    "RoundDone",
+    "RunEnded",
+    "RunEvent",
+    "RunStarted",
+)
+
+AFTER_TRAINING = frozenset({"trained", "committed", "revealed", "scoring", "scored", "aggregated"})
+"""What a trainer is at once it has trained in the round."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted:
+    """Everybody is up; the task exists."""
+
+    scenario: Scenario
+    trainers: tuple[str, ...]
+    evaluators: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseChanged:
+    """The task entered a phase; ``round`` from 1 (0 while enrolling), ``deadline`` in seconds of chain time."""
+
+    round: int
+    phase: str
+    deadline: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentChanged:
+    """An agent does something else now; ``loss`` is its local model's, where it has just trained.
+
+    ``activity`` is one word for people: ``waiting``, ``training``, ``trained``, ``committed``, ``revealed``, ``scoring``,
+    ``scored``, ``aggregated``, ``left``; views count those that are past their training by ``AFTER_TRAINING``.
+    """
+
+    name: str
+    role: str
+    activity: str
+    loss: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundDone:
+    """A round was settled."""
+
+    summary: RoundSummary
+
+
+@dataclass(frozen=True, kw_only=True)
+class GasUsed:
+    """A transaction of that role was included; ``gas`` is its own, not a sum."""
+
+    role: str
+    gas: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEnded:
+    """The task is over and everything was paid."""
+
+    summary: Summary
+
+
+RunEvent = RunStarted | PhaseChanged | AgentChanged | RoundDone | GasUsed | RunEnded

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything of a run but its chain: data, engine, store and log, open for the length of a block."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+
+from bcfl.models.data.dataset import Dataset
+from bcfl.models.training.engine import Engine
+from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.outcome.results import Results
+from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.running.population import (
+    TRAIN_SAMPLES,
+    VALIDATION_SAMPLES,
+    Population,
+    Task,
+    held_out_key,
+    plan_task,
+    populate,
+)
+from bcfl.scenarios.running.progress import RunEvent
+from bcfl.scenarios.running.recorder import Append, Recorder
+from bcfl.scenarios.running.timing import Stopwatch, TimedStore
+from bcfl.seeds import Seeds
+from bcfl.storage.opening import open_store
+
+__all__ = ("Plan", "Rig", "equipped", "planned")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A scenario with its data: who takes part, and in which task. Any process makes the same of the same file."""
+
+    scenario: Scenario
+    seeds: Seeds
+    population: Population
+    task: Task
+
+    @property
+    def participants(self) -> dict[str, dict[str, Any]]:
+        """Who takes part, by name, as the first record of the event log says it."""
+        scenario, population = self.scenario, self.population
+        behaviours = scenario.behaviours
+        told: dict[str, dict[str, Any]] = {
+            name: {
+                "role": population.role(name),
+                "address": population.signers[name].address,
+                "behaviour": behaviours.get(name, "honest"),
+            }
+            for name in population.agents
+        }
+        for entry in scenario.population.present:
+            for name in entry.names:
+                if name in population.held_out:
+                    told[name] |= {
+                        "judge": entry.judge.name,
+                        "flipped": entry.flipped,
+                        "samples": len(population.shares[name]),
+                        "held_out": len(population.held_out[name]),
+                    }
+        return told
+
+
+async def planned(scenario: Scenario, *, data_dir: Path | None, dataset: Dataset | None = None) -> Plan:
+    """Load the data, unless the caller has them, and share them out.
+
+    Raises:
+        ModelError: the data cannot be had, or cannot be shared in that way.
+    """
+    if dataset is None:
+        source = scenario.data.dataset.create("dataset")
+        loaded: Dataset = await anyio.to_thread.run_sync(source.load, data_dir)
+        dataset = loaded
+    seeds = Seeds(scenario.seed)
+    population = populate(scenario, dataset, seeds)
+    return Plan(
+        scenario=scenario, seeds=seeds, population=population, task=plan_task(scenario, population, seeds)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rig:
+    """What the agents of one process work with."""
+
+    plan: Plan
+    directory: RunDirectory
+    engine: Engine
+    store: TimedStore
+    results: Results
+    recorder: Recorder
+    chain_time: Stopwatch
+
+
+@asynccontextmanager
+async def equipped(
+    plan: Plan,
+    directory: RunDirectory,
+    *,
+    append: Append,
+    observer: Callable[[RunEvent], None],
+    at_once: bool = False,
+) -> AsyncIterator[Rig]:
+    """Engine, store and recorder for the length of the block.
+
+    Args:
+        plan: of the run.
+        directory: of the run.
+        append: where the records of the event log go.
+        observer: told of progress.
+        at_once: write records as they come, and not sorted at the next block.
+    """
+    scenario, population = plan.scenario, plan.population
+    compute = scenario.compute
+    location = str(directory.blobs) if scenario.storage.kind == "directory" else scenario.storage.url
+    async with (
+        Engine.start(
+            executor=compute.executor, workers=compute.workers or _cores(), device=compute.device
+        ) as engine,
+        open_store(scenario.storage.kind, location) as store,
+    ):
+        engine.add_samples(TRAIN_SAMPLES, population.train)
+        engine.add_samples(VALIDATION_SAMPLES, population.validation)
+        for name, held in population.held_out.items():
+            engine.add_samples(held_out_key(name), population.train.select(held))
+        results = Results()
+        yield Rig(
+            plan=plan,
+            directory=directory,
+            engine=engine,
+            store=TimedStore(store),
+            results=results,
+            recorder=Recorder(append=append, results=results, watch=observer, at_once=at_once),
+            chain_time=Stopwatch(),
+        )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

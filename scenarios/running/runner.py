@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs one scenario: sets up its chain, hosts its agents until all is paid, writes what it came to.
+
+It may host some of the agents only: the others then take part from processes of their own (``scenarios.participant``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from bcfl import log
+from bcfl.models.data.dataset import Dataset
+from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.outcome.summary import Summary
+from bcfl.scenarios.running.chain_setup import opened_chain, set_up
+from bcfl.scenarios.running.conclusion import conclude
+from bcfl.scenarios.running.distribution import agents_ended, check_host
+from bcfl.scenarios.running.hosting import compose, everybody_paid, journals, live, plainest
+from bcfl.scenarios.running.progress import RunEnded, RunEvent, RunStarted
+from bcfl.scenarios.running.resources import Rig, equipped, planned
+
+__all__ = ("RunResult", "run")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """Where a run left its files, and what it came to."""
+
+    directory: Path
+    summary: Summary
+
+
+async def run(
+    scenario: Scenario,
+    *,
+    out: Path | None = None,
+    data_dir: Path | None = None,
+    dataset: Dataset | None = None,
+    only: Collection[str] | None = None,
+    observer: Callable[[RunEvent], None] = lambda _: None,
+) -> RunResult:
+    """Run a scenario to its end.
+
+    Args:
+        scenario: as ``scenarios.load`` gives it.
+        out: the run directory; by default ``runs/<name>-<stamp>``.
+        data_dir: where data lie that no package carries.
+        dataset: the scenario's, where the caller has it in memory already.
+        only: the participants that this process hosts, the publisher among them; by default all.
+        observer: told of progress.
+
+    Raises:
+        BcflError: one clear sentence on what could not be done.
+    """
+    began = time.perf_counter()
+    if only is not None:
+        check_host(scenario, only)
+    plan = await planned(scenario, data_dir=data_dir, dataset=dataset)
+    with RunDirectory.create(scenario, out=out) as directory:
+        log.configure(json_file=directory.log_file)
+        async with equipped(plan, directory, append=directory.append_event, observer=observer) as rig:
+            await _carry_out(rig, only, observer)
+            summary = await conclude(rig, began)
+    observer(RunEnded(summary=summary))
+    return RunResult(directory=directory.path, summary=summary)
+
+
+async def _carry_out(rig: Rig, only: Collection[str] | None, observer: Callable[[RunEvent], None]) -> None:
+    """Open the chain, set it up and let everybody act until all is paid."""
+    plan = rig.plan
+    population = plan.population
+    try:
+        async with opened_chain(plan.scenario) as chain:
+            deployment = await set_up(plan.scenario, chain, population, plan.task, rig.directory)
+            async with journals(rig, chain, only) as journal:
+                process = await compose(rig, chain, deployment, journal, only)
+                rig.recorder.started(plan.participants)
+                observer(
+                    RunStarted(
+                        scenario=plan.scenario,
+                        trainers=population.trainers,
+                        evaluators=population.evaluators,
+                    )
+                )
+                others = () if only is None else [name for name in population.agents if name not in only]
+                after = partial(agents_ended, rig.directory, others) if others else None
+                await live(process, chain, rig.chain_time, everybody_paid, after=after)
+                rig.recorder.flush()
+            for name in others:
+                rig.recorder.take_over(rig.directory.agent_events(name))
+    except BaseExceptionGroup as group:
+        raise plainest(group) from group

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a defence remembers is found again from records: what is at hand is not judged twice, all else is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from bcfl.agents.crowdsourcing.round_history import RoundHistory
+from bcfl.contracts.state import RoundRecord, UpdateRecord
+from bcfl.models.defences.defence import Memory, Standing
+
+
+@pytest.fixture
+def rounds(content):
+    return {
+        number: RoundRecord(
+            number=number,
+            start_model=content(f"model {number - 1}"),
+            cohort=(0, 1),
+            updates={n: UpdateRecord(content=content(f"{number} of {n}"), position=n) for n in (0, 1)},
+            model=content(f"model {number}"),
+            report=content(f"report {number}"),
+        )
+        for number in range(1, 7)
+    }
+
+
+class Judge:
+    """Writes down which rounds it judged; what it remembers is the sum of their numbers."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def __call__(self, record, memory):
+        self.asked.append(record.number)
+        return _memory(_sum(memory) + record.number)
+
+
+def _memory(amount):
+    return Memory(standings={0: Standing(suspicion=amount)})
+
+
+def _sum(memory):
+    return memory.standings.get(0, Standing()).suspicion
+
+
+@pytest.mark.asyncio
+async def test_who_was_there_judges_nothing_twice(rounds):
+    judge = Judge()
+    history = RoundHistory()
+    for number in range(1, 7):
+        assert _sum(await history.before(rounds, number, judge)) == sum(range(number))
+        history.remember(rounds[number], _memory(sum(range(number + 1))))
+    assert judge.asked == []
+
+
+@pytest.mark.asyncio
+async def test_a_newcomer_judges_all_rounds_anew_and_comes_to_the_same(rounds):
+    judge = Judge()
+    assert _sum(await RoundHistory().before(rounds, 6, judge)) == 15
+    assert judge.asked == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.asyncio
+async def test_it_can_go_back_further_than_it_remembers(rounds):
+    """A reorganisation of several rounds."""
+    judge = Judge()
+    history = RoundHistory()
+    await history.before(rounds, 6, judge)
+    judge.asked.clear()
+    assert _sum(await history.before(rounds, 2, judge)) == 1
+    assert _sum(await history.before(rounds, 6, judge)) == 15
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda record, content: {
+            "updates": {**record.updates, 0: UpdateRecord(content=content("x"), position=0)}
+        },
+        lambda record, content: {
+            "updates": {
+                n: dataclasses.replace(update, position=1 - n) for n, update in record.updates.items()
+            }
+        },
+        lambda record, content: {"cohort": (0, 1, 2)},
+        lambda record, content: {"suspended_before": (4,)},
+        lambda record, content: {"start_model": content("another")},
+    ],
+    ids=["update", "order", "cohort", "suspended", "start"],
+)
+@pytest.mark.asyncio
+async def test_another_round_of_the_same_number_is_judged_anew(rounds, content, changed):
+    judge = Judge()
+    history = RoundHistory()
+    await history.before(rounds, 3, judge)
+    other = dataclasses.replace(rounds[2], **changed(rounds[2], content))
+    await history.before(rounds | {2: other}, 3, judge)
+    assert judge.asked == [1, 2, 2]
+
+
+@pytest.mark.asyncio
+async def test_a_void_round_is_not_judged(rounds):
+    judge = Judge()
+    void = dataclasses.replace(rounds[2], updates={}, report=None)
+    await RoundHistory().before(rounds | {2: void}, 4, judge)
+    assert judge.asked == [1, 3]
+
+
+@pytest.mark.asyncio
+async def test_a_round_whose_model_was_reverted_is_no_past(rounds):
+    judge = Judge()
+    reverted = dataclasses.replace(rounds[2], reverted=True)
+    await RoundHistory().before(rounds | {2: reverted}, 4, judge)
+    assert judge.asked == [1, 3]

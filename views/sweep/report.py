@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``report.html`` and ``report.md`` of a sweep: the targets first, those that were missed before the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from bcfl.scenarios.sweeping.file import Sweep
+from bcfl.scenarios.sweeping.measures import Measured
+from bcfl.scenarios.sweeping.sweep import Outcome
+from bcfl.scenarios.sweeping.targets import Finding
+from bcfl.views.kit.plots import as_svg
+from bcfl.views.kit.tables import table
+from bcfl.views.sweep import figures
+from bcfl.views.sweep.tables import TextTable, failures, markdown, results, targets_table
+
+__all__ = ("render_sweep", "write_sweep_report")
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; --line: #8886; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }}
+h1 {{ margin: 0; font-size: 1.7rem; }}
+h2 {{ margin: 2.2rem 0 .6rem; font-size: 1.15rem; }}
+.sub, figcaption {{ opacity: .75; }}
+.wide {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem; }}
+th, td {{ padding: .25rem .8rem .25rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }}
+th:first-child, td:first-child, td.text, th.text {{ text-align: left; }}
+td:first-child, td.text {{ white-space: normal; }}
+td:first-child {{ min-width: 13rem; }}
+td.text:nth-child(6) {{ min-width: 18rem; font-size: .82rem; }}
+figure {{ margin: 0; }}
+svg {{ max-width: 100%; height: auto; }}
+</style>
+</head>
+<body>
+<h1>{name}</h1>
+<p class="sub">{description}</p>
+<p>{words}</p>
+{first}
+{figures}
+{last}
+</body>
+</html>
+"""
+
+
+def write_sweep_report(
+    sweep: Sweep,
+    outcomes: Sequence[Outcome],
+    measured: Sequence[Measured],
+    findings: Sequence[Finding],
+    directory: Path,
+) -> Path:
+    """Write ``report.html`` and ``report.md`` into the sweep's directory; returns the path of the former."""
+    first, last = _tables(measured, findings)
+    page = render_sweep(
+        sweep=sweep, words=_words(outcomes), first=first, figures=_drawn(outcomes, measured), last=last
+    )
+    text = f"# {sweep.name}\n\n{sweep.description}\n\n{_words(outcomes)}\n\n{markdown([*first, *last])}"
+    (directory / "report.md").write_text(text, encoding="utf-8")
+    report = directory / "report.html"
+    report.write_text(page, encoding="utf-8")
+    return report
+
+
+def render_sweep(
+    *,
+    sweep: Sweep,
+    words: str,
+    first: Sequence[TextTable],
+    figures: Mapping[str, str],
+    last: Sequence[TextTable],
+) -> str:
+    """The page; ``figures`` are SVG elements by title, everything else is escaped."""
+    return _PAGE.format(
+        title=escape(f"{sweep.name} · bcfl"),
+        name=escape(sweep.name),
+        description=escape(sweep.description),
+        words=escape(words),
+        first="".join(map(_html, first)),
+        figures="".join(f"<h2>{escape(title)}</h2><figure>{svg}</figure>" for title, svg in figures.items()),
+        last="".join(map(_html, last)),
+    )
+
+
+def _tables(
+    measured: Sequence[Measured], findings: Sequence[Finding]
+) -> tuple[list[TextTable], list[TextTable]]:
+    failed = failures(measured)
+    first = [targets_table(findings)] if findings else []
+    return [*first, *([failed] if failed.rows else [])], [results(measured)]
+
+
+def _words(outcomes: Sequence[Outcome]) -> str:
+    done = sum(outcome.result.status != "failed" for outcome in outcomes)
+    seeds = {outcome.cell.labels.seed for outcome in outcomes}
+    hours = sum(outcome.result.wall_s for outcome in outcomes) / 3600
+    return (
+        f"{done:,} of {len(outcomes):,} cells ran, each with real contracts on a chain of its own, over {len(seeds)} seeds; "
+        f"together they took {hours:.2f} hours of one worker. Intervals are 95 %, clustered by seed (bootstrap over seeds, "
+        "2,000 draws). An accuracy gap is to the same defence, seed and members with the adversaries absent. Rounds to "
+        "eject count the round of the first misbehaviour as 1; who is never ejected counts as later than any round."
+    )
+
+
+def _drawn(outcomes: Sequence[Outcome], measured: Sequence[Measured]) -> dict[str, str]:
+    if not figures.attacked(measured):
+        return {}
+    drawn = {
+        "Worst case over attacks": figures.worst_case(measured),
+        "Attacks against defences": figures.attacks_by_defence(measured),
+        "Who is paid": figures.reward_shares(outcomes),
+        "What fast ejection costs": figures.ejections(measured),
+    }
+    shown = figures.trajectory(outcomes)
+    if shown is not None:
+        drawn[f"Scores in one cell: {shown[0]}"] = shown[1]
+    return {title: as_svg(figure) for title, figure in drawn.items()}
+
+
+def _html(shown: TextTable) -> str:
+    return f'<h2>{escape(shown.title)}</h2><div class="wide">{table(shown.heads, shown.rows, text=shown.text)}</div>'
