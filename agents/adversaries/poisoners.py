@@ -35,6 +35,11 @@ class Poisoner(Honest):
         """Always, in the rounds of its plan in which its attack is ready."""
         return True
 
+    @property
+    def sees_everybody(self) -> bool:  # type: ignore[override] # a constant of most behaviours
+        """What its attack says."""
+        return self.attack.knowledge == "omniscient"
+
     def acts(self, state: TaskState, name: str, circle: Circle | None) -> bool:
         """Attacks that need something public or somebody else's work say when they have it."""
         return self.attack.ready(outlook(state, name, circle))
@@ -48,7 +53,7 @@ class Poisoner(Honest):
         peers = {turn.name: own}
         if self.attack.knowledge in {"colluders", "omniscient"}:
             turn.share(_model(turn, own))
-            shared = await turn.shared(everybody=self.attack.knowledge == "omniscient")
+            shared = await turn.shared(everybody=self.sees_everybody)
             peers |= {name: _update(model, start) for name, model in shared.items() if name != turn.name}
         crafted = await self.attack.craft(await self._scene(turn, start, own, peers))
         if crafted is None:  # then it is honest, and has to do the work that is left

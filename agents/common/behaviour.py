@@ -104,6 +104,8 @@ class Honest:
     """A trainer's stages as an honest trainer does them; behaviours override those that they abuse."""
 
     misbehaves: ClassVar[bool] = False
+    sees_everybody: ClassVar[bool] = False
+    """Whether it is given everybody's models of a round: then the honest have to hand theirs over."""
 
     def acts(self, state: TaskState, name: str, circle: Circle | None) -> bool:  # noqa: ARG002 - for descendants
         """Whether the behaviour has anything to abuse in this round; else the trainer is honest in it. Pure."""

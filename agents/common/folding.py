@@ -17,7 +17,8 @@ from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import Specification
 from bcfl.errors import ModelError
-from bcfl.models.aggregation.aggregator import Aggregate, AggregationRound, Aggregator
+from bcfl.models.aggregation.aggregator import Aggregate, AggregationRound, Aggregator, Doubted
+from bcfl.models.declared import compares_once
 from bcfl.models.weights import Weights
 from bcfl.models.wire.tensors import encode
 
@@ -29,7 +30,6 @@ __all__ = (
     "aggregated",
     "aggregator_of",
     "encode_model",
-    "follows_scores",
     "outcomes",
     "possible",
 )
@@ -83,7 +83,7 @@ async def outcomes(specification: Specification, counted: Counted) -> tuple[Aggr
     """
     # A rule that asks once which of two models is better has two outcomes: the first is, or the second.
     answers: Sequence[Sequence[float]] = [()]
-    if getattr(aggregator_of(specification), "compares_once", False):
+    if compares_once(aggregator_of(specification)):
         answers = [(0.0, 1.0), (1.0, 0.0)]
     try:
         return tuple([await aggregated(specification, counted, _answering(losses)) for losses in answers])
@@ -97,8 +97,8 @@ def possible(specification: Specification, counted: Counted, aggregate: Aggregat
     Raises:
         RegistryError: the specification's aggregator is not known.
     """
-    check = getattr(aggregator_of(specification), "possible", None)
-    return check is None or bool(check(aggregate, _made(counted, NOBODYS)))
+    rule = aggregator_of(specification)
+    return not isinstance(rule, Doubted) or rule.possible(aggregate, _made(counted, NOBODYS))
 
 
 def aggregator_of(specification: Specification) -> Aggregator:
@@ -110,11 +110,6 @@ def aggregator_of(specification: Specification) -> Aggregator:
     found = specification.aggregator
     aggregator: Aggregator = registry.create("aggregator", found.name, found.parameters)
     return aggregator
-
-
-def follows_scores(aggregator: Aggregator) -> bool:
-    """Whether the weights depend on the evaluator's scores; one that does not say is taken to."""
-    return bool(getattr(aggregator, "follows_scores", True))
 
 
 def _made(counted: Counted, private: Private) -> AggregationRound:

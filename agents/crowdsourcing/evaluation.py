@@ -16,6 +16,7 @@ from bcfl import registry
 from bcfl.agents.common.folding import Counted, Private, aggregated, aggregator_of, encode_model
 from bcfl.agents.common.gathering import UNAVAILABLE, gather
 from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval, schema_of
+from bcfl.agents.crowdsourcing.plausibility import defence_of
 from bcfl.agents.crowdsourcing.round_history import RoundHistory
 from bcfl.agents.crowdsourcing.sanctions import REASONS
 from bcfl.agents.runtime.ports import LearningEngine
@@ -27,6 +28,7 @@ from bcfl.contracts.scores import quantise
 from bcfl.contracts.specification import EntryReference, Specification
 from bcfl.contracts.state import RoundRecord
 from bcfl.models.aggregation.weights import proportions
+from bcfl.models.declared import is_stateless
 from bcfl.models.defences.defence import Defence, DefenceRound, Fault, Member, Memory, Verdict
 from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.network import Network
@@ -37,9 +39,6 @@ from bcfl.storage.content_id import content_id
 from bcfl.storage.errors import FetchError
 
 __all__ = ("RoundEvaluation", "RoundEvaluator")
-
-_FORGETFUL = "none"
-"""The defence that remembers nothing, so that no round need be judged anew for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +111,7 @@ class RoundEvaluator:
 
         record = rounds[round_number]
         memory = Memory()
-        if specification.defence.name != _FORGETFUL:
+        if not is_stateless(defence_of(specification)):
             memory = await self._history.before(rounds, round_number, leaves)
         judged = await self._judge(specification, max_update_size, record, memory)
         self._history.remember(record, judged.verdict.memory)

@@ -15,7 +15,6 @@ from bcfl.agents.common.folding import (
     Counted,
     aggregator_of,
     encode_model,
-    follows_scores,
     outcomes,
     possible,
 )
@@ -35,9 +34,9 @@ from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import RoundRecord
 from bcfl.errors import ModelError
-from bcfl.models.aggregation.aggregator import Aggregate
-from bcfl.models.aggregation.fedavg import FedAvg
+from bcfl.models.aggregation.aggregator import Aggregate, PlainMean
 from bcfl.models.aggregation.fold import INTEGER_LIMIT
+from bcfl.models.declared import follows_scores
 from bcfl.models.defences.bounds import Bounded
 from bcfl.models.errors import MalformedUpdate
 from bcfl.models.weights import Weights
@@ -264,7 +263,7 @@ def _weighed(
     """
     aggregator = aggregator_of(specification)
     limit = specification.sample_limit
-    if not isinstance(aggregator, FedAvg) or aggregator.before or limit >= INTEGER_LIMIT:
+    if not isinstance(aggregator, PlainMean) or not aggregator.exact or limit >= INTEGER_LIMIT:
         return True
     members = sorted(report.weights)
     seen = {index: fact.samples for index, fact in facts.items() if fact.samples}
@@ -275,5 +274,5 @@ def _weighed(
         )
     except ModelError:
         return False  # a weight below zero
-    bounded = aggregator.by != "samples" or all(1 <= report.weights[i] <= limit for i in members)
+    bounded = not aggregator.by_samples or all(1 <= report.weights[i] <= limit for i in members)
     return bounded and integers == tuple(report.weights[index] for index in members)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bcfl.models.weights import Weights
 
@@ -55,12 +55,8 @@ class Aggregate:
 class Aggregator(Protocol):
     """An entry of kind ``aggregator``: a frozen dataclass whose fields are its parameters.
 
-    One that asks for ``loss`` or ``root`` says so by a class variable ``private = True``: members of a consortium, who have
-    no samples in common, cannot agree on its model. ``compares_once = True``: all that it asks is which of two models,
-    the first or the second, has the lower loss, so that whoever repeats it can try both. ``follows_scores``, a class
-    variable or a property: whether the weights depend on posted scores; a rule that does not say is taken to.
-    A method ``possible(aggregate, made)`` of a private rule says, without asking ``made`` for anything, whether some
-    samples could lead there.
+    One that asks for ``loss`` or ``root`` has to say that it is ``private``; ``compares_once`` and ``follows_scores`` let
+    others repeat it (``models/declared.py``). It may be a ``PlainMean``, or ``Doubted``, too.
     """
 
     def game_weights(self, samples: Sequence[int]) -> tuple[int, ...]:
@@ -73,4 +69,36 @@ class Aggregator(Protocol):
 
     async def aggregate(self, made: AggregationRound) -> Aggregate:
         """The next model; without updates, or when none counts, it is ``start`` and all integers are 0."""
+        ...
+
+
+@runtime_checkable
+class PlainMean(Protocol):
+    """An aggregator whose integers follow from claims and scores alone, so that each of a report's can be checked by itself."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether they do, with these parameters."""
+        ...
+
+    @property
+    def by_samples(self) -> bool:
+        """Whether they are the claims themselves, and not only in proportion to something."""
+        ...
+
+    def integer_weights(self, *, samples: Sequence[int], scores: Sequence[float]) -> tuple[int, ...]:
+        """One for each update.
+
+        Raises:
+            InvalidFold: a number of samples is negative, or a score is no number.
+        """
+        ...
+
+
+@runtime_checkable
+class Doubted(Protocol):
+    """A private aggregator that can say, without the evaluator's samples, what it can have come to."""
+
+    def possible(self, aggregate: Aggregate, made: AggregationRound) -> bool:
+        """Whether some samples lead there; ``made`` answers nothing."""
         ...

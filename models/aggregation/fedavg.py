@@ -43,6 +43,16 @@ class FedAvg:
         """Whether scores weigh."""
         return self.by == "score"
 
+    @property
+    def exact(self) -> bool:
+        """What pre-aggregators make is weighed by their parts."""
+        return not self.before
+
+    @property
+    def by_samples(self) -> bool:
+        """Whether each update weighs what its trainer claims."""
+        return self.by == "samples"
+
     def game_weights(self, samples: Sequence[int]) -> tuple[int, ...]:
         """By claimed samples, or equal: weights that follow scores cannot enter the game that makes them."""
         return self.integer_weights(samples=samples, scores=[1.0] * len(samples))

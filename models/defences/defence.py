@@ -132,7 +132,10 @@ class Verdict:
 
 
 class Defence(Protocol):
-    """An entry of kind ``defence``: a frozen dataclass whose fields are its parameters."""
+    """An entry of kind ``defence``: a frozen dataclass whose fields are its parameters.
+
+    One that needs no memory of earlier rounds says that it is ``stateless`` (``models/declared.py``).
+    """
 
     async def judge(self, made: DefenceRound, memory: Memory, laboratory: ScoringEngine) -> Verdict:
         """Judge a round, given what the earlier ones left."""

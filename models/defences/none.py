@@ -21,6 +21,7 @@ __all__ = ("NoDefence",)
 class NoDefence:
     """Nobody is filtered; rewards follow the scores alone."""
 
+    stateless: ClassVar[bool] = True
     words: ClassVar[frozenset[str]] = frozenset()
     paid: ClassVar[frozenset[str]] = frozenset()
 

@@ -129,7 +129,10 @@ class ScoringEngine(CoalitionLosses, Protocol):
 
 
 class Score(Protocol):
-    """An entry of kind ``score``: a frozen dataclass whose fields are its parameters."""
+    """An entry of kind ``score``: a frozen dataclass whose fields are its parameters.
+
+    One that cannot be computed for many members names its ``largest_round`` (``models/declared.py``).
+    """
 
     async def scores(self, scoring: ScoringRound, engine: ScoringEngine) -> tuple[float, ...]:
         """One number for each update of the round, in their order; more is better, in units of loss or accuracy.

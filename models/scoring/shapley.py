@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bcfl.models.errors import TooManyMembers
 from bcfl.models.scoring.game import CoalitionLosses, Game, ScoringRound, Value, coalition_scores
@@ -44,6 +45,8 @@ def shapley_values(members: int, values: Mapping[int, float]) -> tuple[float, ..
 @dataclass(frozen=True, kw_only=True)
 class Shapley:
     """Exact Shapley values of the game with fixed aggregation weights, up to 16 members."""
+
+    largest_round: ClassVar[int] = MOST_MEMBERS
 
     value: Value = "loss"
 

@@ -7,6 +7,8 @@ Whatever ``ConsortiumTask`` would refuse as ``InvalidConfig`` is refused here fi
 from __future__ import annotations
 
 from bcfl.agents.adversaries.naming import HONEST_NAME
+from bcfl.models.declared import is_private
+from bcfl.models.defences.bounds import Bounded
 from bcfl.scenarios.definition.refusals import RuleBroken
 from bcfl.scenarios.definition.schema import Evaluation, Scenario
 from bcfl.scenarios.definition.tokens import CREDIT_UNIT, parse_tokens
@@ -129,13 +131,14 @@ def _check_round(scenario: Scenario) -> None:
             ("task", "selection"),
             f"has the rule '{task.selection.rule}'; in a consortium everybody trains in every round, so write all",
         )
-    if task.defence.name != "none":
+    defence = task.defence.create("defence")
+    if not isinstance(defence, Bounded) or defence.words:
         raise RuleBroken(
             ("task", "defence"),
             f"is '{task.defence.name}', which an evaluator uses; in a consortium the median of the members' scores "
             "decides, so write none",
         )
-    if getattr(task.aggregator.create("aggregator"), "private", False):
+    if is_private(task.aggregator.create("aggregator")):
         raise RuleBroken(
             ("task", "aggregator"),
             f"is '{task.aggregator.name}', which decides by samples of its own; the members could not agree on a "

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from bcfl.agents.adversaries import naming
 from bcfl.contracts.phases import Kind
 from bcfl.errors import RegistryError
+from bcfl.models.declared import largest_round
 from bcfl.registry import InvalidParameters
 from bcfl.scenarios.definition.kind_rules import check_consortium, check_crowd
 from bcfl.scenarios.definition.refusals import RuleBroken
@@ -20,8 +21,6 @@ from bcfl.scenarios.definition.tokens import BASE_UNITS, CREDIT_UNIT, parse_toke
 
 __all__ = ("check",)
 
-_EXACT_SCORES = ("shapley", "shapley_mean")
-_LARGEST_EXACT_ROUND = 16
 _LARGEST_COHORT = 2048
 _LARGEST_TASK = 65_536
 _LARGEST_CONSORTIUM = 256  # past members count
@@ -43,6 +42,7 @@ def check(scenario: Scenario) -> None:
     _check_deposits(scenario)
     _check_selection(scenario)
     _check_entries(scenario)
+    _check_score(scenario)
     if consortium:
         check_consortium(scenario)
     _check_behaviours(scenario)
@@ -199,10 +199,14 @@ def _check_selection(scenario: Scenario) -> None:
             ("task", "membership", "capacity"),
             f"is more than the {_LARGEST_COHORT:,} that the rule 'all' can take; write at most that, or a rule with a cohort",
         )
-    if scenario.task.score.name in _EXACT_SCORES and scenario.cohort > _LARGEST_EXACT_ROUND:
+
+
+def _check_score(scenario: Scenario) -> None:
+    most = largest_round(scenario.task.score.create("score"))
+    if most is not None and scenario.cohort > most:
         raise RuleBroken(
             ("task", "score"),
-            f"is exact Shapley, which takes at most {_LARGEST_EXACT_ROUND} trainers a round, not {scenario.cohort}; "
+            f"is '{scenario.task.score.name}', which takes at most {most} trainers a round, not {scenario.cohort}; "
             "write 'shapley_fitted', 'leave_one_out' or 'step', or draw a smaller cohort",
         )
 

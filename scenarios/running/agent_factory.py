@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from bcfl.agents.adversaries import naming
-from bcfl.agents.common.behaviour import Conduct, JudgeConduct, Plan
+from bcfl.agents.common.behaviour import Conduct, Honest, JudgeConduct, Plan
 from bcfl.agents.common.circle import Circle
 from bcfl.agents.common.joining import TrainerIdentity
 from bcfl.agents.common.keeper import Keeper
@@ -193,16 +193,18 @@ def _ballot(crew: Crew, vote: Vote) -> Ballot:
 
 def sight_of(scenario: Scenario, population: Population) -> Circle | None:
     """Everybody's circle, where an attack is said to know all models: the honest have to hand theirs over."""
-    if not any(knows_all(entry.behaviour.parameters) for entry in scenario.population.present):
+    if not knows_all(scenario):
         return None
     return Circle({name: population.signers[name].address for name in population.trainers})
 
 
-def knows_all(parameters: object) -> bool:
-    """Whether a behaviour's parameters, also those of an attack inside it, ask for everybody's models."""
-    if isinstance(parameters, Mapping):
-        return parameters.get("knowledge") == "omniscient" or any(map(knows_all, parameters.values()))
-    return False
+def knows_all(scenario: Scenario) -> bool:
+    """Whether somebody's behaviour is given everybody's models."""
+    return any(_behaviour(entry).sees_everybody for entry in scenario.population.present)
+
+
+def _behaviour(entry: Trainers) -> Honest:
+    return naming.behaviour(entry.behaviour.name, entry.behaviour.parameters)
 
 
 def circles_of(scenario: Scenario, population: Population) -> dict[str, Circle]:
@@ -226,7 +228,7 @@ def circles_of(scenario: Scenario, population: Population) -> dict[str, Circle]:
 
 def _conduct(crew: Crew, name: str, entry: Trainers) -> Conduct:
     return Conduct(
-        behaviour=naming.behaviour(entry.behaviour.name, entry.behaviour.parameters),
+        behaviour=_behaviour(entry),
         plan=Plan(**entry.plan.model_dump()),
         seeds=crew.seeds,
         circle=crew.circles.get(name),

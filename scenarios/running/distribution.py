@@ -87,7 +87,7 @@ def _check_together(scenario: Scenario, names: Collection[str]) -> None:
     for evaluator in scenario.population.evaluators:
         if evaluator.group in groups:
             groups[evaluator.group].add(evaluator.name)
-    if any(knows_all(entry.behaviour.parameters) for entry in scenario.population.present):
+    if knows_all(scenario):
         groups["everybody"] = set(scenario.trainer_names)
     for group, members in groups.items():
         apart = members.difference(names)

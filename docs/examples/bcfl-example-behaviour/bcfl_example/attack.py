@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bcfl.models.attacks.attack import Attack, Scene
-from bcfl.models.attacks.vectors import Vector
-from bcfl.registry import register
+from bcfl.plugin import Attack, Scene, Vector, register
 
 __all__ = ("Shuffle",)
 

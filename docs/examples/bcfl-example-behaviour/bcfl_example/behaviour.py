@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bcfl.agents.common.behaviour import Honest, Turn
-from bcfl.models.weights import Weights
-from bcfl.registry import register
+from bcfl.plugin import Honest, Turn, Weights, register
 
 __all__ = ("HalfHearted",)
 

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bcfl.agents.common.behaviour import HonestJudge, Judgement
-from bcfl.contracts.ids import TrainerIndex
-from bcfl.contracts.state import TaskState
-from bcfl.registry import register
+from bcfl.plugin import HonestJudge, Judgement, TaskState, TrainerIndex, register
 
 __all__ = ("Flat",)
 
