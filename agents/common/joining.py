@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from bcfl.agents.common.spare_gas import after_the_round
-from bcfl.agents.runtime.actions import Action, Transact, View, Work
+from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.contracts import calls
+from bcfl.contracts.calls import Permit
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Kind, Phase
 from bcfl.contracts.state import TaskState
@@ -31,7 +30,7 @@ class TrainerIdentity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AllowStake(Work):
+class AllowStake(Work[Permit]):
     """Sign a permit for what joining takes: the stake, and in a consortium the bond."""
 
     task: Address
@@ -39,7 +38,7 @@ class AllowStake(Work):
     amount: int
 
 
-def join(view: View, state: TaskState, me: TrainerIdentity, results: Mapping[Work, Any]) -> list[Action]:
+def join(view: View, state: TaskState, me: TrainerIdentity, results: Results) -> list[Action]:
     """What somebody wants who is no member yet."""
     if view.final is None:
         return []  # a call that arrives before its task, after a reorganisation, would succeed and do nothing

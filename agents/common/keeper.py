@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bcfl.agents.common.spare_gas import after_the_round
-from bcfl.agents.runtime.actions import Action, Transact, View, WakeAt, Work
+from bcfl.agents.runtime.actions import Action, Results, Transact, View, WakeAt, Work
 from bcfl.contracts import calls
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
@@ -108,10 +108,10 @@ class Keeper:
     name: str
     role: str = "keeper"
 
-    def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:  # noqa: ARG002 - the shell's port
+    def decide(self, view: View, results: Results) -> Sequence[Action]:  # noqa: ARG002 - the shell's port
         """All that it wants now."""
         return decide(view)
 
-    async def perform(self, work: Work) -> None:
+    async def perform(self, work: Work[Any]) -> None:
         """Nothing is ever asked of it."""
         raise TypeError(f"A keeper does not know {work!r}.")

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bcfl.agents.common.token_permits import PermitSource
-from bcfl.agents.runtime.actions import Action, Transact, View, Work
+from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.agents.runtime.ports import ContentStore, Observer
 from bcfl.contracts import calls
 from bcfl.contracts.calls import Permit
@@ -35,11 +35,11 @@ class Publication:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepare(Work):
+class Prepare(Work[Permit]):
     """Put the specification and the genesis model into the store and sign a permit for the budget."""
 
 
-def decide(view: View, publication: Publication, results: Mapping[Work, Any]) -> list[Action]:
+def decide(view: View, publication: Publication, results: Results) -> list[Action]:
     """All that a publisher wants now."""
     if view.seen is not None:
         return []
@@ -83,11 +83,11 @@ class Publisher:
         self._permits = permits
         self._observer = observer
 
-    def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:
+    def decide(self, view: View, results: Results) -> Sequence[Action]:
         """All that it wants now."""
         return decide(view, self._publication, results)
 
-    async def perform(self, work: Work) -> Permit:
+    async def perform(self, work: Work[Any]) -> Permit:
         """Do a piece of its work."""
         if not isinstance(work, Prepare):
             raise TypeError(f"A publisher does not know {work!r}.")

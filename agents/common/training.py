@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
 
 from bcfl.agents.common.joining import TrainerIdentity
 from bcfl.agents.common.spare_gas import after_the_last_act
-from bcfl.agents.runtime.actions import Action, Transact, View, Work
+from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.chain.outbox import ActionKey
 from bcfl.contracts import calls
 from bcfl.contracts.commitments import commitment
@@ -22,7 +20,7 @@ __all__ = ("Publish", "Train", "Update", "take_part")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train(Work):
+class Train(Work["Update | None"]):
     """Train from the round's model; nothing leaves the trainer yet."""
 
     task: Address
@@ -34,7 +32,7 @@ class Train(Work):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Publish(Work):
+class Publish(Work[bool]):
     """Put the update into the store: only once its commitment cannot be undone."""
 
     update: Update
@@ -51,7 +49,7 @@ class Update:
 
 
 def take_part(
-    view: View, state: TaskState, index: TrainerIndex, me: TrainerIdentity, results: Mapping[Work, Any]
+    view: View, state: TaskState, index: TrainerIndex, me: TrainerIdentity, results: Results
 ) -> list[Action]:
     """What a member wants of a round's training: train and commit, then publish and open."""
     if state.phase not in {Phase.TRAINING, Phase.REVEAL}:
@@ -70,7 +68,7 @@ def take_part(
 
 
 def _contribute(
-    state: TaskState, index: TrainerIndex, me: TrainerIdentity, train: Train, results: Mapping[Work, Any]
+    state: TaskState, index: TrainerIndex, me: TrainerIdentity, train: Train, results: Results
 ) -> list[Action]:
     record = state.current
     if index not in record.cohort or index in record.commitments or index in record.updates:
@@ -107,21 +105,18 @@ def _hidden(state: TaskState, index: TrainerIndex, me: TrainerIdentity, update: 
 
 
 def _committed_update(
-    state: TaskState, index: TrainerIndex, me: TrainerIdentity, hidden: bytes, results: Mapping[Work, Any]
+    state: TaskState, index: TrainerIndex, me: TrainerIdentity, hidden: bytes, results: Results
 ) -> Update | None:
     """The update that the commitment on chain hides.
 
     After a reorganisation the round may have begun anew from another model and a second update may be there; what
     was committed is what must be opened.
     """
-    for work, result in results.items():
-        if (
-            isinstance(work, Train)
-            and result is not None
-            and work.round == state.round
-            and _hidden(state, index, me, result) == hidden
-        ):
-            return cast("Update", result)
+    for work in results:
+        if isinstance(work, Train) and work.round == state.round:
+            update = results.get(work)
+            if update is not None and _hidden(state, index, me, update) == hidden:
+                return update
     return None
 
 
@@ -131,7 +126,7 @@ def _open(
     index: TrainerIndex,
     me: TrainerIdentity,
     train: Train,
-    results: Mapping[Work, Any],
+    results: Results,
 ) -> list[Action]:
     final = view.final
     entry = state.current.commitments.get(index)

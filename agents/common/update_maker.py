@@ -108,7 +108,7 @@ class UpdateMaker:
             self._tell("misbehaving", state.round)
         return acting
 
-    async def perform(self, work: Work) -> Update | Permit | bool | None:
+    async def perform(self, work: Work[Any]) -> Update | Permit | bool | None:
         """Train, publish, or allow the stake.
 
         Raises:

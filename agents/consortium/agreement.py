@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from bcfl.agents.errors import ModelDisagreement
-from bcfl.agents.runtime.actions import Action, Transact, View, WakeAt, Work
+from bcfl.agents.runtime.actions import Action, Results, Transact, View, WakeAt, Work
 from bcfl.contracts import calls
 from bcfl.contracts.ids import ZERO_ADDRESS, ContentId, TrainerIndex
 from bcfl.contracts.phases import Phase
@@ -25,7 +24,7 @@ _PARTS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgreeModel(Work):
+class AgreeModel(Work["Agreed | None"]):
     """Compute the next model from exactly these updates and settled scores."""
 
     updates: tuple[tuple[TrainerIndex, UpdateRecord], ...]
@@ -54,9 +53,7 @@ def _agreeing(state: TaskState, record: RoundRecord) -> AgreeModel:
     )
 
 
-def decide_agreement(
-    view: View, state: TaskState, index: TrainerIndex, results: Mapping[Work, Any]
-) -> list[Action]:
+def decide_agreement(view: View, state: TaskState, index: TrainerIndex, results: Results) -> list[Action]:
     """What a member of the cohort wants in Aggregation; with a named aggregator it confirms what that one proposed."""
     record = state.current
     work = _agreeing(state, record)
@@ -96,7 +93,7 @@ def _others_suffice(state: TaskState, record: RoundRecord, index: TrainerIndex, 
     return 2 * (for_it + to_come) > len(cohort)
 
 
-def verify(view: View, results: Mapping[Work, Any]) -> Iterator[Work]:
+def verify(view: View, results: Results) -> Iterator[AgreeModel]:
     """Compute the last agreed model too, if that has not been done, and compare.
 
     Raises:

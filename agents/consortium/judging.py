@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from bcfl.agents.common.joining import TrainerIdentity
 from bcfl.agents.consortium.opinion import Opinion
-from bcfl.agents.runtime.actions import Action, Transact, View, Work
+from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.contracts import calls
 from bcfl.contracts.commitments import score_commitment
 from bcfl.contracts.ids import TrainerIndex
@@ -23,7 +21,7 @@ _SETTLEMENT_GAS = 60_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgeRound(Work):
+class JudgeRound(Work[Opinion]):
     """Score exactly these updates on the member's own samples."""
 
     index: TrainerIndex
@@ -39,7 +37,7 @@ def _judging(state: TaskState, index: TrainerIndex) -> JudgeRound:
 
 
 def decide_judging(
-    view: View, state: TaskState, index: TrainerIndex, me: TrainerIdentity, results: Mapping[Work, Any]
+    view: View, state: TaskState, index: TrainerIndex, me: TrainerIdentity, results: Results
 ) -> list[Action]:
     """What a member of the cohort wants in Evaluation."""
     if index in state.current.score_commitments:
@@ -77,7 +75,7 @@ def _hidden(state: TaskState, index: TrainerIndex, me: TrainerIdentity, opinion:
 
 
 def decide_opening(
-    view: View, state: TaskState, index: TrainerIndex, me: TrainerIdentity, results: Mapping[Work, Any]
+    view: View, state: TaskState, index: TrainerIndex, me: TrainerIdentity, results: Results
 ) -> list[Action]:
     """What a member of the cohort wants in ScoreReveal."""
     record = state.current
@@ -85,16 +83,10 @@ def decide_opening(
     # Until ScoreReveal is final a reorganisation could show the scores to others while they still commit.
     if committed is None or index in record.vectors or not view.is_final(state.round, Phase.SCORE_REVEAL):
         return []
-    opinion = next(
-        (
-            result
-            for work, result in results.items()
-            if isinstance(work, JudgeRound)
-            and work.round == state.round
-            and _hidden(state, index, me, result) == committed
-        ),
-        None,
-    )
+    judged = [
+        results.get(work) for work in results if isinstance(work, JudgeRound) and work.round == state.round
+    ]
+    opinion = next((one for one in judged if one and _hidden(state, index, me, one) == committed), None)
     if opinion is None:
         return [_judging(state, index)]  # after a restart: the journal gives it back
     call = calls.reveal_scores(

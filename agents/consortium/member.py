@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from bcfl.agents.consortium.judging import JudgeRound, decide_judging, decide_op
 from bcfl.agents.consortium.member_round import JointModel, MemberRounds, public_before
 from bcfl.agents.consortium.opinion import Opinion, decode_opinion, encode_opinion
 from bcfl.agents.errors import UpdateUnavailable
-from bcfl.agents.runtime.actions import Action, View, Work
+from bcfl.agents.runtime.actions import Action, Results, View, Work
 from bcfl.chain.journal import ActionRecord
 from bcfl.chain.outbox import ActionKey
 from bcfl.contracts.commitments import salt_for
@@ -37,7 +37,7 @@ _PAUSE_S = 1.0
 def decide(
     view: View,
     me: TrainerIdentity,
-    results: Mapping[Work, Any],
+    results: Results,
     ballots: Sequence[Ballot] = (),
 ) -> list[Action]:
     """All that a member wants now beside training.
@@ -67,7 +67,7 @@ def decide(
             return [*verification, *wanted]
 
 
-def decide_training(view: View, me: TrainerIdentity, results: Mapping[Work, Any]) -> list[Action]:
+def decide_training(view: View, me: TrainerIdentity, results: Results) -> list[Action]:
     """What a member wants as a trainer: an account must be let in, and the start model was agreed on by a majority."""
     state = view.seen
     if state is None or state.ended:
@@ -135,7 +135,7 @@ class Member:
         self._judging = judging or JudgeConduct()
         self._ballots = tuple(ballots)
 
-    def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:
+    def decide(self, view: View, results: Results) -> Sequence[Action]:
         """All that it wants now.
 
         Raises:
@@ -147,7 +147,7 @@ class Member:
             *self._judging.judge.decide(view, self.identity.address, judging),
         ]
 
-    async def perform(self, work: Work) -> Any:  # noqa: ANN401 - a trainer's results, and these
+    async def perform(self, work: Work[Any]) -> Any:  # noqa: ANN401 - a trainer's results, and these
         """Do a piece of its work."""
         match work:
             case JudgeRound():

@@ -7,20 +7,25 @@ is its bond, as long as its successor finds that its evaluation repeats from wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from bcfl.agents.crowdsourcing.objection import Vet
-from bcfl.agents.runtime.actions import Action, Transact, View, Work
+from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.contracts import calls
 from bcfl.contracts.state import TaskState
 
-__all__ = ("decide_clearing",)
+__all__ = ("Reexamine", "decide_clearing")
 
 
-def decide_clearing(
-    view: View, state: TaskState, place: int, results: Mapping[Work, Any]
-) -> Iterator[Action]:
+@dataclass(frozen=True, kw_only=True)
+class Reexamine(Work[bool]):
+    """Does what the one before evaluated come out of what members handed in?"""
+
+    vet: Vet
+
+
+def decide_clearing(view: View, state: TaskState, place: int, results: Results) -> Iterator[Action]:
     """What evaluator number ``place`` of the list wants of those before it.
 
     It looks while trainers do, for a model that comes only afterwards was withheld from them; and once it is the active one, it
@@ -37,15 +42,16 @@ def decide_clearing(
         number = evaluator.accused_in
         if number is None or other == place or state.evaluators[other].accused_in != number:
             continue
-        vet = _look(final, number)
-        yield vet
-        if results.get(vet):
+        look = _look(final, number)
+        yield look
+        if results.get(look):
             call = calls.clear(state.address, evaluator=other)
             yield Transact(round=number, name=f"clear:{other}", call=call)
 
 
-def _look(state: TaskState, number: int) -> Vet:
+def _look(state: TaskState, number: int) -> Reexamine:
     record = state.rounds[number]
     assert record.model is not None  # noqa: S101 - it was evaluated
     assert record.report is not None  # noqa: S101
-    return Vet(round=number, task=state.address, model=record.model, report=record.report, state=state)
+    vet = Vet(round=number, task=state.address, model=record.model, report=record.report, state=state)
+    return Reexamine(round=number, vet=vet)

@@ -14,12 +14,12 @@ from bcfl.agents.common.behaviour import HONEST_JUDGE, JudgeConduct, Judgement
 from bcfl.agents.common.keeper import credit_waiting
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.spare_gas import after_the_round
-from bcfl.agents.crowdsourcing.clearing import decide_clearing
+from bcfl.agents.crowdsourcing.clearing import Reexamine, decide_clearing
 from bcfl.agents.crowdsourcing.evaluation import RoundEvaluation, RoundEvaluator
-from bcfl.agents.crowdsourcing.objection import Vet, Vetting
+from bcfl.agents.crowdsourcing.objection import Vetting
 from bcfl.agents.crowdsourcing.sanctions import applicable
 from bcfl.agents.crowdsourcing.selection import rank
-from bcfl.agents.runtime.actions import Action, Transact, View, Work
+from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.contracts import calls
 from bcfl.contracts.calls import Permit, Sanction
 from bcfl.contracts.commitments import salt_for, validation_commitment
@@ -49,7 +49,7 @@ class EvaluatorIdentity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AllowBond(Work):
+class AllowBond(Work[Permit]):
     """Sign a permit for the bond."""
 
     task: Address
@@ -58,7 +58,7 @@ class AllowBond(Work):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(Work):
+class Evaluate(Work["Evaluation"]):
     """Score and fold exactly these updates."""
 
     specification: ContentId
@@ -80,7 +80,7 @@ class Evaluation:
     """Index, rounds (0 ejects) and reason code of each."""
 
 
-def decide(view: View, me: EvaluatorIdentity, results: Mapping[Work, Any]) -> list[Action]:
+def decide(view: View, me: EvaluatorIdentity, results: Results) -> list[Action]:
     """All that an evaluator wants now."""
     state = view.seen
     if state is None:
@@ -101,7 +101,7 @@ def decide(view: View, me: EvaluatorIdentity, results: Mapping[Work, Any]) -> li
     return clearing
 
 
-def _bond(state: TaskState, me: EvaluatorIdentity, place: int, results: Mapping[Work, Any]) -> list[Action]:
+def _bond(state: TaskState, me: EvaluatorIdentity, place: int, results: Results) -> list[Action]:
     permit = calls.NO_PERMIT
     if state.config.bond:
         allow = AllowBond(round=0, task=state.address, token=state.token, amount=state.config.bond)
@@ -118,7 +118,7 @@ def _bond(state: TaskState, me: EvaluatorIdentity, place: int, results: Mapping[
     return [Transact(round=0, name="bond", call=call, spare_gas=after_the_round(state))]
 
 
-def _evaluate(view: View, state: TaskState, results: Mapping[Work, Any]) -> list[Action]:
+def _evaluate(view: View, state: TaskState, results: Results) -> list[Action]:
     work = Evaluate(
         round=state.round,
         specification=state.config.specification,
@@ -204,18 +204,18 @@ class Evaluator:
         self._services = services
         self._vetting = vetting or Vetting(services.retrieval)
 
-    def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:
+    def decide(self, view: View, results: Results) -> Sequence[Action]:
         """All that it wants now."""
         actions = decide(view, self.identity, results)
         return self._conduct.judge.decide(view, self.identity.address, actions)
 
-    async def perform(self, work: Work) -> Evaluation | Permit | bool:
+    async def perform(self, work: Work[Any]) -> Evaluation | Permit | bool:
         """Do a piece of its work."""
         match work:
             case Evaluate():
                 return await self._evaluate(work)
-            case Vet():
-                return await self._vetting.repeats(work, secret=self.identity.secret)
+            case Reexamine():
+                return await self._vetting.repeats(work.vet, secret=self.identity.secret)
             case AllowBond():
                 return await self._services.permits.permit(work.token, spender=work.task, amount=work.amount)
             case _:

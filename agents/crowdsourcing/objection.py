@@ -25,9 +25,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import anyio
 import numpy as np
@@ -37,7 +36,7 @@ from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval, schema_of
 from bcfl.agents.common.spare_gas import after_the_round
 from bcfl.agents.crowdsourcing.plausibility import contradiction
 from bcfl.agents.crowdsourcing.repetition import Repetition, checkable
-from bcfl.agents.runtime.actions import Action, Transact, View, Work
+from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.agents.runtime.ports import LearningEngine
 from bcfl.contracts import calls
 from bcfl.contracts.errors import MalformedReport
@@ -79,7 +78,7 @@ _REMEMBERED = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vet(Work):
+class Vet(Work["Finding | None"]):
     """Check the evaluation of ``round`` before anything is done with its model."""
 
     task: Address
@@ -105,7 +104,7 @@ class Finding:
 
 
 def decide_objection(
-    view: View, state: TaskState, index: TrainerIndex, results: Mapping[Work, Any]
+    view: View, state: TaskState, index: TrainerIndex, results: Results
 ) -> tuple[list[Action], bool]:
     """What a member wants of the evaluation that stands open to objection, and whether it may go on with the model.
 
@@ -121,7 +120,7 @@ def decide_objection(
     vet = Vet(round=number, task=state.address, model=record.model, report=record.report, state=state)
     if vet not in results:
         return [vet], False
-    finding: Finding | None = results[vet]
+    finding = results[vet]
     if finding is None:
         return [vet], True
     if index in record.objections:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from bcfl.agents.common.behaviour import Conduct
@@ -12,14 +12,14 @@ from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.training import Update, take_part
 from bcfl.agents.common.update_maker import OwnData, UpdateMaker
 from bcfl.agents.crowdsourcing.objection import Finding, OwnLoss, Vet, Vetting, decide_objection
-from bcfl.agents.runtime.actions import Action, View, Work
+from bcfl.agents.runtime.actions import Action, Results, View, Work
 from bcfl.contracts.calls import Permit
 from bcfl.contracts.phases import Phase
 
 __all__ = ("Trainer", "decide")
 
 
-def decide(view: View, me: TrainerIdentity, results: Mapping[Work, Any]) -> list[Action]:
+def decide(view: View, me: TrainerIdentity, results: Results) -> list[Action]:
     """All that a trainer wants now."""
     state = view.seen
     if state is None or state.ended:
@@ -71,11 +71,11 @@ class Trainer:
         self._vetting = vetting or Vetting(services.retrieval)
         self._own_loss = OwnLoss(engine=services.engine, samples=data.samples, count=data.count)
 
-    def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:
+    def decide(self, view: View, results: Results) -> Sequence[Action]:
         """All that it wants now."""
         return self._updates.choose(view, decide(view, self.identity, results))
 
-    async def perform(self, work: Work) -> Update | Permit | Finding | bool | None:
+    async def perform(self, work: Work[Any]) -> Update | Permit | Finding | bool | None:
         """Do a piece of its work."""
         if isinstance(work, Vet):
             return await self._vetting.vet(work, self._own_loss, secret=self._secret)

@@ -7,15 +7,17 @@ What it asked for before and asks for again goes on; what it no longer asks for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from bcfl.contracts.calls import Call
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
 
-__all__ = ("Action", "Transact", "View", "WakeAt", "Work")
+__all__ = ("Action", "Results", "Transact", "View", "WakeAt", "Work")
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +51,8 @@ class Transact:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
-    """Something that takes time off the chain; its result comes back to the core under the work itself.
+class Work(Generic[R]):
+    """Something that takes time off the chain; its result, an ``R``, comes back to the core under the work itself.
 
     Descendants add what is needed to do it; equal works are one.
     """
@@ -65,4 +67,24 @@ class WakeAt:
     timestamp: int
 
 
-Action = Transact | Work | WakeAt
+class Results(Protocol):
+    """What works have come to, as far as somebody still asks for it (``runtime.results``; in tests a dictionary)."""
+
+    def __contains__(self, work: object, /) -> bool:
+        """Whether it is done."""
+        ...
+
+    def __getitem__(self, work: Work[R], /) -> R:
+        """What it came to; it is done."""
+        ...
+
+    def get(self, work: Work[R], /) -> R | None:
+        """What it came to, None where it is not done."""
+        ...
+
+    def __iter__(self) -> Iterator[Work[Any]]:
+        """What is done."""
+        ...
+
+
+Action = Transact | Work[Any] | WakeAt

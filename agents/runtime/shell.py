@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import anyio
 import anyio.abc
 import structlog
 
-from bcfl.agents.runtime.actions import Action, Transact, View, WakeAt, Work
+from bcfl.agents.runtime.actions import Action, Results, Transact, View, WakeAt, Work
 from bcfl.agents.runtime.activity import Activity, Bell
 from bcfl.agents.runtime.ports import Clock, Observer
+from bcfl.agents.runtime.results import RecentResults
 from bcfl.chain.intents import Intent, Outcome, OutcomeStatus
 from bcfl.chain.outbox import ActionKey
 from bcfl.contracts.abi import error_name
 from bcfl.contracts.ids import Address
+from bcfl.contracts.state import TaskState
 from bcfl.storage.errors import StoreUnreachable
 
 __all__ = ("Role", "Shell", "Submitter")
@@ -40,11 +42,11 @@ class Role(Protocol):
         """trainer, evaluator, ..."""
         ...
 
-    def decide(self, view: View, results: Mapping[Work, Any]) -> Sequence[Action]:
+    def decide(self, view: View, results: Results) -> Sequence[Action]:
         """All that the agent wants now; pure."""
         ...
 
-    async def perform(self, work: Work) -> Any:  # noqa: ANN401 - each role's own results
+    async def perform(self, work: Work[Any]) -> Any:  # noqa: ANN401 - each role's own results
         """Do a piece of work; may be cancelled when the core no longer wants it."""
         ...
 
@@ -85,8 +87,8 @@ class Shell:
         self._activity = activity
         self._observer = observer
         self._bell = bell
-        self._results: dict[Work, Any] = {}
-        self._running: dict[Work, anyio.CancelScope] = {}
+        self._results = RecentResults()
+        self._running: dict[Work[Any], anyio.CancelScope] = {}
         self._submitted: set[ActionKey] = set()
         self._alarm: tuple[int, anyio.CancelScope] | None = None
         self._woken = 0
@@ -105,6 +107,8 @@ class Shell:
                     self._bell.answered()
 
     async def _reconcile(self, group: anyio.abc.TaskGroup, view: View) -> None:
+        if view.final is not None:
+            self._forget(view.final.round)
         actions = self.role.decide(view, self._results)
         wanted = {action for action in actions if isinstance(action, Work)}
         for work in [work for work in self._running if work not in wanted]:
@@ -120,10 +124,15 @@ class Shell:
                 await self._transact(action, task)
         self._set_alarm(group, min((a.timestamp for a in actions if isinstance(a, WakeAt)), default=None))
 
-    async def _work(self, work: Work, scope: anyio.CancelScope) -> None:
+    def _forget(self, round_number: int) -> None:
+        """Nobody asks again for what is of rounds before the one before this, which is final."""
+        self._results.final(round_number)
+        self._submitted = {key for key in self._submitted if key.round == 0 or key.round >= round_number - 1}
+
+    async def _work(self, work: Work[Any], scope: anyio.CancelScope) -> None:
         try:
             with scope:
-                self._results[work] = await self._performed(work)
+                self._results.keep(work, await self._performed(work))
                 self._bell.ring()
         finally:
             # A work that was stopped and wanted again has a scope of its own by now.
@@ -131,7 +140,7 @@ class Shell:
                 del self._running[work]
             self._activity.leave()
 
-    async def _performed(self, work: Work) -> Any:  # noqa: ANN401 - each role's own results
+    async def _performed(self, work: Work[Any]) -> Any:  # noqa: ANN401 - each role's own results
         """Do the work; a store that is away for a while is waited for, as a node is."""
         patience = anyio.current_time() + _STORE_PATIENCE_S
         while True:
@@ -203,12 +212,12 @@ class ViewSource(Protocol):
     """Where views come from (``agents.chronicle``)."""
 
     @property
-    def seen(self) -> Any:  # noqa: ANN401 - TaskState | None, kept as an attribute by the chronicle
+    def seen(self) -> TaskState | None:
         """After the newest block."""
         ...
 
     @property
-    def final(self) -> Any:  # noqa: ANN401 - the same
+    def final(self) -> TaskState | None:
         """After the newest final block."""
         ...
 

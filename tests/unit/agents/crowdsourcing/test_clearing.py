@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from bcfl.agents.crowdsourcing.clearing import decide_clearing
+from bcfl.agents.crowdsourcing.clearing import Reexamine, decide_clearing
 from bcfl.agents.crowdsourcing.objection import Vet
 from bcfl.agents.runtime.actions import View
 from bcfl.contracts import calls
@@ -30,7 +30,8 @@ def accused(story):
 
 def _vet(state):
     record = state.rounds[1]
-    return Vet(round=1, task=state.address, model=record.model, report=record.report, state=state)
+    vet = Vet(round=1, task=state.address, model=record.model, report=record.report, state=state)
+    return Reexamine(round=1, vet=vet)
 
 
 def test_it_looks_and_clears_whom_it_finds_innocent(accused):

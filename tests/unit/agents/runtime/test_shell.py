@@ -45,7 +45,7 @@ class Core:
 
     def decide(self, view, results):
         self.views.append(view)
-        self.results = dict(results)
+        self.results = {work: results.get(work) for work in results}
         return list(self.wants)
 
     async def perform(self, work):
