@@ -201,6 +201,20 @@ class Journal:
         """
         self._waiting.append(_Request(lambda connection: outbox.put(connection, entries)))
 
+    def forget_later(self, task: Address, *, before: int) -> None:
+        """Drop what a task's rounds before this one left, together with whatever is written next: they are over for good.
+
+        Round 0 stays, which is what was done before the first, and so do transactions that are still on their way.
+        """
+
+        def operation(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "DELETE FROM actions WHERE task = ? AND round > 0 AND round < ?", (task, before)
+            )
+            outbox.forget(connection, task, before=before)
+
+        self._waiting.append(_Request(operation))
+
     async def reopen(self, blocks: Sequence[BlockHash]) -> tuple[OutboxEntry, ...]:
         """Take the transactions of blocks that left the chain back to sent; returns them by sender and nonce."""
         return await self._run(lambda connection: outbox.reopen(connection, blocks))

@@ -16,7 +16,7 @@ from typing import Any
 
 from bcfl.contracts.ids import Address, BlockHash, TxHash
 
-__all__ = ("TABLE", "ActionKey", "OutboxEntry", "OutboxStatus", "at", "of_sender", "put", "reopen")
+__all__ = ("TABLE", "ActionKey", "OutboxEntry", "OutboxStatus", "at", "forget", "of_sender", "put", "reopen")
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS outbox (
@@ -132,6 +132,14 @@ def reopen(connection: sqlite3.Connection, blocks: Sequence[BlockHash]) -> tuple
         ).fetchall()
         found.extend(_entry(row) for row in rows)
     return tuple(sorted(found, key=lambda entry: (entry.sender, entry.nonce)))
+
+
+def forget(connection: sqlite3.Connection, task: Address, *, before: int) -> None:
+    """Drop the rows of a task's rounds from the first to the one before ``before`` that are included or failed."""
+    connection.execute(
+        "DELETE FROM outbox WHERE task = ? AND round > 0 AND round < ? AND status IN ('included', 'failed')",
+        (task, before),
+    )
 
 
 def _identity(key: ActionKey) -> tuple[str, str, int, str]:

@@ -5,43 +5,55 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 from bcfl.contracts import settlement
-from bcfl.contracts.ids import TrainerIndex
-from bcfl.contracts.state import RoundRecord, TaskState
+from bcfl.contracts.ids import Address, TrainerIndex
+from bcfl.contracts.state import MemberState, Proposal, RoundRecord, TaskState
 
 __all__ = ("Draft", "Handler")
 
-_MAPPINGS = (
-    "commitments",
-    "batches",
-    "updates",
-    "scores",
-    "credits",
-    "bond_shares",
-    "score_commitments",
-    "vectors",
-    "probes",
-    "evaluation_pay",
-    "model_votes",
-)
+_MAPPINGS = tuple(f.name for f in dataclasses.fields(RoundRecord) if f.default_factory is dict)
+"""What a round's record must copy before it is changed."""
+_COPIED = ("members", "rounds", "owners", "index_of", "proposals")
+"""Mappings of a state, each copied when it is first asked for: states share what did not change."""
 
 
 class Draft:
-    """A state being changed: copies each mapping once a fold, however many events there are."""
+    """A state being changed: copies a mapping at most once a fold, however many events there are."""
 
     def __init__(self, state: TaskState) -> None:
         self.base = state
         self.changes: dict[str, Any] = {}
-        self.members = dict(state.members)
-        self.rounds = dict(state.rounds)
-        self.owners = dict(state.owners)
-        self.index_of = dict(state.index_of)
-        self.proposals = dict(state.proposals)
         self.evaluators = list(state.evaluators)
         self.open_round: dict[str, Any] | None = None
+
+    @cached_property
+    def members(self) -> dict[TrainerIndex, MemberState]:
+        """By index; may be changed, as the following may."""
+        return dict(self.base.members)
+
+    @cached_property
+    def rounds(self) -> dict[int, RoundRecord]:
+        """By number."""
+        return dict(self.base.rounds)
+
+    @cached_property
+    def owners(self) -> dict[bytes, tuple[int, int, TrainerIndex | None]]:
+        """By digest."""
+        return dict(self.base.owners)
+
+    @cached_property
+    def index_of(self) -> dict[Address, TrainerIndex]:
+        """By account."""
+        return dict(self.base.index_of)
+
+    @cached_property
+    def proposals(self) -> dict[int, Proposal]:
+        """By number."""
+        return dict(self.base.proposals)
 
     def get(self, name: str) -> Any:  # noqa: ANN401 - any field of the state
         """A field as it stands now; of those without an attribute here."""
@@ -50,16 +62,9 @@ class Draft:
     def finish(self) -> TaskState:
         """The state after the changes."""
         self._close_round()
-        return dataclasses.replace(
-            self.base,
-            members=MappingProxyType(self.members),
-            rounds=MappingProxyType(self.rounds),
-            owners=MappingProxyType(self.owners),
-            index_of=MappingProxyType(self.index_of),
-            proposals=MappingProxyType(self.proposals),
-            evaluators=tuple(self.evaluators),
-            **self.changes,
-        )
+        copied = {name: MappingProxyType(vars(self)[name]) for name in _COPIED if name in vars(self)}
+        changes: dict[str, Any] = {**copied, "evaluators": tuple(self.evaluators), **self.changes}
+        return dataclasses.replace(self.base, **changes)
 
     def member(self, index: TrainerIndex, **changes: Any) -> None:  # noqa: ANN401 - fields of MemberState
         """Change a member."""

@@ -34,9 +34,13 @@ def fold(state: TaskState, events: Iterable[e.Event]) -> TaskState:
             raise ForeignTask(
                 f"An event of {event.origin.address} cannot be folded into task {state.address}."
             )
+        if type(event) in _SAYS_NOTHING[state.kind]:
+            continue
         handler = handlers.get(type(event))
         if handler is None:
-            continue
+            raise MalformedLog(
+                f"{type(event).__name__} in block {event.origin.block.number} is no event of this kind of task."
+            )
         try:
             handler(draft, event)
         except (LookupError, ValueError) as error:  # it names who or what nothing before it has named
@@ -184,6 +188,12 @@ _COMMON: dict[type[e.Event], Handler] = {
     e.UpdateSubmitted: _submitted,
     e.UpdatesCommitted: _committed,
 }
+_SAYS_NOTHING: dict[Kind, frozenset[type[e.Event]]] = {
+    # The round's model is what it is finalised with, which the same transaction says.
+    Kind.CROWDSOURCING: frozenset({e.ModelSubmitted}),
+    Kind.CONSORTIUM: frozenset(),
+}
+"""Events that change nothing of the state."""
 _HANDLERS = {
     Kind.CROWDSOURCING: _COMMON | crowd_fold.HANDLERS,
     Kind.CONSORTIUM: _COMMON | consortium_fold.HANDLERS,

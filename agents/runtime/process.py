@@ -78,6 +78,8 @@ class AgentProcess:
             reconnect=settings.reconnect,
         )
         self._node = node
+        self._journal = journal
+        self._forgotten = 1
         self._clock = clock
         self._observer = observer
         self._busy = busy
@@ -142,6 +144,7 @@ class AgentProcess:
                 self._clock.observe(delivery.block)
             known = self.chronicle.seen
             changed = self.chronicle.apply(delivery)
+            self._forget()
             task = self.chronicle.seen
             if known is None and task is not None and isinstance(delivery, Batch):
                 self.pump.watch(task.address, from_block=delivery.block.number)
@@ -154,6 +157,13 @@ class AgentProcess:
             if whole and (changed or isinstance(delivery, Batch)):
                 for _, _, bell in self._agents:
                     bell.ring()
+
+    def _forget(self) -> None:
+        """Drop from the journal what is of rounds that no reorganisation can bring back."""
+        final = self.chronicle.final
+        if final is not None and final.round > self._forgotten:
+            self._forgotten = final.round
+            self._journal.forget_later(final.address, before=final.round - 1)
 
     def _outcome(self, outcome: Outcome) -> None:
         shell = self._shells.get(outcome.key.agent)

@@ -71,6 +71,7 @@ class Results:
         self._delivered = 0
         self._retracted = 0
         self._state: TaskState | None = None
+        self._folded = 0
 
     def take(self, record: dict[str, Any]) -> None:
         """One more record."""
@@ -103,12 +104,13 @@ class Results:
             for event in kept:
                 self._note_reason(event)
             return
-        event = event_from_json(record)
+        self.take_event(event_from_json(record))
+
+    def take_event(self, event: e.Event) -> None:
+        """One more event of the chain; a run that is under way has it as it was decoded."""
         self._delivered += 1
         self._events.append(event)
         self._note_reason(event)
-        if self._state is not None and event.origin.address == self._state.address:
-            self._state = fold(self._state, [event])
 
     def _note_reason(self, event: e.Event) -> None:
         if isinstance(event, e.TrainerSuspended | e.TrainerEjected):
@@ -140,9 +142,11 @@ class Results:
             RunDirectoryUnreadable: the log does not say that a task was created.
         """
         if self._state is None:
-            created = self.created
-            own = (event for event in self._events if event.origin.address == created.task)
-            self._state = fold(TaskState.created(created), own)
+            self._state, self._folded = TaskState.created(self.created), 0
+        if self._folded < len(self._events):
+            address = self._state.address
+            new = (event for event in self._events[self._folded :] if event.origin.address == address)
+            self._state, self._folded = fold(self._state, new), len(self._events)
         return self._state
 
     @property

@@ -77,7 +77,8 @@ class Recorder:
         self.flush()
         self._block = delivery.block
         for event in delivery.events:
-            self._write({"source": "chain", **event_to_json(event)})
+            self._append(self._line({"source": "chain", **event_to_json(event)}))
+            self._results.take_event(event)
             self._tell(event)
 
     def decided(
@@ -133,10 +134,13 @@ class Recorder:
             self._write(record)
 
     def _write(self, record: dict[str, Any]) -> None:
-        block = self._block
-        line = {"block": block.number if block else 0, "time": block.timestamp if block else 0, **record}
+        line = self._line(record)
         self._append(line)
         self._results.take(line)
+
+    def _line(self, record: dict[str, Any]) -> dict[str, Any]:
+        block = self._block
+        return {"block": block.number if block else 0, "time": block.timestamp if block else 0, **record}
 
     def _tell(self, event: e.Event) -> None:
         match event:

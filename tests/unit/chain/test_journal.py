@@ -206,6 +206,30 @@ async def test_what_is_stored_later_is_read_at_once_and_survives_closing(tmp_pat
 
 
 @pytest.mark.asyncio
+async def test_what_is_of_rounds_that_are_over_is_forgotten_and_what_is_under_way_is_not():
+    def of(round_number, *, task="t", status=OutboxStatus.INCLUDED):
+        key = ActionKey("a", task, round_number, f"{status.value}")
+        return entry(key=key, status=status, nonce=round_number)
+
+    kept = [
+        of(0),
+        of(3),
+        of(1, task="other"),
+        of(1, status=OutboxStatus.SENT),
+        of(1, status=OutboxStatus.PENDING),
+    ]
+    gone = [of(1), of(2), of(2, status=OutboxStatus.FAILED)]
+    async with opened(":memory:") as journal:
+        await journal.store([*kept, *gone])
+        await journal.write(actions=[ActionRecord(found.key, b"payload") for found in [*kept[:3], *gone]])
+        journal.forget_later("t", before=3)
+        assert [await journal.transaction(found.key) for found in gone] == [None] * len(gone)
+        assert [await journal.transaction(found.key) for found in kept] == kept
+        assert [record.key.round for record in await journal.actions("a", "t")] == [0, 3]
+        assert len(await journal.actions("a", "other")) == 1
+
+
+@pytest.mark.asyncio
 async def test_open_transactions_are_a_senders_pending_and_sent_by_nonce():
     def numbered(nonce, status, sender="0xA"):
         return entry(key=ActionKey(sender, "t", nonce, "x"), sender=sender, nonce=nonce, status=status)
