@@ -24,7 +24,7 @@ from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level, Retracted
 from bcfl.contracts.ids import Address, TxHash
 from bcfl.errors import ChainError
 
-__all__ = ("Finding", "InclusionWatch", "ObservedOwner", "OpenTransaction")
+__all__ = ("Found", "InclusionWatch", "ObservedOwner", "OpenTransaction")
 
 _log = structlog.get_logger(__name__)
 
@@ -85,7 +85,7 @@ class ObservedOwner(Protocol):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Found:
     """An owner's transaction with its receipt and block."""
 
     owner: ObservedOwner
@@ -144,7 +144,7 @@ class InclusionWatch:
         elif delivery.level is Level.SEEN:
             await self._resolve(delivery, owners)
 
-    async def settle(self, findings: Sequence[Finding]) -> None:
+    async def settle(self, findings: Sequence[Found]) -> None:
         """Record transactions found in blocks and report their outcomes."""
         for finding in findings:
             finding.owner.take(finding.transaction)  # before the first await, so that it is sent no more
@@ -176,7 +176,7 @@ class InclusionWatch:
             if owner is None or transaction is None or receipt["blockHash"] != batch.block.hash:
                 continue  # with another hash the block has been replaced meanwhile; the pump will say so
             if transaction in owner.under_way():  # not settled while the receipts were on their way
-                findings.append(Finding(owner, transaction, receipt, batch.block))
+                findings.append(Found(owner, transaction, receipt, batch.block))
         if findings:
             await self.settle(findings)
         await self._examine_due(owners)
@@ -204,7 +204,7 @@ class InclusionWatch:
             if mine:
                 await owner.resume(mine)
 
-    async def _outcome(self, finding: Finding) -> Outcome:
+    async def _outcome(self, finding: Found) -> Outcome:
         return Outcome(
             key=finding.transaction.entry.key,
             status=OutcomeStatus.INCLUDED if finding.succeeded else OutcomeStatus.REVERTED,
@@ -214,7 +214,7 @@ class InclusionWatch:
             reason=b"" if finding.succeeded else await self._revert_reason(finding),
         )
 
-    async def _revert_reason(self, finding: Finding) -> bytes | str:
+    async def _revert_reason(self, finding: Found) -> bytes | str:
         """Receipts have no reason, so the call is tried again on the newest state, which may have changed."""
         call = finding.transaction.call
         try:

@@ -25,7 +25,7 @@ from bcfl.chain import fees
 from bcfl.chain.dispatch import Dispatch, Parcel
 from bcfl.chain.errors import FeeCapReached, JournalUnwritable, OwnerStopped
 from bcfl.chain.fees import FeePolicy
-from bcfl.chain.inclusion import Finding, InclusionWatch, OpenTransaction
+from bcfl.chain.inclusion import Found, InclusionWatch, OpenTransaction
 from bcfl.chain.intents import Intent, OnOutcome, Outcome, OutcomeStatus, TransactionNode
 from bcfl.chain.journal import Journal, crash_point
 from bcfl.chain.keys import Signer, decode_transaction
@@ -405,7 +405,7 @@ class TransactionOwner:
             if int(receipt["blockNumber"], 16) <= self._watch.observed:
                 block = (await self._node.block(receipt["blockHash"])).ref
                 if self._is_open(opened):
-                    await self._watch.settle([Finding(self, opened, receipt, block)])
+                    await self._watch.settle([Found(self, opened, receipt, block)])
             return
         if used > opened.entry.nonce:
             # Seen twice, some blocks apart, so that a reorganisation in progress does not look like it.

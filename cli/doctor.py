@@ -20,14 +20,14 @@ import click
 from bcfl import __version__
 from bcfl.errors import BcflError
 
-__all__ = ("Finding", "doctor", "findings")
+__all__ = ("Check", "doctor", "findings")
 
 _OLDEST_PYTHON = (3, 11)
 _PATIENCE_S = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Check:
     """One thing looked at; ``remedy`` says how to mend it where it is not ``ok``."""
 
     name: str
@@ -53,9 +53,9 @@ def doctor() -> None:
     click.echo("bcfl has what it needs.")
 
 
-def findings() -> Iterator[Finding]:
+def findings() -> Iterator[Check]:
     """Everything looked at, in the order of the report; nothing raises."""
-    looks: tuple[tuple[str, Callable[[], Finding]], ...] = (
+    looks: tuple[tuple[str, Callable[[], Check]], ...] = (
         ("python", _python),
         ("torch", _torch),
         ("coincurve", _coincurve),
@@ -74,7 +74,7 @@ def findings() -> Iterator[Finding]:
         try:
             yield look()
         except (BcflError, ImportError, OSError, ValueError, subprocess.SubprocessError) as error:
-            yield Finding(
+            yield Check(
                 name=name,
                 ok=False,
                 detail=" ".join(str(error).split()),
@@ -82,9 +82,9 @@ def findings() -> Iterator[Finding]:
             )
 
 
-def _python() -> Finding:
+def _python() -> Check:
     version = platform.python_version()
-    return Finding(
+    return Check(
         name="python",
         ok=sys.version_info >= _OLDEST_PYTHON,
         detail=f"{version} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores, bcfl {__version__}",
@@ -92,16 +92,16 @@ def _python() -> Finding:
     )
 
 
-def _torch() -> Finding:
+def _torch() -> Check:
     # the version alone: importing torch takes seconds, and its build is in the version
     version = importlib.metadata.version("torch")
     build = version.partition("+")[2] or "default build"
-    return Finding(name="torch", ok=True, detail=f"{version} ({build})")
+    return Check(name="torch", ok=True, detail=f"{version} ({build})")
 
 
-def _coincurve() -> Finding:
+def _coincurve() -> Check:
     found = importlib.util.find_spec("coincurve") is not None
-    return Finding(
+    return Check(
         name="coincurve",
         ok=found,
         detail=importlib.metadata.version("coincurve")
@@ -111,12 +111,12 @@ def _coincurve() -> Finding:
     )
 
 
-def _contracts() -> Finding:
+def _contracts() -> Check:
     import bcfl.contracts
 
     directory = Path(next(iter(bcfl.contracts.__path__))) / "artifacts"
     number = len(list(directory.glob("*.json")))
-    return Finding(
+    return Check(
         name="contracts",
         ok=number > 0,
         detail=f"{number} compiled artifacts" if number else f"no compiled artifacts in {directory}",
@@ -124,22 +124,22 @@ def _contracts() -> Finding:
     )
 
 
-def _anvil() -> Finding:
+def _anvil() -> Check:
     from bcfl.chain.devnet import find_anvil
     from bcfl.chain.errors import AnvilNotFound
 
     try:
         binary = find_anvil()
     except AnvilNotFound as error:
-        return Finding(name="anvil", ok=False, detail="not found", remedy=str(error))
-    return Finding(name="anvil", ok=True, detail=f"{_answer(str(binary), '--version')} ({binary})")
+        return Check(name="anvil", ok=False, detail="not found", remedy=str(error))
+    return Check(name="anvil", ok=True, detail=f"{_answer(str(binary), '--version')} ({binary})")
 
 
-def _program(name: str, argument: str, remedy: str) -> Finding:
+def _program(name: str, argument: str, remedy: str) -> Check:
     binary = shutil.which(name)
     if binary is None:
-        return Finding(name=name, ok=False, detail="not found", remedy=remedy, optional=True)
-    return Finding(name=name, ok=True, detail=f"{_answer(binary, argument)} ({binary})", optional=True)
+        return Check(name=name, ok=False, detail="not found", remedy=remedy, optional=True)
+    return Check(name=name, ok=True, detail=f"{_answer(binary, argument)} ({binary})", optional=True)
 
 
 def _answer(binary: str, argument: str) -> str:
@@ -156,7 +156,7 @@ def _answer(binary: str, argument: str) -> str:
     return (versions or lines or ["answers nothing"])[0]
 
 
-def _cache() -> Finding:
+def _cache() -> Check:
     from bcfl.models.data.cache import cache_dir
 
     directory = cache_dir()
@@ -166,7 +166,7 @@ def _cache() -> Finding:
             ok = True
     except OSError:
         ok = False
-    return Finding(
+    return Check(
         name="cache",
         ok=ok,
         detail=f"{directory}{'' if ok else ' cannot be written'}",
@@ -174,11 +174,11 @@ def _cache() -> Finding:
     )
 
 
-def _data() -> Finding:
+def _data() -> Check:
     from bcfl.models.data.catalog import available
 
     missing = [dataset.name for dataset in available() if dataset.cached is False]
-    return Finding(
+    return Check(
         name="data",
         ok=not missing,
         detail=f"not here yet: {', '.join(missing)}" if missing else "every public dataset is here",

@@ -12,7 +12,7 @@ import click
 
 from bcfl.scenarios.sweeping.file import load_sweep
 from bcfl.scenarios.sweeping.grid import Cell, chosen, expand
-from bcfl.scenarios.sweeping.targets import Finding, check, load_targets
+from bcfl.scenarios.sweeping.targets import TargetResult, check, load_targets
 
 if TYPE_CHECKING:
     from bcfl.scenarios.sweeping.sweep import Outcome
@@ -107,7 +107,7 @@ def _list(cells: Sequence[Cell]) -> None:
     click.echo(f"{len(cells):,} cells")
 
 
-def _conclude(findings: Sequence[Finding]) -> None:
+def _conclude(findings: Sequence[TargetResult]) -> None:
     from rich.console import Console
     from rich.table import Table
 

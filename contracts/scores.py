@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 
 from bcfl.contracts.ids import TrainerIndex
 
@@ -15,7 +14,6 @@ __all__ = (
     "pack_scores",
     "quantise",
     "to_bitmap",
-    "to_gwei",
     "unpack_amounts",
     "unpack_scores",
 )
@@ -65,8 +63,3 @@ def from_bitmap(words: Sequence[int]) -> tuple[TrainerIndex, ...]:
         for bit in range(256)
         if word >> bit & 1
     )
-
-
-def to_gwei(tokens: str | int | Decimal) -> int:
-    """Tokens, as a decimal string, in the contracts' 10⁻⁹ units; digits below are cut off."""
-    return int(Decimal(tokens) * 10**9)

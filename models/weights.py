@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -68,24 +67,6 @@ class Weights:
             views[tensor.name] = self.vector[offset : offset + tensor.size].reshape(tensor.shape)
             offset += tensor.size
         return views
-
-    @classmethod
-    def from_tensors(cls, schema: Schema, tensors: Mapping[str, npt.NDArray[np.float32]]) -> Weights:
-        """Flatten tensors into a vector.
-
-        Raises:
-            SchemaMismatch: a name or a shape is not the schema's.
-        """
-        if set(tensors) != {tensor.name for tensor in schema.tensors}:
-            raise SchemaMismatch
-        for tensor in schema.tensors:
-            if tensors[tensor.name].shape != tensor.shape:
-                raise SchemaMismatch(
-                    f"Tensor '{tensor.name}' has shape {tensors[tensor.name].shape}, not {tensor.shape}."
-                )
-        parts = [np.ravel(tensors[tensor.name]) for tensor in schema.tensors]
-        vector = np.concatenate(parts) if parts else np.zeros(0)
-        return cls(schema, vector.astype(np.float32, copy=False))
 
     def digest(self) -> bytes:
         """32 bytes (SHA-256) of the numbers alone: contents with other metadata or key order have the same."""

@@ -12,12 +12,12 @@ import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bcfl import registry
+from bcfl.agents.common.entries import aggregator_of
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import Specification
 from bcfl.errors import ModelError
-from bcfl.models.aggregation.aggregator import Aggregate, AggregationRound, Aggregator, Doubted
+from bcfl.models.aggregation.aggregator import Aggregate, AggregationRound, Doubted
 from bcfl.models.declared import compares_once
 from bcfl.models.weights import Weights
 from bcfl.models.wire.tensors import encode
@@ -28,7 +28,6 @@ __all__ = (
     "Private",
     "Unrepeatable",
     "aggregated",
-    "aggregator_of",
     "encode_model",
     "outcomes",
     "possible",
@@ -99,17 +98,6 @@ def possible(specification: Specification, counted: Counted, aggregate: Aggregat
     """
     rule = aggregator_of(specification)
     return not isinstance(rule, Doubted) or rule.possible(aggregate, _made(counted, NOBODYS))
-
-
-def aggregator_of(specification: Specification) -> Aggregator:
-    """The task's aggregator.
-
-    Raises:
-        RegistryError: there is none of that name, or it cannot take the parameters.
-    """
-    found = specification.aggregator
-    aggregator: Aggregator = registry.create("aggregator", found.name, found.parameters)
-    return aggregator
 
 
 def _made(counted: Counted, private: Private) -> AggregationRound:

@@ -128,12 +128,11 @@ def _open(
     train: Train,
     results: Results,
 ) -> list[Action]:
-    final = view.final
     entry = state.current.commitments.get(index)
     if entry is None or index in state.current.updates:
         return []
     # Until Reveal is final a reorganisation could show the update to others while they still commit.
-    if final is None or final.phase is not Phase.REVEAL or final.round != state.round:
+    if not view.is_final(state.round, Phase.REVEAL):
         return []
     update = _committed_update(state, index, me, entry.commitment, results)
     if update is None:

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from bcfl import registry
 from bcfl.agents.common.behaviour import Conduct, Honest, Turn
+from bcfl.agents.common.entries import network_of
 from bcfl.agents.common.joining import AllowStake, TrainerIdentity
 from bcfl.agents.common.retrieval import schema_of
 from bcfl.agents.common.services import AgentServices
+from bcfl.agents.common.telling import Telling
 from bcfl.agents.common.training import Publish, Train, Update
 from bcfl.agents.errors import UpdateLost
 from bcfl.agents.runtime.actions import Action, View, Work
@@ -78,8 +79,8 @@ class UpdateMaker:
         self._data = data
         self._services = services
         self._conduct = conduct
-        self._role = role
         self._told: set[int] = set()
+        self._tell = Telling(observer=services.observer, agent=identity.name, role=role)
 
     def choose(self, view: View, actions: Sequence[Action]) -> Sequence[Action]:
         """What its behaviour makes of what an honest member wants."""
@@ -140,7 +141,7 @@ class UpdateMaker:
         start = await self._services.retrieval.model(
             work.start, schema_of(specification), max_bytes=work.max_update_size
         )
-        network = registry.create("network", specification.network.name, specification.network.parameters)
+        network = network_of(specification)
         state = work.state
         turn = Turn(
             name=self.identity.name,
@@ -199,8 +200,3 @@ class UpdateMaker:
             raise UpdateLost
         await self._acting(work.state).publish(data, self._services.store)
         return True
-
-    def _tell(self, name: str, round_number: int, **evidence: Any) -> None:  # noqa: ANN401 - event log values
-        self._services.observer.decided(
-            agent=self.identity.name, role=self._role, name=name, round_number=round_number, evidence=evidence
-        )

@@ -13,6 +13,7 @@ import numpy as np
 from bcfl.agents.common.behaviour import Conduct, JudgeConduct, Judgement
 from bcfl.agents.common.joining import TrainerIdentity, join
 from bcfl.agents.common.services import AgentServices
+from bcfl.agents.common.telling import Telling
 from bcfl.agents.common.training import take_part
 from bcfl.agents.common.update_maker import OwnData, UpdateMaker
 from bcfl.agents.consortium.agreement import Agreed, AgreeModel, decide_agreement, verify
@@ -134,6 +135,7 @@ class Member:
         self._services = services
         self._judging = judging or JudgeConduct()
         self._ballots = tuple(ballots)
+        self._tell = Telling(observer=services.observer, agent=self.name, role=self.role)
 
     def decide(self, view: View, results: Results) -> Sequence[Action]:
         """All that it wants now.
@@ -233,8 +235,3 @@ class Member:
 
     def _rng(self, round_number: int) -> np.random.Generator:
         return np.random.default_rng(self._judging.seeds.integer("judge", self.name, round_number))
-
-    def _tell(self, name: str, round_number: int, **evidence: Any) -> None:  # noqa: ANN401 - event log values
-        self._services.observer.decided(
-            agent=self.name, role=self.role, name=name, round_number=round_number, evidence=evidence
-        )

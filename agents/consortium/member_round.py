@@ -10,25 +10,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from bcfl import registry
-from bcfl.agents.common.folding import NOBODYS, Counted, aggregated, aggregator_of, encode_model
+from bcfl.agents.common.entries import aggregator_of, network_of, score_of
+from bcfl.agents.common.folding import NOBODYS, Counted, aggregated, encode_model
 from bcfl.agents.common.gathering import NOT_OWNED, UNAVAILABLE, Gathered, gather
 from bcfl.agents.common.retrieval import Retrieval, schema_of
 from bcfl.agents.errors import UpdateUnavailable
 from bcfl.agents.runtime.ports import LearningEngine
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT, quantise
-from bcfl.contracts.specification import EntryReference, Specification
+from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.models.aggregation.weights import proportions
 from bcfl.models.data.dataset import Samples
 from bcfl.models.defences.novelty import copies_by_digest
 from bcfl.models.networks.network import Network
-from bcfl.models.scoring.game import Score, ScoringRound
+from bcfl.models.scoring.game import ScoringRound
 from bcfl.models.training.job import SamplesRef
 from bcfl.models.weights import Weights
 
@@ -111,13 +110,13 @@ class MemberRounds:
             StorageError: the own store failed, or the start model cannot be had.
         """
         begin = await self._start(specification, record, max_update_size)
-        network = _network(specification)
+        network = network_of(specification)
         found = await self._gather(specification, record, record.targets, max_update_size)
         copies = _copies(record, found, begin, public)
         members = sorted(found.models.keys() - copies)
         scores = dict.fromkeys(record.targets, 0)
         if members:
-            score: Score = _entry("score", specification.score)
+            score = score_of(specification)
             counts = [found.samples[index] for index in members]
             made = ScoringRound(
                 network=network,
@@ -171,7 +170,7 @@ class MemberRounds:
     ) -> bytes:
         """The probe digest alone; raises as ``judge``."""
         found = await self._gather(specification, record, record.targets, max_update_size)
-        return await self._probe(_network(specification), record, found.models)
+        return await self._probe(network_of(specification), record, found.models)
 
     async def _probe(
         self, network: Network, record: RoundRecord, models: Mapping[TrainerIndex, Weights]
@@ -224,12 +223,3 @@ def _copies(
     return copies_by_digest(contents, positions, public) | copies_by_digest(
         numbers, positions, frozenset({start.digest()})
     )
-
-
-def _network(specification: Specification) -> Network:
-    network: Network = _entry("network", specification.network)
-    return network
-
-
-def _entry(kind: str, reference: EntryReference) -> Any:  # noqa: ANN401 - an entry of any kind
-    return registry.create(kind, reference.name, reference.parameters)

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import anyio
 
-from bcfl import registry
-from bcfl.agents.common.folding import Counted, Private, aggregated, aggregator_of, encode_model
+from bcfl.agents.common.entries import aggregator_of, defence_of, network_of, score_of
+from bcfl.agents.common.folding import Counted, Private, aggregated, encode_model
 from bcfl.agents.common.gathering import UNAVAILABLE, gather
 from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval, schema_of
-from bcfl.agents.crowdsourcing.plausibility import defence_of
 from bcfl.agents.crowdsourcing.round_history import RoundHistory
 from bcfl.agents.crowdsourcing.sanctions import REASONS
 from bcfl.agents.runtime.ports import LearningEngine
@@ -25,14 +23,14 @@ from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ContentId, TrainerIndex
 from bcfl.contracts.phases import Reason
 from bcfl.contracts.scores import quantise
-from bcfl.contracts.specification import EntryReference, Specification
+from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import RoundRecord
 from bcfl.models.aggregation.weights import proportions
 from bcfl.models.declared import is_stateless
-from bcfl.models.defences.defence import Defence, DefenceRound, Fault, Member, Memory, Verdict
+from bcfl.models.defences.defence import DefenceRound, Fault, Member, Memory, Verdict
 from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.network import Network
-from bcfl.models.scoring.game import Score, ScoringRound
+from bcfl.models.scoring.game import ScoringRound
 from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
 from bcfl.models.weights import Weights
 from bcfl.storage.content_id import content_id
@@ -122,7 +120,7 @@ class RoundEvaluator:
     ) -> _Judged:
         schema = schema_of(specification)
         begin = await self._retrieval.model(record.start_model, schema, max_bytes=max_update_size)
-        network = registry.create("network", specification.network.name, specification.network.parameters)
+        network = network_of(specification)
         late = await self._late(record)
         present = {index: update for index, update in record.updates.items() if index not in late}
         found = await gather(self._retrieval, specification, present, max_bytes=max_update_size)
@@ -131,7 +129,7 @@ class RoundEvaluator:
             # In the open, whoever is quicker can take a digest: that is no reason to suspend its author.
             faults = {index: fault for index, fault in faults.items() if fault is not Fault.COPIED}
         faults |= dict.fromkeys(map(int, late), Fault.UNAVAILABLE)
-        defence: Defence = _entry("defence", specification.defence)
+        defence = defence_of(specification)
         there = sorted(found.models)
         claims = [found.samples[index] for index in there]
         weights = aggregator_of(specification).game_weights(claims)
@@ -229,7 +227,7 @@ class RoundEvaluator:
         if not players:
             return {}
         counts = [judged.samples[index] for index in players]
-        score: Score = _entry("score", specification.score)
+        score = score_of(specification)
         values = await score.scores(
             ScoringRound(
                 network=judged.network,
@@ -287,7 +285,3 @@ def _sanctions(verdict: Verdict) -> tuple[tuple[TrainerIndex, int, Reason], ...]
         for index, (rounds, fault) in sorted(verdict.suspend.items())
     ]
     return (*ejected, *suspended)
-
-
-def _entry(kind: str, reference: EntryReference) -> Any:  # noqa: ANN401 - an entry of any kind
-    return registry.create(kind, reference.name, reference.parameters)

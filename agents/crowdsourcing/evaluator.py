@@ -14,6 +14,7 @@ from bcfl.agents.common.behaviour import HONEST_JUDGE, JudgeConduct, Judgement
 from bcfl.agents.common.keeper import credit_waiting
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.spare_gas import after_the_round
+from bcfl.agents.common.telling import Telling
 from bcfl.agents.crowdsourcing.clearing import Reexamine, decide_clearing
 from bcfl.agents.crowdsourcing.evaluation import RoundEvaluation, RoundEvaluator
 from bcfl.agents.crowdsourcing.objection import Vetting
@@ -31,7 +32,7 @@ from bcfl.contracts.state import TaskState, UpdateRecord
 from bcfl.storage.content_id import cid_text
 from bcfl.storage.errors import FetchError
 
-__all__ = ("AllowBond", "Evaluate", "Evaluation", "Evaluator", "EvaluatorIdentity", "decide")
+__all__ = ("AllowBond", "Evaluate", "Evaluator", "EvaluatorIdentity", "PostedEvaluation", "decide")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ class AllowBond(Work[Permit]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(Work["Evaluation"]):
+class Evaluate(Work["PostedEvaluation"]):
     """Score and fold exactly these updates."""
 
     specification: ContentId
@@ -70,7 +71,7 @@ class Evaluate(Work["Evaluation"]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class PostedEvaluation:
     """What is posted; the model and the report are in the store."""
 
     scores: Mapping[TrainerIndex, int]
@@ -127,12 +128,11 @@ def _evaluate(view: View, state: TaskState, results: Results) -> list[Action]:
         max_update_size=state.config.max_update_size,
         state=state,
     )
-    evaluation: Evaluation | None = results.get(work)
+    evaluation: PostedEvaluation | None = results.get(work)
     if evaluation is None:
         return [work]
-    final = view.final
     # Scores are by index order of who has revealed: they must not reach another set of updates.
-    if final is None or final.round != state.round or final.phase is not Phase.EVALUATION:
+    if not view.is_final(state.round, Phase.EVALUATION):
         return [work]
     waiting = credit_waiting(view)
     if (
@@ -202,6 +202,7 @@ class Evaluator:
         self._rounds = rounds
         self._validation_samples = validation_samples
         self._services = services
+        self._tell = Telling(observer=services.observer, agent=self.name, role=self.role)
         self._vetting = vetting or Vetting(services.retrieval)
 
     def decide(self, view: View, results: Results) -> Sequence[Action]:
@@ -209,7 +210,7 @@ class Evaluator:
         actions = decide(view, self.identity, results)
         return self._conduct.judge.decide(view, self.identity.address, actions)
 
-    async def perform(self, work: Work[Any]) -> Evaluation | Permit | bool:
+    async def perform(self, work: Work[Any]) -> PostedEvaluation | Permit | bool:
         """Do a piece of its work."""
         match work:
             case Evaluate():
@@ -221,7 +222,7 @@ class Evaluator:
             case _:
                 raise TypeError(f"An evaluator does not know {work!r}.")
 
-    async def _evaluate(self, work: Evaluate) -> Evaluation:
+    async def _evaluate(self, work: Evaluate) -> PostedEvaluation:
         specification = await self._services.retrieval.specification(work.specification)
         self._tell("scoring", work.round)
         outcome = await self._rounds.evaluate(
@@ -269,7 +270,9 @@ class Evaluator:
             rejected={str(index): reason for index, reason in outcome.rejected.items()},
             evidence={str(index): dict(found) for index, found in outcome.evidence.items()},
         )
-        return Evaluation(scores=judgement.scores, model=model, report=stored, sanctions=judgement.sanctions)
+        return PostedEvaluation(
+            scores=judgement.scores, model=model, report=stored, sanctions=judgement.sanctions
+        )
 
     def _judged(self, work: Evaluate, outcome: RoundEvaluation) -> tuple[Judgement, bytes]:
         """What is posted, and the model's bytes: what was found, unless the evaluator misbehaves."""
@@ -281,8 +284,3 @@ class Evaluator:
             rng=rng,
         )
         return judgement, self._conduct.judge.name_model(outcome.model, rng=rng)
-
-    def _tell(self, name: str, round_number: int, **evidence: Any) -> None:  # noqa: ANN401 - event log values
-        self._services.observer.decided(
-            agent=self.name, role=self.role, name=name, round_number=round_number, evidence=evidence
-        )

@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 import anyio
 import numpy as np
 
-from bcfl import registry
+from bcfl.agents.common.entries import network_of
 from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval, schema_of
 from bcfl.agents.common.spare_gas import after_the_round
 from bcfl.agents.crowdsourcing.plausibility import contradiction
@@ -56,7 +56,7 @@ __all__ = (
     "HARM_MARGIN",
     "MOST_FOLDED",
     "MOST_SAMPLES",
-    "Finding",
+    "Objection",
     "OwnLoss",
     "Vet",
     "Vetting",
@@ -78,7 +78,7 @@ _REMEMBERED = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vet(Work["Finding | None"]):
+class Vet(Work["Objection | None"]):
     """Check the evaluation of ``round`` before anything is done with its model."""
 
     task: Address
@@ -88,7 +88,7 @@ class Vet(Work["Finding | None"]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Objection:
     """Why a trainer objects.
 
     Attributes:
@@ -155,7 +155,7 @@ class OwnLoss:
     async def of(self, specification: Specification, content: ContentId, weights: Weights) -> float:
         """Mean loss in nats; that of the newest few models is remembered."""
         if content not in self._known:
-            network = registry.create("network", specification.network.name, specification.network.parameters)
+            network = network_of(specification)
             found = await self._engine.evaluate(network, weights, self._key, self._indices)
             while len(self._known) >= _REMEMBERED:
                 del self._known[next(iter(self._known))]
@@ -174,7 +174,7 @@ class _Examined:
         many: the report, where there are so many updates that each trainer checks some of its own choice.
     """
 
-    finding: Finding | None = None
+    finding: Objection | None = None
     measured: bool = False
     model: Weights | None = None
     many: EvaluationReport | None = None
@@ -189,7 +189,7 @@ class Vetting:
         self._examining = anyio.Lock()
         self._known: dict[Vet, _Examined] = {}
 
-    async def vet(self, work: Vet, own: OwnLoss, *, secret: bytes) -> Finding | None:
+    async def vet(self, work: Vet, own: OwnLoss, *, secret: bytes) -> Objection | None:
         """The first finding, None where there is nothing to object to.
 
         Args:
@@ -217,7 +217,7 @@ class Vetting:
             return None  # the specification, or the model before, is at fault: not this evaluation
         harmful = math.isfinite(before) and not after <= HARM_FACTOR * before + HARM_MARGIN
         usable = examined.model is not None
-        return Finding(reason=HARMFUL, usable=usable, blames=False) if harmful else None
+        return Objection(reason=HARMFUL, usable=usable, blames=False) if harmful else None
 
     async def repeats(self, work: Vet, *, secret: bytes) -> bool:
         """Whether nothing in a past evaluation blames its evaluator: it repeats from what members handed in.
@@ -302,4 +302,4 @@ def draw(indices: Sequence[TrainerIndex], work: Vet, secret: bytes) -> list[Trai
 
 
 def _blaming(reason: str, *, usable: bool) -> _Examined:
-    return _Examined(finding=Finding(reason=reason, usable=usable, blames=True))
+    return _Examined(finding=Objection(reason=reason, usable=usable, blames=True))

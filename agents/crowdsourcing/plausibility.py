@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bcfl import registry
+from bcfl.agents.common.entries import defence_of
 from bcfl.agents.common.gathering import INVALID_WORDS, NOT_OWNED, UNAVAILABLE
 from bcfl.agents.crowdsourcing.round_history import counts
 from bcfl.agents.crowdsourcing.sanctions import FAULTS
@@ -22,7 +22,7 @@ from bcfl.models.aggregation.fold import INTEGER_LIMIT
 from bcfl.models.defences.bounds import Bounded, Track
 from bcfl.models.defences.defence import Defence, Fault
 
-__all__ = ("MEMBERS", "MISMATCH", "MODEL", "SANCTION", "VERDICT", "contradiction", "defence_of")
+__all__ = ("MEMBERS", "MISMATCH", "MODEL", "SANCTION", "VERDICT", "contradiction")
 
 MISMATCH = "report_mismatch"
 MEMBERS = "members_mismatch"
@@ -31,17 +31,6 @@ SANCTION = "sanction_unfounded"
 MODEL = "model_mismatch"
 
 _LAST_ROUND = 2**32 - 1
-
-
-def defence_of(specification: Specification) -> Defence:
-    """The task's defence.
-
-    Raises:
-        RegistryError: there is none of that name, or it cannot take the parameters.
-    """
-    found = specification.defence
-    defence: Defence = registry.create("defence", found.name, found.parameters)
-    return defence
 
 
 def contradiction(

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from bcfl.agents.common.entries import aggregator_of, defence_of
 from bcfl.agents.common.folding import (
     Counted,
-    aggregator_of,
     encode_model,
     outcomes,
     possible,
@@ -27,7 +27,7 @@ from bcfl.agents.common.gathering import (
     fetched,
 )
 from bcfl.agents.common.retrieval import Retrieval, schema_of
-from bcfl.agents.crowdsourcing.plausibility import MODEL, VERDICT, defence_of
+from bcfl.agents.crowdsourcing.plausibility import MODEL, VERDICT
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ContentId, TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT

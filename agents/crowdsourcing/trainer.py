@@ -11,7 +11,7 @@ from bcfl.agents.common.joining import TrainerIdentity, join
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.training import Update, take_part
 from bcfl.agents.common.update_maker import OwnData, UpdateMaker
-from bcfl.agents.crowdsourcing.objection import Finding, OwnLoss, Vet, Vetting, decide_objection
+from bcfl.agents.crowdsourcing.objection import Objection, OwnLoss, Vet, Vetting, decide_objection
 from bcfl.agents.runtime.actions import Action, Results, View, Work
 from bcfl.contracts.calls import Permit
 from bcfl.contracts.phases import Phase
@@ -75,7 +75,7 @@ class Trainer:
         """All that it wants now."""
         return self._updates.choose(view, decide(view, self.identity, results))
 
-    async def perform(self, work: Work[Any]) -> Update | Permit | Finding | bool | None:
+    async def perform(self, work: Work[Any]) -> Update | Permit | Objection | bool | None:
         """Do a piece of its work."""
         if isinstance(work, Vet):
             return await self._vetting.vet(work, self._own_loss, secret=self._secret)

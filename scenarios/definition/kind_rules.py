@@ -10,7 +10,7 @@ from bcfl.agents.adversaries.naming import HONEST_NAME
 from bcfl.models.declared import is_private
 from bcfl.models.defences.bounds import Bounded
 from bcfl.scenarios.definition.refusals import RuleBroken
-from bcfl.scenarios.definition.schema import Evaluation, Scenario
+from bcfl.scenarios.definition.schema import EvaluationKeys, Scenario
 from bcfl.scenarios.definition.tokens import CREDIT_UNIT, parse_tokens
 
 __all__ = ("check_consortium", "check_crowd")
@@ -34,7 +34,7 @@ def check_crowd(scenario: Scenario) -> None:
     task = scenario.task
     consortiums: dict[tuple[str | int, ...], bool] = {
         ("task", "aggregator_role"): task.aggregator_role is not None,
-        ("task", "evaluation"): task.evaluation != Evaluation(),
+        ("task", "evaluation"): task.evaluation != EvaluationKeys(),
         ("data", "validation", "share"): scenario.data.validation.share is not None,
         ("baselines",): bool(scenario.baselines),
     }

@@ -16,7 +16,7 @@ from bcfl.contracts.phases import Kind
 from bcfl.scenarios.definition.schema_fields import NAME_PATTERN, Keys, Name, NamedEntry
 from bcfl.scenarios.definition.schema_task import (
     Audit,
-    Evaluation,
+    EvaluationKeys,
     Intake,
     Membership,
     Reward,
@@ -36,7 +36,7 @@ __all__ = (
     "Chain",
     "Compute",
     "Data",
-    "Evaluation",
+    "EvaluationKeys",
     "Evaluator",
     "Intake",
     "Membership",

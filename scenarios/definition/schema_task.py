@@ -11,7 +11,7 @@ from bcfl.scenarios.definition.schema_fields import Keys, Name, NamedEntry, Seco
 
 __all__ = (
     "Audit",
-    "Evaluation",
+    "EvaluationKeys",
     "Intake",
     "Membership",
     "Reward",
@@ -50,7 +50,7 @@ class Reward(Keys):
     vesting_rounds: Annotated[int, Field(ge=0, le=16)] = 0
 
 
-class Evaluation(Keys):
+class EvaluationKeys(Keys):
     """What judging the others pays in a consortium: ``pool`` tokens a round, null a fifth of ``per_round``.
 
     Who is ``tolerance`` or more away from the settled shares, summed over the others, is paid nothing; null: 0.5.
@@ -118,7 +118,7 @@ class Task(Keys):
     defence: NamedEntry = NamedEntry(name="none")
     selection: Annotated[Selection, BeforeValidator(_entry_rule)] = Selection()
     reward: Reward = Reward()
-    evaluation: Evaluation = Evaluation()
+    evaluation: EvaluationKeys = EvaluationKeys()
     membership: Membership = Membership()
     intake: Intake = Intake()
     schedule: Schedule = Schedule()

@@ -22,7 +22,7 @@ from bcfl.scenarios.sweeping.file import ABSENT
 from bcfl.scenarios.sweeping.intervals import Estimate, Observation, quantile, ratio
 from bcfl.scenarios.sweeping.measures import METRICS, Measured
 
-__all__ = ("Finding", "Statistic", "Target", "Where", "check", "load_targets")
+__all__ = ("Statistic", "Target", "TargetResult", "Where", "check", "load_targets")
 
 Statistic = Literal["mean", "median", "p95", "max", "min", "pooled"]
 Axis = Literal["attack", "defence", "fraction", "heterogeneity", "trainers"]
@@ -140,7 +140,7 @@ _BESIDE = "accuracy_gap"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class TargetResult:
     """A target beside what was measured.
 
     Attributes:
@@ -171,13 +171,13 @@ def load_targets(path: Path) -> tuple[Target, ...]:
     return read_checked(_Targets, path, what="targets file", error=TargetsInvalid).targets
 
 
-def check(targets: Sequence[Target], measured: Sequence[Measured]) -> tuple[Finding, ...]:
+def check(targets: Sequence[Target], measured: Sequence[Measured]) -> tuple[TargetResult, ...]:
     """Every target beside what was measured: the missed first, else in their order."""
     findings = [_found(target, [one for one in measured if target.where.holds(one)]) for target in targets]
     return tuple(sorted(findings, key=lambda finding: finding.met))
 
 
-def _found(target: Target, meant: Sequence[Measured]) -> Finding:
+def _found(target: Target, meant: Sequence[Measured]) -> TargetResult:
     cells = [one for one in meant if one.status != "failed" and _estimate(target, [one]) is not None]
     estimates = [
         (estimate, ", ".join(map(str, point)))
@@ -193,7 +193,7 @@ def _found(target: Target, meant: Sequence[Measured]) -> Finding:
         or (target.metric == _BESIDE and bool(one.adversaries) and one.values[_BESIDE] is None)
         for one in meant
     )
-    return Finding(
+    return TargetResult(
         target=target,
         estimate=worst[0],
         worst=worst[1],

@@ -22,7 +22,7 @@ from bcfl.scenarios.running.progress import (
 from bcfl.views.kit.verdicts import reason_words
 from bcfl.views.run.unpaid import Unpaid, unpaid_in
 
-__all__ = ("Board", "Row", "fold", "judged_by_members")
+__all__ = ("Board", "Row", "judged_by_members", "watched")
 
 _JUDGING = {"scoring": "judging", "scored": "judged"}
 """What a member is at where an evaluator would be scoring."""
@@ -71,7 +71,7 @@ class Board:
         return sum(row.role == role and row.activity == activity for row in self.rows.values())
 
 
-def fold(board: Board, event: RunEvent) -> Board:
+def watched(board: Board, event: RunEvent) -> Board:
     """The board after an event."""
     match event:
         case RunStarted():

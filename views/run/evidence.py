@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from bcfl.scenarios.outcome.summary import Summary
+from bcfl.views.kit.numbers import number
 from bcfl.views.kit.tables import table
 from bcfl.views.kit.verdicts import found_in_words, reason_words, was_honest
 
@@ -125,12 +126,12 @@ def _numbers(summary: Summary, name: str, evidence: Evidence, rounds: Sequence[i
     rows = []
     for kind in kinds:
         cells = []
-        for number in rounds:
-            others = [row.get(kind) for who, row in measured[number].items() if who != name]
+        for each in rounds:
+            others = [row.get(kind) for who, row in measured[each].items() if who != name]
             known = [value for value in others if value is not None]
             cells += [
-                _number(measured[number][name].get(kind)),
-                _number(statistics.median(known) if known else None),
+                number(measured[each][name].get(kind), places=3),
+                number(statistics.median(known) if known else None, places=3),
             ]
         rows.append([kind, *cells, _WORDS.get(kind, "")])
     return table(heads, rows, text=(len(heads) - 1,))
@@ -142,7 +143,3 @@ def _measured(summary: Summary, evidence: Evidence, number: int) -> dict[str, di
         name: {"score": done.scores.get(name), "validation loss": done.validation_loss.get(name), **found}
         for name, found in evidence[number].items()
     }
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:z.3f}"

@@ -17,8 +17,9 @@ from bcfl.scenarios.running.progress import AFTER_TRAINING, RunEvent
 from bcfl.views.consortium.member_columns import columns_of
 from bcfl.views.consortium.members import MEMBERS
 from bcfl.views.consortium.words import notes
+from bcfl.views.kit.numbers import number, percent
 from bcfl.views.kit.verdicts import eventful, found_in_words, verdict
-from bcfl.views.run.board import Board, Row, fold
+from bcfl.views.run.board import Board, Row, watched
 from bcfl.views.run.lines import LineView
 from bcfl.views.run.money import as_sum
 from bcfl.views.run.unpaid import unpaid_words
@@ -74,7 +75,7 @@ class LiveView:
 
     def on_event(self, event: RunEvent) -> None:
         """Take an event in; the next redraw shows it."""
-        self._board = fold(self._board, event)
+        self._board = watched(self._board, event)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -141,8 +142,8 @@ def _participants(board: Board) -> Table:
         table.add_row(
             Text(row.name),
             Text(row.activity),
-            _number(row.loss),
-            _share(row.score) if row.role == "member" else _number(row.score, sign=True),
+            number(row.loss),
+            percent(row.score, places=1) if row.role == "member" else number(row.score, sign=True),
             format_tokens(row.tokens),
             *(
                 [Text(row.verdict or row.unpaid, style="red" if row.activity == "ejected" else "yellow")]
@@ -155,16 +156,6 @@ def _participants(board: Board) -> Table:
     return table
 
 
-def _number(value: float | None, *, sign: bool = False) -> str:
-    if value is None:
-        return "–"
-    return f"{value:+.4f}" if sign else f"{value:.4f}"
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
-
-
 def final_table(summary: Summary) -> RenderableType:
     """What stays on the terminal: one line a round, one line a participant, and where the money went."""
     rounds = Table(
@@ -175,16 +166,14 @@ def final_table(summary: Summary) -> RenderableType:
     )
     for column in ("round", "loss", "accuracy", "scored", "rejected", "tokens", "gas"):
         rounds.add_column(column, justify="right")
-    rounds.add_row(
-        "genesis", _number(summary.genesis.loss), _percent(summary.genesis.accuracy), "", "", "", ""
-    )
+    rounds.add_row("genesis", number(summary.genesis.loss), percent(summary.genesis.accuracy), "", "", "", "")
     for done in summary.rounds:
         judging = {} if done.agreement is None else done.agreement.evaluation_tokens
         paid = sum(map(int, (*done.tokens.values(), *judging.values())))
         rounds.add_row(
             str(done.round),
-            _number(done.global_loss),
-            _percent(done.global_accuracy),
+            number(done.global_loss),
+            percent(done.global_accuracy),
             str(len(done.scores)),
             str(len(done.rejected)),
             format_tokens(paid),
@@ -235,7 +224,3 @@ def _people(summary: Summary) -> Table:
     if len(summary.participants) > _MOST_ROWS:
         people.add_row(f"… {len(summary.participants) - _MOST_ROWS:,} more", "", "", "")
     return people
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2%}"

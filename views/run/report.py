@@ -13,6 +13,7 @@ from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.outcome.summary import RoundSummary, Summary
 from bcfl.views.consortium import report as consortium_report
 from bcfl.views.kit import plots, trajectories
+from bcfl.views.kit.numbers import number, percent
 from bcfl.views.kit.tables import table
 from bcfl.views.kit.verdicts import eventful, verdict
 from bcfl.views.run import evidence
@@ -156,8 +157,8 @@ def render(
 
 def _cards(summary: Summary) -> list[tuple[str, str]]:
     cards = [
-        ("final loss", _number(summary.final.loss)),
-        ("final accuracy", _percent(summary.final.accuracy)),
+        ("final loss", number(summary.final.loss)),
+        ("final accuracy", percent(summary.final.accuracy)),
         ("tokens paid", format_tokens(summary.tokens.paid)),
         ("tokens returned", format_tokens(summary.tokens.returned)),
         (
@@ -173,20 +174,20 @@ def _cards(summary: Summary) -> list[tuple[str, str]]:
         cards += [
             ("adversaries thrown out", f"{found.ejected_adversaries} of {found.adversaries}"),
             ("honest thrown out by mistake", f"{found.ejected_honest} of {found.honest}"),
-            ("adversaries' share of the pay", _percent(found.reward_share)),
+            ("adversaries' share of the pay", percent(found.reward_share)),
             (
                 "an adversary's pay; 1 is fair",
                 "–" if found.relative_pay is None else f"{found.relative_pay:.2f}",
             ),
         ]
     if summary.final.backdoor_success is not None:
-        cards.append(("of samples on which the backdoor works", _percent(summary.final.backdoor_success)))
+        cards.append(("of samples on which the backdoor works", percent(summary.final.backdoor_success)))
     return cards
 
 
 def _rounds(summary: Summary) -> str:
     heads = ["round", "loss", "accuracy", "scored", "rejected", "tokens", "gas"]
-    start = ["genesis", _number(summary.genesis.loss), _percent(summary.genesis.accuracy), "", "", "", ""]
+    start = ["genesis", number(summary.genesis.loss), percent(summary.genesis.accuracy), "", "", "", ""]
     rows = [start, *(_round(done) for done in summary.rounds)]
     if summary.members:
         heads.insert(-1, "for judging")
@@ -201,8 +202,8 @@ def _rounds(summary: Summary) -> str:
 def _round(done: RoundSummary) -> list[str]:
     return [
         str(done.round),
-        _number(done.global_loss),
-        _percent(done.global_accuracy),
+        number(done.global_loss),
+        percent(done.global_accuracy),
         str(len(done.scores)),
         ", ".join(f"{name}: {reason}" for name, reason in list(done.rejected.items())[:8]) or "–",
         format_tokens(sum(int(amount) for amount in done.tokens.values())),
@@ -258,11 +259,3 @@ def _timings(summary: Summary) -> str:
     rows.append(["events delivered to agents", f"{summary.events.delivered:,}"])
     rows.append(["events taken back by reorganisations", f"{summary.events.retracted:,}"])
     return table(["work (kinds overlap)", "seconds"], rows)
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2%}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from bcfl.scenarios.sweeping.file import Sweep
 from bcfl.scenarios.sweeping.measures import Measured
 from bcfl.scenarios.sweeping.sweep import Outcome
-from bcfl.scenarios.sweeping.targets import Finding
+from bcfl.scenarios.sweeping.targets import TargetResult
 from bcfl.views.kit.plots import as_svg
 from bcfl.views.kit.tables import table
 from bcfl.views.sweep import figures
@@ -58,7 +58,7 @@ def write_sweep_report(
     sweep: Sweep,
     outcomes: Sequence[Outcome],
     measured: Sequence[Measured],
-    findings: Sequence[Finding],
+    findings: Sequence[TargetResult],
     directory: Path,
 ) -> Path:
     """Write ``report.html`` and ``report.md`` into the sweep's directory; returns the path of the former."""
@@ -94,7 +94,7 @@ def render_sweep(
 
 
 def _tables(
-    measured: Sequence[Measured], findings: Sequence[Finding]
+    measured: Sequence[Measured], findings: Sequence[TargetResult]
 ) -> tuple[list[TextTable], list[TextTable]]:
     failed = failures(measured)
     first = [targets_table(findings)] if findings else []

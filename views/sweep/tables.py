@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bcfl.scenarios.sweeping.file import ABSENT, NONE
 from bcfl.scenarios.sweeping.intervals import Estimate, Observation, quantile, ratio
 from bcfl.scenarios.sweeping.measures import Measured
-from bcfl.scenarios.sweeping.targets import Finding
+from bcfl.scenarios.sweeping.targets import TargetResult
 
 __all__ = ("TextTable", "failures", "markdown", "results", "targets_table")
 
@@ -26,7 +26,7 @@ class TextTable:
     text: tuple[int, ...] = ()
 
 
-def targets_table(findings: Sequence[Finding]) -> TextTable:
+def targets_table(findings: Sequence[TargetResult]) -> TextTable:
     """Every target, the missed first, with what was measured, its 95 % interval and, where it is known, why it is missed."""
     missed = sum(not finding.met for finding in findings)
     heads: tuple[str, ...] = ("target", "", "wanted", "measured", "95 % interval", "of", "cells", "clients")
@@ -82,7 +82,7 @@ def _markdown(table: TextTable) -> Iterator[str]:
     yield ""
 
 
-def _target(finding: Finding) -> tuple[str, ...]:
+def _target(finding: TargetResult) -> tuple[str, ...]:
     target, estimate = finding.target, finding.estimate
     over = f" (worst: {finding.worst})" if finding.worst else ""
     failed = f", {finding.failed} failed" if finding.failed else ""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bcfl.contracts.scores import from_bitmap, pack_scores, quantise, to_bitmap, to_gwei, unpack_scores
+from bcfl.contracts.scores import from_bitmap, pack_scores, quantise, to_bitmap, unpack_scores
 
 LIMIT = 2**63 - 1
 
@@ -54,10 +54,3 @@ def test_indices_survive_a_bitmap(indices):
 def test_a_bitmap_has_a_word_for_each_256_members_the_lowest_first():
     assert to_bitmap([0, 255, 256], 257) == (1 | 1 << 255, 1)
     assert to_bitmap([], 0) == ()
-
-
-@pytest.mark.parametrize(
-    ("tokens", "gwei"), [("1", 10**9), ("0.1", 10**8), ("0.0000000019", 1), (3, 3 * 10**9), ("1e-9", 1)]
-)
-def test_tokens_become_whole_units(tokens, gwei):
-    assert to_gwei(tokens) == gwei

@@ -12,9 +12,9 @@ from bcfl.agents.crowdsourcing.evaluation import RoundEvaluation
 from bcfl.agents.crowdsourcing.evaluator import (
     AllowBond,
     Evaluate,
-    Evaluation,
     Evaluator,
     EvaluatorIdentity,
+    PostedEvaluation,
     decide,
 )
 from bcfl.agents.runtime.actions import View
@@ -51,7 +51,7 @@ def _evaluate(state):
 
 @pytest.fixture
 def scored(content):
-    return Evaluation(scores={2: 30, 0: -10}, model=content("model"), report=content("report"))
+    return PostedEvaluation(scores={2: 30, 0: -10}, model=content("model"), report=content("report"))
 
 
 def _revealed(tale):

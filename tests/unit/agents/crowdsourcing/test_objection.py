@@ -19,7 +19,7 @@ from bcfl.agents.crowdsourcing.objection import (
     HARM_FACTOR,
     HARM_MARGIN,
     MOST_SAMPLES,
-    Finding,
+    Objection,
     OwnLoss,
     Vet,
     Vetting,
@@ -46,8 +46,8 @@ from bcfl.models.wire.tensors import encode
 from bcfl.storage.memory import MemoryStore
 
 ME = TrainerIdentity(name="bob", address=Address(f"0x{1:040x}"), chain_id=31337)  # member 0
-HARMFUL = Finding(reason="model_harmful", usable=True, blames=False)
-ABSENT = Finding(reason="model_unavailable", usable=False, blames=True)
+HARMFUL = Objection(reason="model_harmful", usable=True, blames=False)
+ABSENT = Objection(reason="model_unavailable", usable=False, blames=True)
 SECRET = b"s" * 32
 
 # ---------------------------------------------------------------- when
@@ -300,7 +300,7 @@ async def test_a_model_that_is_none(bench, value):
     data = b"garbage" if value is None else encode_model(bench.weights(value), 1)
     work = await bench.setting(model=await bench.store.put(data))
     finding = await Vetting(Retrieval(bench.store)).vet(work, bench.own(), secret=SECRET)
-    assert finding == Finding(reason="model_malformed", usable=False, blames=True)
+    assert finding == Objection(reason="model_malformed", usable=False, blames=True)
 
 
 @pytest.mark.asyncio
@@ -507,7 +507,7 @@ async def test_a_named_aggregators_model_is_not_the_evaluators_fault(bench, cont
     assert await bench.find(await bench.setting(model=content("nowhere"), config=config)) is None
     work = await bench.setting(model=content("nowhere"), config=config, report={"scores": {0: 1, 1: 1}})
     finding = await Vetting(Retrieval(bench.store)).vet(work, bench.own(), secret=SECRET)
-    assert finding == Finding(reason="report_mismatch", usable=False, blames=True)
+    assert finding == Objection(reason="report_mismatch", usable=False, blames=True)
 
 
 @pytest.mark.asyncio

@@ -13,14 +13,14 @@ from bcfl.scenarios.running.progress import (
     RunEnded,
     RunStarted,
 )
-from bcfl.views.run.board import Board, fold
+from bcfl.views.run.board import Board, watched
 
 TOKEN = 10**18
 
 
 @pytest.fixture
 def started(scenario) -> Board:
-    return fold(Board(), RunStarted(scenario=scenario, trainers=("bob", "charlie"), evaluators=("alice",)))
+    return watched(Board(), RunStarted(scenario=scenario, trainers=("bob", "charlie"), evaluators=("alice",)))
 
 
 def test_everybody_waits_at_the_start_the_evaluators_first(started):
@@ -34,7 +34,7 @@ def test_everybody_waits_at_the_start_the_evaluators_first(started):
 
 def test_an_agents_loss_stays_until_it_has_another(started):
     board = reduce(
-        fold,
+        watched,
         [
             AgentChanged(name="bob", role="trainer", activity="trained", loss=0.4),
             AgentChanged(name="bob", role="trainer", activity="committed"),
@@ -47,7 +47,7 @@ def test_an_agents_loss_stays_until_it_has_another(started):
 
 def test_gas_adds_up_by_role(started):
     board = reduce(
-        fold,
+        watched,
         [GasUsed(role="trainer", gas=2), GasUsed(role="trainer", gas=3), GasUsed(role="keeper", gas=1)],
         started,
     )
@@ -55,7 +55,7 @@ def test_gas_adds_up_by_role(started):
 
 
 def test_tokens_add_up_over_rounds_and_scores_are_the_last(started, summary):
-    board = reduce(fold, [RoundDone(summary=done) for done in summary.rounds], started)
+    board = reduce(watched, [RoundDone(summary=done) for done in summary.rounds], started)
     assert board.rows["bob"].tokens == 14 * TOKEN // 10
     assert board.rows["bob"].score == 0.2
     assert (board.settled, board.loss) == (2, 0.2)
@@ -63,31 +63,31 @@ def test_tokens_add_up_over_rounds_and_scores_are_the_last(started, summary):
 
 def test_who_was_ejected_is_shown_as_that(started, summary):
     done = summary.rounds[0].model_copy(update={"ejected": ("charlie",), "suspended": ("bob",)})
-    board = fold(started, RoundDone(summary=done))
+    board = watched(started, RoundDone(summary=done))
     assert (board.rows["charlie"].activity, board.rows["bob"].activity) == ("ejected", "suspended")
 
 
 def test_why_and_since_when_somebody_is_out_is_kept(started, judged):
-    board = reduce(fold, [RoundDone(summary=done) for done in judged.rounds], started)
+    board = reduce(watched, [RoundDone(summary=done) for done in judged.rounds], started)
     assert board.rows["bob"].verdict == "round 2: made the model worse"
     assert board.rows["charlie"].verdict == ""
 
 
 def test_who_trains_again_is_no_longer_suspended(started, judged):
-    board = fold(started, RoundDone(summary=judged.rounds[0]))
+    board = watched(started, RoundDone(summary=judged.rounds[0]))
     assert board.rows["bob"].verdict == "round 1: made the model worse"
-    board = fold(board, AgentChanged(name="bob", role="trainer", activity="training"))
+    board = watched(board, AgentChanged(name="bob", role="trainer", activity="training"))
     assert (board.rows["bob"].activity, board.rows["bob"].verdict) == ("training", "")
 
 
 def test_the_end_keeps_the_summary(started, summary):
-    board = reduce(fold, [PhaseChanged(round=2, phase="Closing"), RunEnded(summary=summary)], started)
+    board = reduce(watched, [PhaseChanged(round=2, phase="Closing"), RunEnded(summary=summary)], started)
     assert board.summary == summary
     assert board.phase == "completed"
 
 
 def test_folding_does_not_change_the_board_before(started):
-    fold(started, AgentChanged(name="bob", role="trainer", activity="training"))
+    watched(started, AgentChanged(name="bob", role="trainer", activity="training"))
     assert started.rows["bob"].activity == "waiting"
 
 
@@ -96,7 +96,7 @@ def test_folding_does_not_change_the_board_before(started):
 
 @pytest.fixture
 def assembled(hospitals) -> Board:
-    return fold(Board(), RunStarted(scenario=hospitals, trainers=("m-0", "m-1"), evaluators=()))
+    return watched(Board(), RunStarted(scenario=hospitals, trainers=("m-0", "m-1"), evaluators=()))
 
 
 def test_members_are_neither_trainers_nor_evaluators(assembled):
@@ -105,18 +105,18 @@ def test_members_are_neither_trainers_nor_evaluators(assembled):
 
 def test_members_judge_where_evaluators_score(assembled, started):
     changes = [AgentChanged(name="m-0", role="member", activity=what) for what in ("scoring", "scored")]
-    seen = [fold(assembled, change).rows["m-0"].activity for change in changes]
+    seen = [watched(assembled, change).rows["m-0"].activity for change in changes]
     assert seen == ["judging", "judged"]
     evaluator = AgentChanged(name="alice", role="evaluator", activity="scoring")
-    assert fold(started, evaluator).rows["alice"].activity == "scoring"
+    assert watched(started, evaluator).rows["alice"].activity == "scoring"
 
 
 def test_until_the_end_the_quality_is_what_members_measured_a_round_before(assembled, consortium):
     summary = consortium(2)
     running = summary.rounds[0].model_copy(update={"global_loss": None, "global_accuracy": None})
-    board = fold(assembled, RoundDone(summary=running))
+    board = watched(assembled, RoundDone(summary=running))
     assert (board.loss, board.accuracy, board.before) == (pytest.approx(0.5), 0.75, True)
-    ended = fold(board, RunEnded(summary=summary))
+    ended = watched(board, RunEnded(summary=summary))
     assert (ended.loss, ended.before) == (summary.final.loss, False)
 
 
@@ -127,10 +127,10 @@ def test_a_measure_that_nobody_has_is_left_out(assembled, consortium):
         .agreement.model_copy(update={"judged_loss": {"m-0": None}, "judged_accuracy": {}})
     )
     done = consortium(2).rounds[0].model_copy(update={"global_loss": None, "agreement": silent})
-    board = fold(assembled, RoundDone(summary=done))
+    board = watched(assembled, RoundDone(summary=done))
     assert (board.loss, board.accuracy) == (None, None)
 
 
 def test_tokens_are_those_for_training_and_for_judging(assembled, consortium):
-    board = reduce(fold, [RoundDone(summary=done) for done in consortium(2).rounds], assembled)
+    board = reduce(watched, [RoundDone(summary=done) for done in consortium(2).rounds], assembled)
     assert board.rows["m-1"].tokens == 2 * (TOKEN + TOKEN // 4)

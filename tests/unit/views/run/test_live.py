@@ -15,7 +15,7 @@ from bcfl.scenarios.running.progress import (
     RunEnded,
     RunStarted,
 )
-from bcfl.views.run.board import Board, fold
+from bcfl.views.run.board import Board, watched
 from bcfl.views.run.lines import LineView
 from bcfl.views.run.live import LiveView, final_table, open_view, screen
 
@@ -41,7 +41,7 @@ def text_of(renderable) -> str:
 def test_the_screen_shows_round_phase_and_every_participant(events):
     board = Board()
     for event in events[:5]:
-        board = fold(board, event)
+        board = watched(board, event)
     shown = text_of(screen(board))
     assert "round 1/2" in shown
     assert "Training" in shown
@@ -52,14 +52,16 @@ def test_the_screen_shows_round_phase_and_every_participant(events):
 
 def test_a_thousand_trainers_stay_on_one_screen(scenario):
     names = tuple(f"t-{number}" for number in range(1000))
-    board = fold(Board(), RunStarted(scenario=scenario, trainers=names, evaluators=("alice",)))
+    board = watched(Board(), RunStarted(scenario=scenario, trainers=names, evaluators=("alice",)))
     shown = text_of(screen(board))
     assert len(shown.splitlines()) < 40
     assert "977 more" in shown
 
 
 def test_names_are_not_taken_for_markup(events):
-    board = fold(fold(Board(), events[0]), AgentChanged(name="[red]x", role="trainer", activity="[bold]"))
+    board = watched(
+        watched(Board(), events[0]), AgentChanged(name="[red]x", role="trainer", activity="[bold]")
+    )
     assert "[red]x" in text_of(screen(board))
 
 
@@ -83,10 +85,10 @@ def test_the_last_line_says_why_it_ended_where_that_needs_explaining(events, sum
 
 
 def test_the_screen_says_who_is_out_and_why(events, judged):
-    board = fold(Board(), events[0])
+    board = watched(Board(), events[0])
     assert "why" not in text_of(screen(board))
     for done in judged.rounds:
-        board = fold(board, RoundDone(summary=done))
+        board = watched(board, RoundDone(summary=done))
     bob = next(line for line in text_of(screen(board)).splitlines() if line.startswith("bob"))
     assert "ejected" in bob
     assert bob.rstrip().endswith("round 2: made the model worse")
@@ -168,7 +170,7 @@ def consortium_events(hospitals, consortium):
 def test_the_screen_of_a_consortium_counts_members(consortium_events):
     board = Board()
     for event in consortium_events[:6]:
-        board = fold(board, event)
+        board = watched(board, event)
     shown = text_of(screen(board))
     assert "score reveal" in shown
     assert "loss 0.4500  accuracy 75.00% (first model, on members' own samples)" in shown
@@ -176,7 +178,7 @@ def test_the_screen_of_a_consortium_counts_members(consortium_events):
     assert bars == {"rounds": "1/3", "trained": "3/4", "judged": "2/4"}
     first = next(line for line in shown.splitlines() if line.startswith("m-0"))
     assert first.split() == ["m-0", "judged", "–", "25.0%", "1.2500"]
-    later = text_of(screen(fold(board, consortium_events[6])))
+    later = text_of(screen(watched(board, consortium_events[6])))
     assert "(model of round 1, on members' own samples)" in later
 
 

@@ -7,7 +7,7 @@ import io
 
 from bcfl.scenarios.outcome.summary import RoundAgreement, RoundSummary
 from bcfl.scenarios.running.progress import RoundDone
-from bcfl.views.run.board import Board, Row, fold
+from bcfl.views.run.board import Board, Row, watched
 from bcfl.views.run.lines import LineView
 from bcfl.views.run.unpaid import unpaid_in, unpaid_words
 
@@ -59,12 +59,12 @@ def test_sentences_are_counted_out():
 
 def test_the_live_view_says_why_until_a_round_pays():
     board = Board(rows={name: Row(name=name, role="trainer") for name in ("ann", "ben")})
-    after = fold(board, RoundDone(summary=_round()))
+    after = watched(board, RoundDone(summary=_round()))
     assert (
         after.rows["ben"].unpaid == "round 1: not paid, its update made the model no better (others: 1.5000)"
     )
     assert after.rows["ann"].unpaid == ""
-    paid = fold(after, RoundDone(summary=_round(2, tokens={"ben": "1"}, scores={"ben": 1.0}, rejected={})))
+    paid = watched(after, RoundDone(summary=_round(2, tokens={"ben": "1"}, scores={"ben": 1.0}, rejected={})))
     assert paid.rows["ben"].unpaid == ""
 
 
