@@ -97,11 +97,11 @@ def _sentence(summary: Summary, name: str, misbehaved: Sequence[int]) -> str:
 
 def _rounds(numbers: Sequence[int]) -> str:
     spans: list[list[int]] = []
-    for number in sorted(numbers):
-        if spans and number == spans[-1][1] + 1:
-            spans[-1][1] = number
+    for one in sorted(numbers):
+        if spans and one == spans[-1][1] + 1:
+            spans[-1][1] = one
         else:
-            spans.append([number, number])
+            spans.append([one, one])
     text = ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in spans[:6])
     return f"round{'s' if len(numbers) > 1 else ''} {text}{' …' if len(spans) > 6 else ''}"
 
