@@ -150,7 +150,8 @@ def test_every_link_and_named_test_leads_somewhere(page):
                 target
             )
     for path in re.findall(
-        r"`((?:tests|scenarios|models|chain|contracts)/[\w/.-]+\.(?:py|yaml|json))`", text
+        r"`((?:tests|scenarios|models|chain|contracts|agents|views|storage)/[\w/.-]+\.(?:py|yaml|json))`",
+        text,
     ):
         assert (ROOT / path).is_file(), path
     if page.parent.name == "adr":
