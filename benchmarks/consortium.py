@@ -149,8 +149,8 @@ async def hidden_contributions(scenario: Any, out: Path) -> list[float]:
     from bcfl.models.aggregation.weights import proportions
     from bcfl.models.scoring.game import ScoringRound
     from bcfl.models.training.engine import Engine
+    from bcfl.scenarios.directory.run_directory import RunDirectory
     from bcfl.scenarios.outcome.results import results_of
-    from bcfl.scenarios.outcome.run_directory import RunDirectory
     from bcfl.storage.opening import open_store
 
     directory = RunDirectory.open(out)

@@ -24,8 +24,8 @@ import anyio
 from bcfl.contracts import events as e
 from bcfl.registry import entries
 from bcfl.scenarios.definition.loading import from_mapping
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.results import Results, results_of
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.running.runner import run
 
 UNAVAILABLE = "equivocator, unavailable"

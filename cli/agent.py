@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from bcfl.scenarios.definition.tokens import CREDIT_UNIT, format_tokens
-from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.directory.run_directory import RunDirectory
 
 __all__ = ("agent",)
 

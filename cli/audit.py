@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bcfl.log import public_url
-from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.directory.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from bcfl.agents.audit.finding import AuditResult

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.directory.run_directory import RunDirectory
 
 __all__ = ("replay",)
 
@@ -20,7 +20,7 @@ def replay(directory: Path, digest: bool) -> None:
     opened = RunDirectory.open(directory)
     from rich.console import Console
 
-    from bcfl.scenarios.outcome.replay import replayed, run_digest
+    from bcfl.scenarios.directory.replay import replayed, run_digest
     from bcfl.views.run.live import final_table
 
     if digest:

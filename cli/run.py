@@ -11,7 +11,7 @@ import click
 
 from bcfl.cli.scenario_options import scenario_options
 from bcfl.scenarios.definition.loading import load
-from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.views.run.live import open_view
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run(
     scenario = load(file, overrides, seed)
     # a wrong file is answered before the seconds that these imports take
     from bcfl.cli.interruption import run_until_stopped
-    from bcfl.scenarios.outcome.digests import write_digests
+    from bcfl.scenarios.directory.digests import write_digests
     from bcfl.scenarios.running.runner import run as run_scenario
     from bcfl.views.run.report import write_report
 

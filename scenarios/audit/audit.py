@@ -38,11 +38,11 @@ from bcfl.scenarios.audit.task import (
     task_findings,
 )
 from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.directory.digests import digest_findings
+from bcfl.scenarios.directory.event_log import FILE, EventLog, read_event_log
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.errors import RunDirectoryUnreadable
-from bcfl.scenarios.outcome.digests import digest_findings
-from bcfl.scenarios.outcome.event_log import FILE, EventLog, read_event_log
 from bcfl.scenarios.outcome.results import Results, results_of
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.running.population import VALIDATION_SAMPLES, held_out_key
 from bcfl.scenarios.running.resources import Plan, planned
 from bcfl.storage.errors import FetchError

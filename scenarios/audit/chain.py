@@ -16,7 +16,7 @@ from bcfl.contracts.abi import decode_log
 from bcfl.contracts.delivery import Batch
 from bcfl.contracts.event_codec import event_to_json
 from bcfl.scenarios.audit.differences import differences
-from bcfl.scenarios.outcome.event_log import FILE, EventLog, Line
+from bcfl.scenarios.directory.event_log import FILE, EventLog, Line
 
 __all__ = ("chain_findings",)
 

@@ -11,7 +11,7 @@ from bcfl.agents.audit.finding import Finding
 from bcfl.contracts import events as e
 from bcfl.contracts.ids import Address
 from bcfl.contracts.state import TaskState
-from bcfl.scenarios.outcome.event_log import FILE, EventLog, Line
+from bcfl.scenarios.directory.event_log import FILE, EventLog, Line
 from bcfl.storage.content_id import cid_text
 
 __all__ = ("decision_findings",)

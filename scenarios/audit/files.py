@@ -12,10 +12,10 @@ from bcfl.agents.common.retrieval import Retrieval
 from bcfl.contracts.state import TaskState
 from bcfl.scenarios.audit.differences import differences
 from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.directory.event_log import read_lines
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.errors import SummaryUnreadable
-from bcfl.scenarios.outcome.event_log import read_lines
 from bcfl.scenarios.outcome.results import Results
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.outcome.summary import RoundSummary, Timings
 from bcfl.storage.content_id import cid_text, content_id
 from bcfl.storage.errors import FetchError

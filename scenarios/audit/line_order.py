@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bcfl.agents.audit.finding import Finding
-from bcfl.scenarios.outcome.event_log import FILE, EventLog, Line
+from bcfl.scenarios.directory.event_log import FILE, EventLog, Line
 
 __all__ = ("line_findings",)
 

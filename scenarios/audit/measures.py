@@ -16,9 +16,9 @@ from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import TaskState
 from bcfl.models.training.engine import Engine
 from bcfl.scenarios.audit.differences import differences
-from bcfl.scenarios.outcome.event_log import FILE, EventLog
+from bcfl.scenarios.directory.event_log import FILE, EventLog
 from bcfl.scenarios.outcome.goals import goal_success
-from bcfl.scenarios.outcome.results import GOALS_MEASURED, MODELS_MEASURED
+from bcfl.scenarios.outcome.run_log import GOALS_MEASURED, MODELS_MEASURED
 from bcfl.scenarios.running.measuring import measured_models, model_bytes
 from bcfl.scenarios.running.resources import Plan
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from bcfl.agents.audit.finding import Finding
 from bcfl.contracts.evaluation_report import EvaluationReport
-from bcfl.scenarios.outcome.event_log import FILE, EventLog
+from bcfl.scenarios.directory.event_log import FILE, EventLog
 from bcfl.scenarios.outcome.results import NOT_REVEALED, Results
 
 __all__ = ("report_findings",)

@@ -7,19 +7,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bcfl.contracts import events as e
-from bcfl.contracts.event_codec import event_from_json
-from bcfl.contracts.fold import fold
 from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.phases import Kind, Phase
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.scenarios.definition.tokens import CREDIT_UNIT
-from bcfl.scenarios.errors import RunDirectoryUnreadable
-from bcfl.scenarios.outcome.consortium_results import Told, agreement_of, members_of
+from bcfl.scenarios.outcome.consortium_results import agreement_of, members_of
 from bcfl.scenarios.outcome.detection import Sanctions, detect, reason_name, removals_of, sanctions_of
 from bcfl.scenarios.outcome.ending import why_ended
 from bcfl.scenarios.outcome.fairness import fairness_of
+from bcfl.scenarios.outcome.run_log import GOALS_MEASURED, MEMBERS_MEASURED, MODELS_MEASURED, RunLog
 from bcfl.scenarios.outcome.summary import (
     EventCounts,
     Fairness,
@@ -34,131 +31,15 @@ from bcfl.scenarios.outcome.summary import (
 )
 from bcfl.storage.content_id import cid_text
 
-__all__ = (
-    "GOALS_MEASURED",
-    "MEMBERS_MEASURED",
-    "MODELS_MEASURED",
-    "NOT_REVEALED",
-    "Results",
-    "results_of",
-)
+__all__ = ("NOT_REVEALED", "Results", "results_of")
 
 NOT_REVEALED = "not_revealed"
 UNKNOWN = "unknown"
-GOALS_MEASURED = "goals_measured"
-"""The runner's record of what data attacks achieved with the final model."""
-MODELS_MEASURED = "models_measured"
-"""The runner's record of how good each model of a consortium is on samples that no member has."""
-MEMBERS_MEASURED = "members_measured"
-"""The runner's record of what each member gets from the final model, and would without it."""
-_MEASURED = {GOALS_MEASURED: "success", MODELS_MEASURED: "models", MEMBERS_MEASURED: "members"}
 _AFTERWARDS = ("withdraw", "refund", "open_validation")
 
 
-class Results:
-    """Folds records of ``events.jsonl`` in their order."""
-
-    def __init__(self) -> None:
-        self._participants: dict[str, dict[str, Any]] = {}
-        self.names: dict[Address, str] = {}
-        """Participants by account."""
-        self._events: list[e.Event] = []
-        self._decisions: dict[tuple[str, int, str], dict[str, Any]] = {}
-        self._gas: dict[tuple[str, int, str], tuple[str, int]] = {}
-        self._reasons: dict[tuple[Address, int, TrainerIndex], int] = {}
-        self._misbehaved: dict[str, int] = {}
-        self._measured: dict[str, dict[str, Any]] = {event: {} for event in _MEASURED}
-        self._delivered = 0
-        self._retracted = 0
-        self._state: TaskState | None = None
-        self._folded = 0
-
-    def take(self, record: dict[str, Any]) -> None:
-        """One more record."""
-        if record["source"] == "chain":
-            self._take_chain(record)
-        elif record["event"] == "run_started":
-            self._participants = record["participants"]
-            self.names = {Address(entry["address"]): name for name, entry in self._participants.items()}
-        elif record["event"] == "transaction":
-            # Once an action, however often a reorganisation had it included again.
-            key = (record["source"], record["round"], record["action"])
-            if record["gas"]:
-                self._gas[key] = (record["role"], record["gas"])
-        elif record["event"] in _MEASURED:
-            self._measured[record["event"]] = record[_MEASURED[record["event"]]]
-        else:
-            if record["event"] == "misbehaving":
-                name, number = record["source"], record["round"]
-                self._misbehaved[name] = min(number, self._misbehaved.get(name, number))
-            self._decisions[record["source"], record["round"], record["event"]] = record
-
-    def _take_chain(self, record: dict[str, Any]) -> None:
-        if record["event"] == "retracted":
-            gone = set(record["blocks"])
-            kept = [event for event in self._events if event.origin.block.number not in gone]
-            self._retracted += len(self._events) - len(kept)
-            self._events = kept
-            self._state = None
-            self._reasons = {}
-            for event in kept:
-                self._note_reason(event)
-            return
-        self.take_event(event_from_json(record))
-
-    def take_event(self, event: e.Event) -> None:
-        """One more event of the chain; a run that is under way has it as it was decoded."""
-        self._delivered += 1
-        self._events.append(event)
-        self._note_reason(event)
-
-    def _note_reason(self, event: e.Event) -> None:
-        if isinstance(event, e.TrainerSuspended | e.TrainerEjected):
-            self._reasons[event.origin.address, event.round, event.index] = event.reason
-
-    @property
-    def created(self) -> e.TaskCreated:
-        """How the task began.
-
-        Raises:
-            RunDirectoryUnreadable: the log does not say that a task was created.
-        """
-        # A stranger may use the same factory: ours is our publisher's.
-        publishers = {p["address"] for p in self._participants.values() if p["role"] == "publisher"}
-        created = next(
-            (x for x in self._events if isinstance(x, e.TaskCreated) and x.publisher in publishers), None
-        )
-        if created is None:
-            raise RunDirectoryUnreadable(
-                "The event log ends before a task was created; run the scenario again."
-            )
-        return created
-
-    @property
-    def state(self) -> TaskState:
-        """The task after all records.
-
-        Raises:
-            RunDirectoryUnreadable: the log does not say that a task was created.
-        """
-        if self._state is None:
-            self._state, self._folded = TaskState.created(self.created), 0
-        if self._folded < len(self._events):
-            address = self._state.address
-            new = (event for event in self._events[self._folded :] if event.origin.address == address)
-            self._state, self._folded = fold(self._state, new), len(self._events)
-        return self._state
-
-    @property
-    def task_events(self) -> list[e.Event]:
-        """The task's creation and all its events that no reorganisation took back."""
-        created = self.created
-        return [created, *(event for event in self._events if event.origin.address == created.task)]
-
-    @property
-    def last_round(self) -> int:
-        """The newest round."""
-        return self.state.round
+class Results(RunLog):
+    """The tables of what was taken."""
 
     def round(self, number: int) -> RoundSummary:
         """One round's table."""
@@ -166,10 +47,10 @@ class Results:
         record = state.rounds[number]
         names = {index: self._name(member.account) for index, member in state.members.items()}
         scored = self._scored(record)
-        local = {name: told["loss"] for name, told in self._told(number, "trained").items()}
+        local = {name: told["loss"] for name, told in self.told(number, "trained").items()}
         measured = self._model_measured(number)
         consortium = state.kind is Kind.CONSORTIUM
-        judged = self._told(number, "judged") if consortium else {}
+        judged = self.told(number, "judged") if consortium else {}
         reasons = scored.get("rejected", {}) | {
             i: why for told in judged.values() for i, why in told["rejected"].items()
         }
@@ -192,34 +73,26 @@ class Results:
             suspended=tuple(names[index] for index in record.suspended),
             ejected=tuple(names[index] for index in record.ejected),
             reasons={
-                names[index]: reason_name(self._reasons[state.address, number, index])
+                names[index]: reason_name(self.reasons[state.address, number, index])
                 for index in (*record.suspended, *record.ejected)
             },
             overturned=record.reverted,
             objections=self._objections(record, names),
             gas=self._gas_by_role(number),
-            agreement=agreement_of(record, names, judged, self._told(number, "aggregated"))
+            agreement=agreement_of(record, names, judged, self.told(number, "aggregated"))
             if consortium
             else None,
         )
 
     def _objections(self, record: RoundRecord, names: Mapping[TrainerIndex, str]) -> dict[str, str]:
         """Whose objection is on chain, and why, as far as the log knows."""
-        told = self._told(record.number, "object")
+        told = self.told(record.number, "object")
         who = (names[index] for index in record.objections)
         return {name: told.get(name, {}).get("reason", UNKNOWN) for name in who}
 
-    def _told(self, number: int, event: str) -> Told:
-        """What agents said of a round under that name, by agent."""
-        return {
-            name: record
-            for (name, at, kind), record in self._decisions.items()
-            if at == number and kind == event
-        }
-
     def _model_measured(self, number: int) -> dict[str, Any]:
         """Loss and accuracy of a round's model, 0: of the genesis, where the runner has measured them."""
-        found: dict[str, Any] = self._measured[MODELS_MEASURED].get(str(number), {})
+        found: dict[str, Any] = self.measured[MODELS_MEASURED].get(str(number), {})
         return found
 
     def evidence(self, number: int) -> dict[str, dict[str, float | None]]:
@@ -230,9 +103,7 @@ class Results:
 
     def misbehaving(self, name: str) -> tuple[int, ...]:
         """The rounds in which a trainer misbehaved: the ground truth, that no other agent knows."""
-        return tuple(
-            sorted(at for who, at, event in self._decisions if who == name and event == "misbehaving")
-        )
+        return tuple(record["round"] for who, record in self.told_in_all("misbehaving") if who == name)
 
     @property
     def genesis(self) -> Genesis:
@@ -243,7 +114,7 @@ class Results:
             accuracy=first.get("start_accuracy", measured.get("accuracy")),
         )
 
-    def _first_scored(self) -> dict[str, Any]:
+    def _first_scored(self) -> Mapping[str, Any]:
         records = (self._scored(record) for _, record in sorted(self.state.rounds.items()))
         return next((scored for scored in records if scored), {})
 
@@ -272,13 +143,13 @@ class Results:
                 loss=measured[-1].global_loss if measured else genesis.loss,
                 accuracy=measured[-1].global_accuracy if measured else genesis.accuracy,
                 cid=cid_text(state.model),
-                backdoor_success=max(self._measured[GOALS_MEASURED].values(), default=None),
+                backdoor_success=max(self.measured[GOALS_MEASURED].values(), default=None),
             ),
             participants={
                 name: self._participant(entry, sanctions, removed)
-                for name, entry in self._participants.items()
+                for name, entry in self.participants.items()
             },
-            members=members_of(state, names, self._participants, self._measured[MEMBERS_MEASURED]),
+            members=members_of(state, names, self.participants, self.measured[MEMBERS_MEASURED]),
             tokens=TokenTotals(
                 budget=str(state.budget * CREDIT_UNIT),
                 paid=str(sum(member.withdrawn for member in state.members.values()) * CREDIT_UNIT),
@@ -286,21 +157,21 @@ class Results:
                 forfeited=str(state.slashed * CREDIT_UNIT),
                 unclaimed=str((state.bonus if state.ended else 0) * CREDIT_UNIT),
             ),
-            detection=detect(state, events, names=names, misbehaved=self._misbehaved),
+            detection=detect(state, events, names=names, misbehaved=self.misbehaved),
             fairness=self._fairness(state, names, rounds),
             timings=timings,
             gas=GasTotals(
-                total=sum(gas for _, gas in self._gas.values()),
+                total=self.total_gas,
                 per_trainer_round=in_rounds / trained if trained else 0.0,
             ),
-            events=EventCounts(delivered=self._delivered, retracted=self._retracted),
+            events=EventCounts(delivered=self.delivered, retracted=self.retracted),
         )
         return summary.model_copy(update={"conclusion": why_ended(summary)})
 
     def _fairness(
         self, state: TaskState, names: Mapping[TrainerIndex, str], rounds: Iterable[RoundSummary]
     ) -> Fairness:
-        honest = {index: name for index, name in names.items() if name not in self._misbehaved}
+        honest = {index: name for index, name in names.items() if name not in self.misbehaved}
         return fairness_of(
             rounds,
             revealed={
@@ -310,9 +181,7 @@ class Results:
                 name: state.members[index].earned - state.bond_share(index) for index, name in honest.items()
             },
             samples={
-                name: record["samples"]
-                for (name, _, kind), record in self._decisions.items()
-                if kind == "trained" and "samples" in record
+                name: record["samples"] for name, record in self.told_in_all("trained") if "samples" in record
             },
         )
 
@@ -338,18 +207,18 @@ class Results:
             removed_reason=removed_reason,
         )
 
-    def _scored(self, record: RoundRecord) -> dict[str, Any]:
+    def _scored(self, record: RoundRecord) -> Mapping[str, Any]:
         """What the evaluator whose scores stand said of the round; empty for a round without scores."""
         if record.evaluator is None:
             return {}
         name = self._name(self.state.evaluators[record.evaluator].account)
-        return self._decisions.get((name, record.number, "scored"), {})
+        return self.told(record.number, "scored").get(name, {})
 
     def _gas_by_role(self, number: int) -> dict[str, int]:
         gas: dict[str, int] = defaultdict(int)
-        for (_, at, action), (role, used) in self._gas.items():
+        for role, action, used in self.gas(number):
             # What follows the last round (withdrawals, bonds) is the task's, not the round's.
-            if at == number and not action.startswith(_AFTERWARDS):
+            if not action.startswith(_AFTERWARDS):
                 gas[role] += used
         return dict(sorted(gas.items()))
 

@@ -19,8 +19,8 @@ from bcfl.chain.errors import ChainIdentityChanged
 from bcfl.chain.node import Node, open_node
 from bcfl.contracts.phases import Kind
 from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.errors import RunDirectoryUnreadable
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.running.funder import open_funder
 from bcfl.scenarios.running.population import DEPLOYER, PUBLISHER, Population, Task
 

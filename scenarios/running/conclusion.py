@@ -16,10 +16,10 @@ from bcfl.contracts.specification import Specification
 from bcfl.models.networks.network import Network
 from bcfl.models.performance import Performance
 from bcfl.models.training.job import Hyperparameters
+from bcfl.scenarios.directory.digests import write_digests
 from bcfl.scenarios.outcome.baselines import Setting, compare
-from bcfl.scenarios.outcome.digests import write_digests
 from bcfl.scenarios.outcome.goals import goal_success
-from bcfl.scenarios.outcome.results import GOALS_MEASURED, MEMBERS_MEASURED, MODELS_MEASURED
+from bcfl.scenarios.outcome.run_log import GOALS_MEASURED, MEMBERS_MEASURED, MODELS_MEASURED
 from bcfl.scenarios.outcome.summary import Summary, Timings
 from bcfl.scenarios.running.measuring import measured_models, model_bytes, usable_weights
 from bcfl.scenarios.running.population import TRAIN_SAMPLES

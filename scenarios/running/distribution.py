@@ -13,8 +13,8 @@ import anyio
 
 from bcfl.registry import nearest
 from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.errors import NotApart, UnknownParticipant
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.running.agent_factory import knows_all
 from bcfl.scenarios.running.population import KEEPER, PUBLISHER
 

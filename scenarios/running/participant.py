@@ -12,7 +12,7 @@ from typing import Any
 
 from bcfl import log
 from bcfl.contracts.ids import Address
-from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.running.chain_setup import joined_chain
 from bcfl.scenarios.running.distribution import AGENT_ENDED, check_agents
 from bcfl.scenarios.running.hosting import Enough, compose, everybody_paid, journals, live, paid, plainest

@@ -15,8 +15,8 @@ import anyio.to_thread
 from bcfl.models.data.dataset import Dataset
 from bcfl.models.training.engine import Engine
 from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.results import Results
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.running.population import (
     TRAIN_SAMPLES,
     VALIDATION_SAMPLES,

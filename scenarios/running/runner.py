@@ -15,7 +15,7 @@ from pathlib import Path
 from bcfl import log
 from bcfl.models.data.dataset import Dataset
 from bcfl.scenarios.definition.schema import Scenario
-from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.summary import Summary
 from bcfl.scenarios.running.chain_setup import opened_chain, set_up
 from bcfl.scenarios.running.conclusion import conclude

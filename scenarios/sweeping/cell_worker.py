@@ -25,8 +25,8 @@ from bcfl.errors import BcflError
 from bcfl.models.data.dataset import Dataset
 from bcfl.scenarios.definition.loading import from_mapping
 from bcfl.scenarios.definition.schema import NamedEntry, Scenario
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.results import results_of
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.running.runner import run
 from bcfl.scenarios.sweeping.cell_orders import Answer, Order
 from bcfl.scenarios.sweeping.cells import compact

@@ -18,7 +18,7 @@ from bcfl.contracts.state import TaskState
 from bcfl.registry import register
 from bcfl.scenarios.audit.audit import audit
 from bcfl.scenarios.definition.loading import from_mapping
-from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.directory.run_directory import RunDirectory
 
 pytestmark = pytest.mark.anvil
 

@@ -16,8 +16,8 @@ from bcfl.chain.errors import BlockUnavailable, ChainIdentityChanged, ContractMi
 from bcfl.chain.node import open_node
 from bcfl.scenarios.audit.audit import audit
 from bcfl.scenarios.definition.loading import load
-from bcfl.scenarios.outcome.digests import write_digests
-from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.directory.digests import write_digests
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.running.runner import run
 
 QUICK = Path(__file__).parents[2] / "scenarios" / "quick.yaml"

@@ -9,8 +9,8 @@ import pytest
 
 from bcfl.scenarios.audit.audit import audit
 from bcfl.scenarios.definition.loading import load
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.results import Results, results_of
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.running.runner import run
 
 QUICK = Path(__file__).parents[2] / "scenarios" / "quick.yaml"

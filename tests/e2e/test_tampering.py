@@ -19,8 +19,8 @@ import pytest
 
 from bcfl.cli.app import main
 from bcfl.contracts.ids import ContentId
-from bcfl.scenarios.outcome.digests import write_digests
-from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.directory.digests import write_digests
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.storage.content_id import cid_text
 
 RUNS = ("honest_run", "consortium_run")

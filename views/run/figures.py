@@ -16,8 +16,8 @@ import anyio
 from rich.console import Console
 
 from bcfl.scenarios.definition.loading import load
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.results import results_of
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.running.runner import run
 from bcfl.views.kit import plots, trajectories
 from bcfl.views.run.live import final_table

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.definition.tokens import format_tokens
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.results import Results, results_of
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.outcome.summary import RoundSummary, Summary
 from bcfl.views.consortium import report as consortium_report
 from bcfl.views.kit import plots, trajectories

@@ -20,8 +20,8 @@ from bcfl.contracts.state import TaskState
 from bcfl.models.defences.defence import DefenceRound, Fault, Memory, Verdict
 from bcfl.scenarios.audit.audit import audit
 from bcfl.scenarios.definition.loading import from_mapping
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.results import Results, results_of
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.outcome.summary import RoundSummary, Summary
 from bcfl.scenarios.running.runner import run
 

@@ -14,7 +14,7 @@ import pytest
 
 from bcfl.cli import doctor
 from bcfl.scenarios.definition.loading import load
-from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.summary import (
     EventCounts,
     Final,
@@ -234,7 +234,7 @@ def test_replay_prints_the_table_or_the_digest(command, module, tmp_path):
     scenario = load(QUICK)
     path = RunDirectory.create(scenario, out=tmp_path / "out").path
     module(
-        "bcfl.scenarios.outcome.replay",
+        "bcfl.scenarios.directory.replay",
         replayed=lambda directory: a_summary(directory.scenario()),
         run_digest=lambda _: "ab" * 32,
     )

@@ -21,8 +21,8 @@ from bcfl.scenarios.definition.schema import (
     Task,
     Trainers,
 )
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.results import Results
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.outcome.summary import (
     Detection,
     EventCounts,

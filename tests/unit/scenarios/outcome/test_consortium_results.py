@@ -9,7 +9,8 @@ from bcfl.contracts import events as e
 from bcfl.contracts.event_codec import event_to_json
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Kind, Phase
-from bcfl.scenarios.outcome.results import MEMBERS_MEASURED, MODELS_MEASURED, results_of
+from bcfl.scenarios.outcome.results import results_of
+from bcfl.scenarios.outcome.run_log import MEMBERS_MEASURED, MODELS_MEASURED
 from bcfl.scenarios.outcome.summary import Performance, Timings
 from bcfl.storage.content_id import cid_text
 

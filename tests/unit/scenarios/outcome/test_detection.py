@@ -11,7 +11,8 @@ from bcfl.contracts.event_codec import event_to_json
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Kind, Phase, Reason
 from bcfl.scenarios.outcome.detection import reason_name
-from bcfl.scenarios.outcome.results import GOALS_MEASURED, results_of
+from bcfl.scenarios.outcome.results import results_of
+from bcfl.scenarios.outcome.run_log import GOALS_MEASURED
 from bcfl.scenarios.outcome.summary import Liveness, Suspension, Timings
 
 FACTORY = Address("0x00000000000000000000000000000000000000F0")

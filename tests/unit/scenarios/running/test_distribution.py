@@ -7,8 +7,8 @@ import anyio
 import pytest
 
 from bcfl.scenarios.definition.loading import load
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.errors import NotApart, UnknownParticipant
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.running import distribution
 from bcfl.scenarios.running.distribution import AGENT_ENDED, agents_ended, check_agents, check_host
 

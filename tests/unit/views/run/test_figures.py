@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import pytest
 
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.errors import SummaryUnreadable
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.views.run.figures import SCENARIO, main, write_figures
 
 _PNG = b"\x89PNG\r\n\x1a\n"

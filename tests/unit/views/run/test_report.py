@@ -8,8 +8,8 @@ import pytest
 
 from bcfl.contracts import events as e
 from bcfl.contracts.event_codec import event_to_json
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.errors import ScenarioError
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.views.run.report import render, write_report
 from bcfl.views.run.words import in_words
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from bcfl.scenarios.definition.loading import load
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.errors import RunDirectoryOccupied, RunDirectoryUnreadable
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.outcome.summary import RoundSummary
 
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bcfl.agents.audit.finding import Finding
-from bcfl.scenarios.outcome.event_log import read_lines
-from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.directory.event_log import read_lines
+from bcfl.scenarios.directory.run_directory import RunDirectory
 
 __all__ = ("digest_findings", "write_digests")
 

@@ -7,8 +7,8 @@ import pytest
 
 from bcfl.contracts.event_codec import event_to_json
 from bcfl.scenarios.audit.line_order import line_findings
+from bcfl.scenarios.directory.event_log import read_event_log
 from bcfl.scenarios.errors import RunDirectoryUnreadable
-from bcfl.scenarios.outcome.event_log import read_event_log
 
 STARTED = {"event": "run_started", "source": "runner", "block": 0, "time": 0, "participants": {}}
 

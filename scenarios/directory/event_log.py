@@ -14,8 +14,8 @@ from bcfl.agents.audit.finding import Finding
 from bcfl.contracts.errors import MalformedLog
 from bcfl.contracts.event_codec import event_from_json, event_to_json
 from bcfl.contracts.events import Event
+from bcfl.scenarios.directory.record_forms import what_is_wrong
 from bcfl.scenarios.errors import RunDirectoryUnreadable
-from bcfl.scenarios.outcome.record_forms import what_is_wrong
 
 __all__ = ("EventLog", "Line", "read_event_log", "read_lines")
 

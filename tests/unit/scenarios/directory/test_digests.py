@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import pytest
 
-from bcfl.scenarios.outcome.digests import digest_findings, write_digests
-from bcfl.scenarios.outcome.run_directory import RunDirectory
+from bcfl.scenarios.directory.digests import digest_findings, write_digests
+from bcfl.scenarios.directory.run_directory import RunDirectory
 
 LINES = "abcdef"
 

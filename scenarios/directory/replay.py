@@ -6,8 +6,8 @@ from __future__ import annotations
 import hashlib
 import json
 
+from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.results import results_of
-from bcfl.scenarios.outcome.run_directory import RunDirectory
 from bcfl.scenarios.outcome.summary import Summary, Timings
 
 __all__ = ("replayed", "run_digest")
