@@ -42,11 +42,11 @@ from bcfl.scenarios.running.population import (
 )
 from bcfl.seeds import Seeds
 
-__all__ = ("Crew", "circles_of", "knows_all", "recruit", "sight_of")
+__all__ = ("AgentParts", "circles_of", "knows_all", "make_agents", "sight_of")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crew:
+class AgentParts:
     """What the agents of one process share; ``in_turn`` makes trainers join one after the other."""
 
     population: Population
@@ -63,14 +63,19 @@ class Crew:
     sight: Circle | None
 
 
-def recruit(
-    crew: Crew, *, config: TaskConfig, plan: Task, factory: Address, names: Collection[str] | None = None
+def make_agents(
+    parts: AgentParts,
+    *,
+    config: TaskConfig,
+    plan: Task,
+    factory: Address,
+    names: Collection[str] | None = None,
 ) -> Iterator[tuple[Role, Signer]]:
     """The agents of those names, or of all, with their keys, in the order of a gathered release."""
-    population = crew.population
+    population = parts.population
     signers = population.signers
-    vetting = Vetting(crew.retrieval)
-    entries = {name: entry for entry in crew.scenario.population.trainers for name in entry.names}
+    vetting = Vetting(parts.retrieval)
+    entries = {name: entry for entry in parts.scenario.population.trainers for name in entry.names}
     places = {name: place for place, name in enumerate(population.trainers)}
     for name in population.agents:
         if names is not None and name not in names:
@@ -78,13 +83,13 @@ def recruit(
         role: Role
         match population.role(name):
             case "publisher":
-                role = _publisher(crew, config, plan, factory)
+                role = _publisher(parts, config, plan, factory)
             case "evaluator":
-                role = _evaluator(crew, name, vetting)
+                role = _evaluator(parts, name, vetting)
             case "member":
-                role = _member(crew, name, places[name], entries[name])
+                role = _member(parts, name, places[name], entries[name])
             case "trainer":
-                role = _trainer(crew, name, places[name], vetting, entries[name])
+                role = _trainer(parts, name, places[name], vetting, entries[name])
             case "keeper":
                 role = Keeper(name=KEEPER)
             case unknown:
@@ -92,99 +97,99 @@ def recruit(
         yield role, signers[name]
 
 
-def _permits(crew: Crew, name: str) -> PermitSource:
-    return PermitSource(signer=crew.population.signers[name], node=crew.node)
+def _permits(parts: AgentParts, name: str) -> PermitSource:
+    return PermitSource(signer=parts.population.signers[name], node=parts.node)
 
 
-def _services(crew: Crew, name: str) -> AgentServices:
+def _services(parts: AgentParts, name: str) -> AgentServices:
     return AgentServices(
-        engine=crew.engine,
-        store=crew.store,
-        retrieval=crew.retrieval,
-        journal=crew.journal,
-        permits=_permits(crew, name),
-        observer=crew.observer,
-        seeds=crew.seeds,
+        engine=parts.engine,
+        store=parts.store,
+        retrieval=parts.retrieval,
+        journal=parts.journal,
+        permits=_permits(parts, name),
+        observer=parts.observer,
+        seeds=parts.seeds,
     )
 
 
-def _data(crew: Crew, name: str) -> OwnData:
-    share = crew.population.shares[name]
+def _data(parts: AgentParts, name: str) -> OwnData:
+    share = parts.population.shares[name]
     return OwnData(samples=SamplesRef(TRAIN_SAMPLES, share), count=len(share))
 
 
-def _publisher(crew: Crew, config: TaskConfig, plan: Task, factory: Address) -> Publisher:
-    signers = crew.population.signers
+def _publisher(parts: AgentParts, config: TaskConfig, plan: Task, factory: Address) -> Publisher:
+    signers = parts.population.signers
     return Publisher(
         name=PUBLISHER,
         publication=Publication(
             factory=factory,
-            kind=crew.population.kind,
+            kind=parts.population.kind,
             config=config,
-            evaluators=tuple(signers[name].address for name in crew.population.founders),
+            evaluators=tuple(signers[name].address for name in parts.population.founders),
             budget=plan.budget,
         ),
         contents=(plan.specification, plan.genesis),
-        store=crew.store,
-        permits=_permits(crew, PUBLISHER),
-        observer=crew.observer,
+        store=parts.store,
+        permits=_permits(parts, PUBLISHER),
+        observer=parts.observer,
     )
 
 
-def _evaluator(crew: Crew, name: str, vetting: Vetting) -> Evaluator:
-    validation = crew.population.validation
+def _evaluator(parts: AgentParts, name: str, vetting: Vetting) -> Evaluator:
+    validation = parts.population.validation
     return Evaluator(
         identity=EvaluatorIdentity(
             name=name,
-            address=crew.population.signers[name].address,
-            secret=crew.seeds.derive("secret", name),
+            address=parts.population.signers[name].address,
+            secret=parts.seeds.derive("secret", name),
             validation_digest=bytes.fromhex(validation.digest()),
         ),
-        rounds=RoundEvaluator(engine=crew.engine, retrieval=crew.retrieval, samples_key=VALIDATION_SAMPLES),
+        rounds=RoundEvaluator(engine=parts.engine, retrieval=parts.retrieval, samples_key=VALIDATION_SAMPLES),
         validation_samples=len(validation),
-        services=_services(crew, name),
-        conduct=_judge(crew, name, _entry_of(crew, name).behaviour),
+        services=_services(parts, name),
+        conduct=_judge(parts, name, _entry_of(parts, name).behaviour),
         vetting=vetting,
     )
 
 
-def _identity(crew: Crew, name: str, place: int) -> TrainerIdentity:
+def _identity(parts: AgentParts, name: str, place: int) -> TrainerIdentity:
     return TrainerIdentity(
         name=name,
-        address=crew.population.signers[name].address,
-        chain_id=crew.node.chain_id,
-        turn=place if crew.in_turn else None,
+        address=parts.population.signers[name].address,
+        chain_id=parts.node.chain_id,
+        turn=place if parts.in_turn else None,
     )
 
 
-def _trainer(crew: Crew, name: str, place: int, vetting: Vetting, entry: Trainers) -> Trainer:
+def _trainer(parts: AgentParts, name: str, place: int, vetting: Vetting, entry: Trainers) -> Trainer:
     return Trainer(
-        identity=_identity(crew, name, place),
-        secret=crew.seeds.derive("secret", name),
-        data=_data(crew, name),
-        services=_services(crew, name),
-        conduct=_conduct(crew, name, entry),
+        identity=_identity(parts, name, place),
+        secret=parts.seeds.derive("secret", name),
+        data=_data(parts, name),
+        services=_services(parts, name),
+        conduct=_conduct(parts, name, entry),
         vetting=vetting,
     )
 
 
-def _member(crew: Crew, name: str, place: int, entry: Trainers) -> Member:
+def _member(parts: AgentParts, name: str, place: int, entry: Trainers) -> Member:
     return Member(
-        identity=_identity(crew, name, place),
-        secret=crew.seeds.derive("secret", name),
-        data=_data(crew, name),
-        held_out=HeldOut(key=held_out_key(name), count=len(crew.population.held_out[name])),
-        services=_services(crew, name),
-        conduct=_conduct(crew, name, entry),
-        judging=_judge(crew, name, entry.judge),
-        ballots=[_ballot(crew, vote) for vote in entry.votes],
+        identity=_identity(parts, name, place),
+        secret=parts.seeds.derive("secret", name),
+        data=_data(parts, name),
+        held_out=HeldOut(key=held_out_key(name), count=len(parts.population.held_out[name])),
+        services=_services(parts, name),
+        conduct=_conduct(parts, name, entry),
+        judging=_judge(parts, name, entry.judge),
+        ballots=[_ballot(parts, vote) for vote in entry.votes],
     )
 
 
-def _ballot(crew: Crew, vote: Vote) -> Ballot:
+def _ballot(parts: AgentParts, vote: Vote) -> Ballot:
     about = vote.admit or vote.expel or ""
     return Ballot(
-        account=crew.population.signers[about].address,
+        account=parts.population.signers[about].address,
         admit=vote.admit is not None,
         since=vote.since,
         proposes=vote.proposes,
@@ -226,23 +231,23 @@ def circles_of(scenario: Scenario, population: Population) -> dict[str, Circle]:
     return {name: circles[group] for name, group in member_of.items()} | of_judges
 
 
-def _conduct(crew: Crew, name: str, entry: Trainers) -> Conduct:
+def _conduct(parts: AgentParts, name: str, entry: Trainers) -> Conduct:
     return Conduct(
         behaviour=_behaviour(entry),
         plan=Plan(**entry.plan.model_dump()),
-        seeds=crew.seeds,
-        circle=crew.circles.get(name),
-        sight=crew.sight,
+        seeds=parts.seeds,
+        circle=parts.circles.get(name),
+        sight=parts.sight,
     )
 
 
-def _entry_of(crew: Crew, evaluator: str) -> EvaluatorEntry:
-    return next(entry for entry in crew.scenario.population.evaluators if entry.name == evaluator)
+def _entry_of(parts: AgentParts, evaluator: str) -> EvaluatorEntry:
+    return next(entry for entry in parts.scenario.population.evaluators if entry.name == evaluator)
 
 
-def _judge(crew: Crew, name: str, behaviour: NamedEntry) -> JudgeConduct:
+def _judge(parts: AgentParts, name: str, behaviour: NamedEntry) -> JudgeConduct:
     return JudgeConduct(
         judge=naming.judge(behaviour.name, behaviour.parameters),
-        seeds=crew.seeds,
-        circle=crew.circles.get(name),
+        seeds=parts.seeds,
+        circle=parts.circles.get(name),
     )

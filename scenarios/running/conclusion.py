@@ -23,39 +23,39 @@ from bcfl.scenarios.outcome.run_log import GOALS_MEASURED, MEMBERS_MEASURED, MOD
 from bcfl.scenarios.outcome.summary import Summary, Timings
 from bcfl.scenarios.running.measuring import measured_models, model_bytes, usable_weights
 from bcfl.scenarios.running.population import TRAIN_SAMPLES
-from bcfl.scenarios.running.resources import Rig
+from bcfl.scenarios.running.resources import RunResources
 
 __all__ = ("conclude",)
 
 
-async def conclude(rig: Rig, began: float) -> Summary:
+async def conclude(resources: RunResources, began: float) -> Summary:
     """Measure, and write the tables and the final model; ``began``: when the run did, by ``time.perf_counter``."""
-    plan, results = rig.plan, rig.results
+    plan, results = resources.plan, resources.results
     specification = Specification.decode(plan.task.specification)
-    contents = Retrieval(rig.store)
+    contents = Retrieval(resources.store)
     final = await model_bytes(contents, results.state, results.state.model)
     if final is not None:
-        rig.directory.write_model(final)
+        resources.directory.write_model(final)
         success = await goal_success(
             plan.scenario,
             plan.population.validation,
-            engine=rig.engine,
+            engine=resources.engine,
             specification=specification,
             model=final,
         )
         if success:
-            rig.recorder.measured(GOALS_MEASURED, success=success)
+            resources.recorder.measured(GOALS_MEASURED, success=success)
     if plan.scenario.kind is Kind.CONSORTIUM:
         models = await measured_models(
             results.state,
-            network=_network(rig),
+            network=_network(resources),
             specification=specification,
             contents=contents,
-            engine=rig.engine,
+            engine=resources.engine,
         )
-        rig.recorder.measured(MODELS_MEASURED, models=models)
-        await _measure_members(rig, specification, final)
-    busy = rig.engine.busy_seconds
+        resources.recorder.measured(MODELS_MEASURED, models=models)
+        await _measure_members(resources, specification, final)
+    busy = resources.engine.busy_seconds
     summary = results.summary(
         scenario=plan.scenario.name,
         seed=plan.scenario.seed,
@@ -63,24 +63,26 @@ async def conclude(rig: Rig, began: float) -> Summary:
             total_s=time.perf_counter() - began,
             training_s=busy["training"],
             scoring_s=busy["scoring"] + busy["evaluation"],
-            chain_s=rig.chain_time.seconds,
-            storage_s=rig.store.watch.seconds,
+            chain_s=resources.chain_time.seconds,
+            storage_s=resources.store.watch.seconds,
         ),
     )
     for record in summary.rounds:
-        rig.directory.append_round(record)
-    rig.directory.write_summary(summary)
-    write_digests(rig.directory)
+        resources.directory.append_round(record)
+    resources.directory.write_summary(summary)
+    write_digests(resources.directory)
     return summary
 
 
-async def _measure_members(rig: Rig, specification: Specification, final: bytes | None) -> None:
+async def _measure_members(
+    resources: RunResources, specification: Specification, final: bytes | None
+) -> None:
     """What each member's patients get from the common model, and what they would without it."""
-    plan = rig.plan
+    plan = resources.plan
     genesis = usable_weights(specification, plan.task.genesis)
     assert genesis is not None  # noqa: S101 - we have made it
     setting = Setting(
-        network=_network(rig),
+        network=_network(resources),
         hyperparameters=Hyperparameters(**specification.training),
         genesis=genesis,
         rounds=plan.scenario.task.rounds,
@@ -90,12 +92,12 @@ async def _measure_members(rig: Rig, specification: Specification, final: bytes 
     )
     found = await compare(
         setting,
-        rig.engine,
+        resources.engine,
         test=plan.population.validation,
         wanted=plan.scenario.baselines,
         federated=usable_weights(specification, final),
     )
-    rig.recorder.measured(
+    resources.recorder.measured(
         MEMBERS_MEASURED,
         members={
             member.name: {
@@ -121,6 +123,6 @@ def _numbers(found: Performance | None) -> dict[str, Any] | None:
     }
 
 
-def _network(rig: Rig) -> Network:
-    network: Network = rig.plan.scenario.task.network.create("network")
+def _network(resources: RunResources) -> Network:
+    network: Network = resources.plan.scenario.task.network.create("network")
     return network

@@ -25,10 +25,10 @@ from bcfl.contracts.delivery import Delivery
 from bcfl.contracts.ids import Address
 from bcfl.contracts.state import EvaluatorState, MemberState
 from bcfl.errors import BcflError
-from bcfl.scenarios.running.agent_factory import Crew, circles_of, recruit, sight_of
+from bcfl.scenarios.running.agent_factory import AgentParts, circles_of, make_agents, sight_of
 from bcfl.scenarios.running.chain_setup import Chain
 from bcfl.scenarios.running.population import PUBLISHER, task_config
-from bcfl.scenarios.running.resources import Rig
+from bcfl.scenarios.running.resources import RunResources
 from bcfl.scenarios.running.stepping import drive
 from bcfl.scenarios.running.timing import Stopwatch
 
@@ -41,7 +41,9 @@ Enough = Callable[[Chronicle], bool]
 
 
 @asynccontextmanager
-async def journals(rig: Rig, chain: Chain, names: Collection[str] | None) -> AsyncIterator[Journal]:
+async def journals(
+    resources: RunResources, chain: Chain, names: Collection[str] | None
+) -> AsyncIterator[Journal]:
     """The journal of a process that hosts these participants; in memory where it hosts everybody (None).
 
     Each participant's file is locked, for two processes would sign with the same nonces; the first one's is used.
@@ -52,8 +54,8 @@ async def journals(rig: Rig, chain: Chain, names: Collection[str] | None) -> Asy
     node = chain.node
     paths: list[Path | str] = [":memory:"]
     if names is not None:
-        rig.directory.agents.mkdir(exist_ok=True)
-        paths = [rig.directory.journal_file(name) for name in names]
+        resources.directory.agents.mkdir(exist_ok=True)
+        paths = [resources.directory.journal_file(name) for name in names]
     async with AsyncExitStack() as stack:
         opened = [
             await stack.enter_async_context(
@@ -65,10 +67,14 @@ async def journals(rig: Rig, chain: Chain, names: Collection[str] | None) -> Asy
 
 
 async def compose(
-    rig: Rig, chain: Chain, deployment: Deployment, journal: Journal, names: Collection[str] | None
+    resources: RunResources,
+    chain: Chain,
+    deployment: Deployment,
+    journal: Journal,
+    names: Collection[str] | None,
 ) -> AgentProcess:
     """A process with those agents, or with all."""
-    plan, node = rig.plan, chain.node
+    plan, node = resources.plan, chain.node
     scenario, population = plan.scenario, plan.population
     own = chain.devnet is not None
     tip = 0 if chain.free else (await node.fee_data()).priority_fee
@@ -78,8 +84,8 @@ async def compose(
         clock=chain.clock,
         dispatch=chain.dispatch,
         wanted=TaskFilter(factory=deployment.factory, publisher=population.signers[PUBLISHER].address),
-        observer=rig.recorder,
-        busy=rig.chain_time,
+        observer=resources.recorder,
+        busy=resources.chain_time,
         settings=ProcessSettings(
             confirmations=scenario.chain.confirmations,
             start_block=deployment.block + 1,
@@ -88,23 +94,25 @@ async def compose(
             restarts=RestartPolicy(outlives_node=not own),
         ),
     )
-    store = SlowContents(rig.store)
-    crew = Crew(
+    store = SlowContents(resources.store)
+    parts = AgentParts(
         population=population,
         seeds=plan.seeds,
-        engine=rig.engine,
+        engine=resources.engine,
         store=store,
         retrieval=Retrieval(store),
         journal=journal,
         node=node,
-        observer=rig.recorder,
+        observer=resources.recorder,
         in_turn=not chain.driven,
         scenario=scenario,
         circles=circles_of(scenario, population),
         sight=sight_of(scenario, population),
     )
     config = task_config(scenario, plan.task, token=deployment.token, signers=population.signers)
-    for role, signer in recruit(crew, config=config, plan=plan.task, factory=deployment.factory, names=names):
+    for role, signer in make_agents(
+        parts, config=config, plan=plan.task, factory=deployment.factory, names=names
+    ):
         process.add(role, signer)
     return process
 

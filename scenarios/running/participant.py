@@ -18,7 +18,7 @@ from bcfl.scenarios.running.distribution import AGENT_ENDED, check_agents
 from bcfl.scenarios.running.hosting import Enough, compose, everybody_paid, journals, live, paid, plainest
 from bcfl.scenarios.running.population import KEEPER
 from bcfl.scenarios.running.progress import RunEvent, RunStarted
-from bcfl.scenarios.running.resources import Plan, Rig, equipped, planned
+from bcfl.scenarios.running.resources import Plan, RunResources, equipped, planned
 
 __all__ = ("take_part",)
 
@@ -57,9 +57,9 @@ async def take_part(
             if line["source"] in names:  # the chain's events are in the host's log
                 directory.append_agent_event(line["source"], line)
 
-        async with equipped(plan, directory, append=append, observer=observer, at_once=True) as rig:
-            await _act(rig, record, names, url, observer)
-        state = rig.results.state
+        async with equipped(plan, directory, append=append, observer=observer, at_once=True) as resources:
+            await _act(resources, record, names, url, observer)
+        state = resources.results.state
         accounts = _accounts(plan, names)
         return {
             name: state.members[state.index_of[account]].withdrawn if account in state.index_of else 0
@@ -68,33 +68,35 @@ async def take_part(
 
 
 async def _act(
-    rig: Rig,
+    resources: RunResources,
     record: dict[str, Any],
     names: Sequence[str],
     url: str | None,
     observer: Callable[[RunEvent], None],
 ) -> None:
-    plan = rig.plan
+    plan = resources.plan
     population = plan.population
     try:
         async with (
             joined_chain(record, url=url) as (chain, deployment),
-            journals(rig, chain, names) as journal,
+            journals(resources, chain, names) as journal,
         ):
-            process = await compose(rig, chain, deployment, journal, names)
-            rig.recorder.started(plan.participants)
+            process = await compose(resources, chain, deployment, journal, names)
+            resources.recorder.started(plan.participants)
             observer(
                 RunStarted(
                     scenario=plan.scenario, trainers=population.trainers, evaluators=population.evaluators
                 )
             )
             # Who comes back when all is paid still has the last model to compute.
-            await live(process, chain, rig.chain_time, _enough(plan, names), after=process.activity.idle)
-            rig.recorder.flush()
+            await live(
+                process, chain, resources.chain_time, _enough(plan, names), after=process.activity.idle
+            )
+            resources.recorder.flush()
     except BaseExceptionGroup as group:
         raise plainest(group) from group
     for name in names:
-        rig.recorder.decided(
+        resources.recorder.decided(
             agent=name, role=population.role(name), name=AGENT_ENDED, round_number=0, evidence={}
         )
 

@@ -32,7 +32,7 @@ from bcfl.scenarios.running.timing import Stopwatch, TimedStore
 from bcfl.seeds import Seeds
 from bcfl.storage.opening import open_store
 
-__all__ = ("Plan", "Rig", "equipped", "planned")
+__all__ = ("Plan", "RunResources", "equipped", "planned")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ async def planned(scenario: Scenario, *, data_dir: Path | None, dataset: Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rig:
+class RunResources:
     """What the agents of one process work with."""
 
     plan: Plan
@@ -107,7 +107,7 @@ async def equipped(
     append: Append,
     observer: Callable[[RunEvent], None],
     at_once: bool = False,
-) -> AsyncIterator[Rig]:
+) -> AsyncIterator[RunResources]:
     """Engine, store and recorder for the length of the block.
 
     Args:
@@ -131,7 +131,7 @@ async def equipped(
         for name, held in population.held_out.items():
             engine.add_samples(held_out_key(name), population.train.select(held))
         results = Results()
-        yield Rig(
+        yield RunResources(
             plan=plan,
             directory=directory,
             engine=engine,

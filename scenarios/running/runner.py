@@ -22,7 +22,7 @@ from bcfl.scenarios.running.conclusion import conclude
 from bcfl.scenarios.running.distribution import agents_ended, check_host
 from bcfl.scenarios.running.hosting import compose, everybody_paid, journals, live, plainest
 from bcfl.scenarios.running.progress import RunEnded, RunEvent, RunStarted
-from bcfl.scenarios.running.resources import Rig, equipped, planned
+from bcfl.scenarios.running.resources import RunResources, equipped, planned
 
 __all__ = ("RunResult", "run")
 
@@ -63,23 +63,25 @@ async def run(
     plan = await planned(scenario, data_dir=data_dir, dataset=dataset)
     with RunDirectory.create(scenario, out=out) as directory:
         log.configure(json_file=directory.log_file)
-        async with equipped(plan, directory, append=directory.append_event, observer=observer) as rig:
-            await _carry_out(rig, only, observer)
-            summary = await conclude(rig, began)
+        async with equipped(plan, directory, append=directory.append_event, observer=observer) as resources:
+            await _carry_out(resources, only, observer)
+            summary = await conclude(resources, began)
     observer(RunEnded(summary=summary))
     return RunResult(directory=directory.path, summary=summary)
 
 
-async def _carry_out(rig: Rig, only: Collection[str] | None, observer: Callable[[RunEvent], None]) -> None:
+async def _carry_out(
+    resources: RunResources, only: Collection[str] | None, observer: Callable[[RunEvent], None]
+) -> None:
     """Open the chain, set it up and let everybody act until all is paid."""
-    plan = rig.plan
+    plan = resources.plan
     population = plan.population
     try:
         async with opened_chain(plan.scenario) as chain:
-            deployment = await set_up(plan.scenario, chain, population, plan.task, rig.directory)
-            async with journals(rig, chain, only) as journal:
-                process = await compose(rig, chain, deployment, journal, only)
-                rig.recorder.started(plan.participants)
+            deployment = await set_up(plan.scenario, chain, population, plan.task, resources.directory)
+            async with journals(resources, chain, only) as journal:
+                process = await compose(resources, chain, deployment, journal, only)
+                resources.recorder.started(plan.participants)
                 observer(
                     RunStarted(
                         scenario=plan.scenario,
@@ -88,10 +90,10 @@ async def _carry_out(rig: Rig, only: Collection[str] | None, observer: Callable[
                     )
                 )
                 others = () if only is None else [name for name in population.agents if name not in only]
-                after = partial(agents_ended, rig.directory, others) if others else None
-                await live(process, chain, rig.chain_time, everybody_paid, after=after)
-                rig.recorder.flush()
+                after = partial(agents_ended, resources.directory, others) if others else None
+                await live(process, chain, resources.chain_time, everybody_paid, after=after)
+                resources.recorder.flush()
             for name in others:
-                rig.recorder.take_over(rig.directory.agent_events(name))
+                resources.recorder.take_over(resources.directory.agent_events(name))
     except BaseExceptionGroup as group:
         raise plainest(group) from group

@@ -15,7 +15,7 @@ from bcfl.contracts.phases import Kind
 from bcfl.contracts.specification import Specification
 from bcfl.models.data.synthetic import Synthetic
 from bcfl.scenarios.definition.schema import Scenario
-from bcfl.scenarios.running.agent_factory import Crew, circles_of, recruit, sight_of
+from bcfl.scenarios.running.agent_factory import AgentParts, circles_of, make_agents, sight_of
 from bcfl.scenarios.running.population import plan_task, populate, task_config
 from bcfl.seeds import Seeds
 
@@ -82,11 +82,11 @@ def test_the_specification_holds_every_constant_of_the_defence():
     )
 
 
-def _crew(scenario):
+def _parts(scenario):
     population = populate(scenario, DATA, Seeds(1))
     given = dict.fromkeys(("engine", "store", "retrieval", "journal", "observer"))
     node = types.SimpleNamespace(chain_id=31337)
-    return Crew(
+    return AgentParts(
         population=population,
         seeds=Seeds(1),
         node=node,
@@ -98,21 +98,21 @@ def _crew(scenario):
     )
 
 
-def _recruited(scenario, names=None):
-    crew = _crew(scenario)
-    plan = plan_task(scenario, crew.population, Seeds(1))
-    config = task_config(scenario, plan, token=Address("0x00"), signers=crew.population.signers)
-    found = recruit(crew, config=config, plan=plan, factory=Address("0x00"), names=names)
-    return crew, {role.name: role for role, _ in found}
+def _made(scenario, names=None):
+    parts = _parts(scenario)
+    plan = plan_task(scenario, parts.population, Seeds(1))
+    config = task_config(scenario, plan, token=Address("0x00"), signers=parts.population.signers)
+    found = make_agents(parts, config=config, plan=plan, factory=Address("0x00"), names=names)
+    return parts, {role.name: role for role, _ in found}
 
 
 def test_a_process_recruits_whom_it_is_told_in_the_order_of_a_whole_run():
     scenario = _scenario([{"name": "t", "count": 3}])
-    assert list(_recruited(scenario)[1]) == ["publisher", "alice", "t-1", "t-2", "t-3", "keeper"]
-    crew, some = _recruited(scenario, names=("keeper", "t-2"))
+    assert list(_made(scenario)[1]) == ["publisher", "alice", "t-1", "t-2", "t-3", "keeper"]
+    parts, some = _made(scenario, names=("keeper", "t-2"))
     assert list(some) == ["t-2", "keeper"]
     assert some["t-2"].identity.turn == 1  # its place among all trainers
-    assert crew.population.role("t-2") == some["t-2"].role == "trainer"
+    assert parts.population.role("t-2") == some["t-2"].role == "trainer"
 
 
 def test_a_consortium_is_of_members_and_its_publisher_lets_these_alone_in():
@@ -131,11 +131,11 @@ def test_a_consortium_is_of_members_and_its_publisher_lets_these_alone_in():
             },
         }
     )
-    crew, roles = _recruited(scenario)
+    parts, roles = _made(scenario)
     assert list(roles) == ["publisher", "ann", "ben", "keeper"]
     assert isinstance(roles["ben"], Member)
     assert isinstance(roles["ben"]._judging.judge, Inverter)
-    assert roles["ben"]._judging.circle is crew.circles["ben"]
+    assert roles["ben"]._judging.circle is parts.circles["ben"]
     publication = roles["publisher"]._publication
     assert publication.kind is Kind.CONSORTIUM
-    assert publication.evaluators == tuple(crew.population.signers[name].address for name in ("ann", "ben"))
+    assert publication.evaluators == tuple(parts.population.signers[name].address for name in ("ann", "ben"))
