@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bcfl.agents.audit.contents import ContentsAudit
-from bcfl.agents.audit.final_account import accounts_checked
-from bcfl.agents.audit.finding import AuditResult, Finding
-from bcfl.agents.audit.following import follow
+from bcfl.agents.audit.task_auditor import TaskAuditor
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.consortium.log import ConsortiumLog
 from bcfl.agents.consortium.member_round import MemberRounds, public_before
 from bcfl.agents.errors import UpdateUnavailable
 from bcfl.contracts import events as e
-from bcfl.contracts.errors import MalformedSpecification
 from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import Specification
@@ -30,7 +26,7 @@ from bcfl.storage.errors import FetchError
 __all__ = ("ConsortiumAuditor",)
 
 
-class ConsortiumAuditor:
+class ConsortiumAuditor(TaskAuditor):
     """Audits one consortium's task.
 
     Args:
@@ -42,48 +38,24 @@ class ConsortiumAuditor:
     def __init__(
         self, *, retrieval: Retrieval, judges: Mapping[Address, MemberRounds], names: Mapping[Address, str]
     ) -> None:
-        self._retrieval = retrieval
+        super().__init__(retrieval=retrieval, checks=ConsortiumLog(names), names=names)
         self._judges = judges
-        self._names = names
-        self._contents = ContentsAudit(retrieval, names)
-        self._findings: list[Finding] = []
         self._opened: dict[tuple[int, TrainerIndex], e.Event] = {}
         self._agreed: dict[int, e.Event] = {}
-        self._checked = 0
 
-    async def audit(self, events: Sequence[e.Event]) -> AuditResult:
-        """Check a task by all its events, in their order, ``TaskCreated`` first among them."""
-        followed = follow(events, ConsortiumLog(self._names))
-        self._findings += followed.findings
-        self._checked += followed.checked
-        state = followed.state
-        if state is not None:
-            self._checked += accounts_checked(state)
-            self._opened = {(x.round, x.index): x for x in events if isinstance(x, e.ScoresRevealed)}
-            self._agreed = {x.round: x for x in events if isinstance(x, e.RoundFinalized)}
-            self._findings += [found async for found in self._contents.findings(state, events)]
-            await self._check_contents(state)
-        return AuditResult(findings=tuple(self._findings), checked=self._checked + self._contents.checked)
-
-    def _find(self, number: int, subject: str, message: str, event: e.Event | None = None) -> None:
-        self._findings.append(Finding(round=number, subject=subject, message=message, event=event))
-
-    async def _check_contents(self, state: TaskState) -> None:
-        wanted = state.config.specification
-        try:
-            specification = await self._retrieval.specification(wanted)
-        except FetchError:
-            return  # said with all contents
-        except MalformedSpecification as error:
-            self._find(0, f"specification {cid_text(wanted)}", str(error))
-            return
+    async def check_rounds(
+        self, state: TaskState, specification: Specification, events: Sequence[e.Event]
+    ) -> None:
+        """Compute every model again and, where the data are at hand, every member's scores."""
+        self._opened = {(x.round, x.index): x for x in events if isinstance(x, e.ScoresRevealed)}
+        self._agreed = {x.round: x for x in events if isinstance(x, e.RoundFinalized)}
         for _, record in sorted(state.rounds.items()):
             try:
                 await self._check_model(state, specification, record)
                 for judge in sorted(record.vectors):
                     await self._check_vector(state, specification, record, judge)
             except (FetchError, ModelError, RegistryError, UpdateUnavailable) as error:
-                self._find(record.number, "contents", f"the round cannot be repeated: {error}")
+                self.find(record.number, "contents", f"the round cannot be repeated: {error}")
 
     async def _check_model(self, state: TaskState, specification: Specification, record: RoundRecord) -> None:
         """The agreed model is what the updates and the settled scores give; one that was kept needs nothing."""
@@ -93,10 +65,10 @@ class ConsortiumAuditor:
         joint = await anyone.aggregate(
             specification=specification, record=record, max_update_size=state.config.max_update_size
         )
-        self._checked += 1
+        self.checked += 1
         found = content_id(joint.model)
         if found != record.model:
-            self._find(
+            self.find(
                 record.number,
                 "global model",
                 f"{cid_text(record.model)} was agreed on, the updates give {cid_text(found)}",
@@ -115,23 +87,19 @@ class ConsortiumAuditor:
             max_update_size=state.config.max_update_size,
             public=public_before(state, record.number),
         )
-        who, opened = self._name(state, judge), self._opened.get((record.number, judge))
+        who, opened = self.name(state, judge), self._opened.get((record.number, judge))
         for target, said in record.vectors[judge].items():
-            self._checked += 1
+            self.checked += 1
             found = verdicts.scores[target]
             if abs(said - found) > specification.score_tolerance * SCORE_UNIT:
-                self._find(
+                self.find(
                     record.number,
-                    f"score of {self._name(state, target)} by {who}",
+                    f"score of {self.name(state, target)} by {who}",
                     f"{said / SCORE_UNIT:.9f} was opened, {found / SCORE_UNIT:.9f} is what its data say",
                     opened,
                 )
-        self._checked += 1
+        self.checked += 1
         if record.probes[judge] != verdicts.probe:
-            self._find(
+            self.find(
                 record.number, f"probe of {who}", "the models answer otherwise: it did not run them", opened
             )
-
-    def _name(self, state: TaskState, index: TrainerIndex) -> str:
-        account = state.members[index].account
-        return self._names.get(account, account)
