@@ -9,6 +9,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+from immutables import MapMutation
+
 from bcfl.contracts import settlement
 from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.state import MemberState, Proposal, RoundRecord, TaskState
@@ -17,7 +19,7 @@ __all__ = ("Draft", "Handler")
 
 _MAPPINGS = tuple(f.name for f in dataclasses.fields(RoundRecord) if f.default_factory is dict)
 """What a round's record must copy before it is changed."""
-_COPIED = ("members", "rounds", "owners", "index_of", "proposals")
+_COPIED = ("members", "rounds", "index_of", "proposals")
 """Mappings of a state, each copied when it is first asked for: states share what did not change."""
 
 
@@ -41,9 +43,9 @@ class Draft:
         return dict(self.base.rounds)
 
     @cached_property
-    def owners(self) -> dict[bytes, tuple[int, int, TrainerIndex | None]]:
-        """By digest."""
-        return dict(self.base.owners)
+    def owners(self) -> MapMutation[bytes, tuple[int, int, TrainerIndex | None]]:
+        """By digest; a version of the map that shares what stays with the one before."""
+        return self.base.owners.mutate()
 
     @cached_property
     def index_of(self) -> dict[Address, TrainerIndex]:
@@ -63,6 +65,8 @@ class Draft:
         """The state after the changes."""
         self._close_round()
         copied = {name: MappingProxyType(vars(self)[name]) for name in _COPIED if name in vars(self)}
+        if "owners" in vars(self):
+            self.changes["owners"] = self.owners.finish()
         changes: dict[str, Any] = {**copied, "evaluators": tuple(self.evaluators), **self.changes}
         return dataclasses.replace(self.base, **changes)
 

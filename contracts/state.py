@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from immutables import Map
+
 from bcfl.contracts.config import TaskConfig
 from bcfl.contracts.events import TaskCreated
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
@@ -168,7 +170,7 @@ class TaskState:
     members: Mapping[TrainerIndex, MemberState] = field(default_factory=dict)
     index_of: Mapping[Address, TrainerIndex] = field(default_factory=dict)
     rounds: Mapping[int, RoundRecord] = field(default_factory=dict)
-    owners: Mapping[bytes, tuple[int, int, TrainerIndex | None]] = field(default_factory=dict)
+    owners: Map[bytes, tuple[int, int, TrainerIndex | None]] = field(default_factory=Map)
     """By digest: round, commit position and member, who is None for the task's own models."""
     active_evaluator: int | None = None
     """Place in the list of the one who evaluates, from the first round on; None where nobody is left."""
@@ -205,7 +207,7 @@ class TaskState:
             allowed=frozenset() if crowd else frozenset(event.evaluators),
             escrow=event.budget,
             model=config.genesis,
-            owners={config.genesis.digest: (0, 0, None)} if config.unique_digests else {},
+            owners=Map({config.genesis.digest: (0, 0, None)} if config.unique_digests else {}),
         )
 
     @property

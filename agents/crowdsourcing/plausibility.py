@@ -8,7 +8,7 @@ which the task's defence can have come to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bcfl.agents.common.entries import defence_of
 from bcfl.agents.common.gathering import INVALID_WORDS, NOT_OWNED, UNAVAILABLE
@@ -106,7 +106,9 @@ def _founded(state: TaskState, record: RoundRecord, report: EvaluationReport, de
         return True
     if any(reason not in FAULTS for _, _, reason in report.sanctions):
         return False
-    known = {int(i): _track(state, record, report, i) for i in _concerned(record, report)}
+    past = [other for n, other in sorted(state.rounds.items()) if n < record.number and counts(other)]
+    rounds = [*past, record]
+    known = {int(i): _track(rounds, report, i) for i in _concerned(record, report)}
     return defence.could_sanction(
         known,
         {index: (rounds, FAULTS[reason]) for index, rounds, reason in report.sanctions if rounds},
@@ -118,13 +120,12 @@ def _concerned(record: RoundRecord, report: EvaluationReport) -> list[TrainerInd
     return sorted(record.updates.keys() | {index for index, _, _ in report.sanctions})
 
 
-def _track(state: TaskState, record: RoundRecord, report: EvaluationReport, index: TrainerIndex) -> Track:
-    number = record.number
-    past = [other for n, other in sorted(state.rounds.items()) if n < number and counts(other)]
-    rounds = [*past, record]
+def _track(rounds: Sequence[RoundRecord], report: EvaluationReport, index: TrainerIndex) -> Track:
+    """In these rounds, the last of which is judged."""
+    record = rounds[-1]
     word = report.rejected.get(index)
     return Track(
-        number=number,
+        number=record.number,
         word=word,
         fault=None if word is None else _fault(word, record),
         evidence=report.evidence.get(index, {}),

@@ -154,7 +154,7 @@ def test_a_model_that_is_kept_after_a_settlement_is_the_task_s_again_and_a_void_
 ):
     genesis = content("genesis").digest
     void = consortium().enrol().start().finalise(None)
-    assert void.state.owners == {genesis: (0, 0, None)}
+    assert dict(void.state.owners) == {genesis: (0, 0, None)}
     kept = consortium().enrol().trained("a", "b", "c").settle(900).phase(Phase.AGGREGATION).finalise(None)
     assert kept.state.owners[genesis] == (1, 0, None)
     assert kept.state.current.credits == {0: 300, 1: 300, 2: 300}, "not split once more"
