@@ -120,7 +120,7 @@ class Draft:
         self.to_next_budget(amount)
 
     def to_next_budget(self, amount: int) -> None:
-        """Slashed and forfeited amounts join the next round's budget."""
+        """Slashed and forfeited amounts join what later rounds pay."""
         self.changes["escrow"] = self.get("escrow") + amount
         self.changes["bonus"] = self.get("bonus") + amount
 

@@ -285,7 +285,7 @@ class EvaluatorBonded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluatorRemoved(Event):
-    """The active evaluator was silent in ``round``; ``slashed`` joins the next budget."""
+    """The active evaluator was silent in ``round``; ``slashed`` joins what later rounds pay."""
 
     round: int
     evaluator: int

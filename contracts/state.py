@@ -177,7 +177,7 @@ class TaskState:
     last_evaluator: int | None = None
     """Whom nobody succeeded: the active one, or where nobody is left the one before."""
     bonus: int = 0
-    """What was slashed or forfeited since the last payout; once the task has ended, nobody's."""
+    """What was slashed or forfeited and not paid yet; once the task has ended, nobody's."""
     slashed: int = 0
     """Stakes and bonds that were taken and went to the escrow or, after objections, to members; in 10⁻⁹ token."""
     uncredited: Uncredited | None = None

@@ -29,13 +29,14 @@ class RecentResults:
         self._results[work] = result
         self._asked[work] = self._round
 
-    def final(self, round_number: int) -> None:
-        """No reorganisation undoes the beginning of this round any more."""
+    def final(self, round_number: int) -> bool:
+        """No reorganisation undoes the beginning of this round any more; whether that is news."""
         if round_number <= self._round:
-            return
+            return False
         self._round = round_number
         for work in [work for work, asked in self._asked.items() if asked < round_number - 1]:
             del self._results[work], self._asked[work]
+        return True
 
     def __len__(self) -> int:
         """How many are kept."""

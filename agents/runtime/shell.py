@@ -126,8 +126,10 @@ class Shell:
 
     def _forget(self, round_number: int) -> None:
         """Nobody asks again for what is of rounds before the one before this, which is final."""
-        self._results.final(round_number)
-        self._submitted = {key for key in self._submitted if key.round == 0 or key.round >= round_number - 1}
+        if self._results.final(round_number):
+            self._submitted = {
+                key for key in self._submitted if key.round == 0 or key.round >= round_number - 1
+            }
 
     async def _work(self, work: Work[Any], scope: anyio.CancelScope) -> None:
         try:

@@ -36,7 +36,7 @@ abstract contract Membership is Escrow {
         return (_members[index], _active.has(index), _suspended.has(index), _cohort.has(index));
     }
 
-    /// @notice Counts of members and what the next round's budget gains.
+    /// @notice Counts of members and what later rounds pay beside their budgets.
     function population() external view returns (Population memory) {
         return _population;
     }
@@ -63,7 +63,7 @@ abstract contract Membership is Escrow {
     }
 
     /// @dev Take an active member out who leaves of its own accord; its stake turns into what it may take, and
-    /// `forfeited`, what had not vested, joins the next budget: leaving must not save what an ejection would take.
+    /// `forfeited`, what had not vested, joins what later rounds pay: leaving must not save what an ejection would take.
     function _removeMember(uint32 index, uint32 round, uint64 forfeited)
         internal
         returns (address account, uint64 stake)
@@ -134,7 +134,7 @@ abstract contract Membership is Escrow {
         }
     }
 
-    /// @dev Take an active member out against its will; what has not vested joins the next budget.
+    /// @dev Take an active member out against its will; what has not vested joins what later rounds pay.
     function _eject(uint32 round, uint32 index, uint8 reason, bytes32 evidence, bool last, TaskConfig memory c)
         internal
     {

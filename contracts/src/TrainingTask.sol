@@ -287,7 +287,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         emit StakeSlashed(number, index, slashed);
     }
 
-    /// @dev Slashed amounts join the next round's budget, never the publisher's or an evaluator's.
+    /// @dev Slashed amounts join what later rounds pay, never the publisher's or an evaluator's.
     function _addToNextBudget(uint64 amount) internal {
         _ledger.escrow += amount;
         _population.bonus += amount;

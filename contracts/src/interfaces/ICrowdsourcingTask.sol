@@ -34,7 +34,7 @@ interface ICrowdsourcingTask {
     event EvaluatorBonded(
         uint256 indexed evaluator, address indexed account, uint64 bond, bytes32 validationCommitment
     );
-    /// @notice It was silent in Evaluation, and `slashed` joins the next budget.
+    /// @notice It was silent in Evaluation, and `slashed` joins what later rounds pay.
     event EvaluatorRemoved(uint32 indexed round, uint256 indexed evaluator, uint64 slashed);
     /// @notice Objections to the evaluation of `round` were upheld: the model is again the one that it began with.
     /// `accused`: the evaluator is removed and its bond waits; else it stands down for `successor`. The two are the same

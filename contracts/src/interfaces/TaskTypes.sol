@@ -102,7 +102,7 @@ struct Population {
     uint32 active; // neither left nor ejected
     uint32 suspended; // active, but out for a while
     bool ranked; // the coming cohort was chosen by the evaluator
-    uint64 bonus; // slashed and forfeited: on top of the next round's budget
+    uint64 bonus; // slashed and forfeited, not paid yet: joins what later rounds pay
     uint32 modelSize; // here, because every round reads this slot and the model's digest fills its own
     bool moved; // somebody came or went since the cohort was drawn
     uint32 formerSize; // of the model before, which an objection brings back
