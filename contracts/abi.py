@@ -316,6 +316,7 @@ _BUILDERS |= {
         e.EvaluatorBonded,
         e.EvaluatorCleared,
         e.EvaluatorRemoved,
+        e.MemberBondReturned,
         e.MemberProposed,
         e.MemberVoted,
         e.Objected,

@@ -41,6 +41,7 @@ __all__ = (
     "vote",
     "withdraw",
     "withdraw_bond",
+    "withdraw_member_bond",
 )
 
 _TASK = "CrowdsourcingTask"  # what every task has in common is the same calldata for a consortium
@@ -242,8 +243,13 @@ def open_validation(task: Address, *, evaluator: int, digest: bytes, salt: bytes
 
 
 def withdraw_bond(task: Address, *, evaluator: int) -> Call:
-    """Return an evaluator's bond; in a consortium ``evaluator`` is the member's index."""
+    """Return an evaluator's bond."""
     return Call(task, encode_call(_TASK, "withdrawBond", evaluator))
+
+
+def withdraw_member_bond(task: Address, *, index: int) -> Call:
+    """Return the bond of a consortium's member."""
+    return Call(task, encode_call(_CONSORTIUM, "withdrawBond", index))
 
 
 def commit_scores(task: Address, *, round_number: int, index: int, commitment: bytes) -> Call:

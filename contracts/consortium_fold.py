@@ -4,24 +4,42 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 from typing import Any
 
 from bcfl.contracts import events as e
 from bcfl.contracts import settlement
+from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState, Proposal
 from bcfl.contracts.draft import Draft, Handler
 from bcfl.contracts.errors import MalformedLog
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.phases import Phase
-from bcfl.contracts.state import Proposal
 
-__all__ = ("HANDLERS",)
+__all__ = ("HANDLERS", "ConsortiumDraft")
 
 
-def _scores_committed(draft: Draft, event: e.ScoresCommitted) -> None:
+class ConsortiumDraft(Draft):
+    """A consortium's state being changed."""
+
+    round_type = ConsortiumRound
+    copied = (*Draft.copied, "proposals")
+    base: ConsortiumState
+
+    @cached_property
+    def proposals(self) -> dict[int, Proposal]:
+        """By number; may be changed."""
+        return dict(self.base.proposals)
+
+
+def _joined(draft: ConsortiumDraft, event: e.TrainerJoined) -> None:
+    draft.join(event, bond=draft.base.config.bond)
+
+
+def _scores_committed(draft: ConsortiumDraft, event: e.ScoresCommitted) -> None:
     draft.record(event.round)["score_commitments"][event.index] = event.commitment
 
 
-def _scores_revealed(draft: Draft, event: e.ScoresRevealed) -> None:
+def _scores_revealed(draft: ConsortiumDraft, event: e.ScoresRevealed) -> None:
     record = draft.record(event.round)
     targets = [index for index in _targets(record) if index != event.index]
     if len(event.scores) != len(targets):
@@ -32,7 +50,7 @@ def _scores_revealed(draft: Draft, event: e.ScoresRevealed) -> None:
     record["probes"][event.index] = event.probe
 
 
-def _settled(draft: Draft, event: e.ScoresSettled) -> None:
+def _settled(draft: ConsortiumDraft, event: e.ScoresSettled) -> None:
     record = draft.record(event.round)
     judges = sorted(record["vectors"])
     if draft.get("phase") is Phase.SCORE_REVEAL:  # before, nobody could open anything
@@ -69,7 +87,7 @@ def _targets(record: dict[str, Any]) -> list[TrainerIndex]:
     return sorted(index for index, update in record["updates"].items() if update.owned)
 
 
-def _finalized(draft: Draft, event: e.RoundFinalized) -> None:
+def _finalized(draft: ConsortiumDraft, event: e.RoundFinalized) -> None:
     record = draft.record(event.round)
     record["model"] = event.model
     if draft.base.config.unique_digests and record["settled"]:
@@ -77,24 +95,24 @@ def _finalized(draft: Draft, event: e.RoundFinalized) -> None:
     draft.changes["model"] = event.model
 
 
-def _voted_for_model(draft: Draft, event: e.ModelSubmitted) -> None:
+def _voted_for_model(draft: ConsortiumDraft, event: e.ModelSubmitted) -> None:
     draft.record(event.round)["model_votes"][draft.index_of[event.account]] = event.model
 
 
-def _bond_slashed(draft: Draft, event: e.BondSlashed) -> None:
+def _bond_slashed(draft: ConsortiumDraft, event: e.BondSlashed) -> None:
     draft.member(event.index, bond=0)
     draft.slash(event.amount)
 
 
-def _bond_returned(draft: Draft, event: e.BondReturned) -> None:
-    draft.member(TrainerIndex(event.evaluator), bond=0)
+def _bond_returned(draft: ConsortiumDraft, event: e.MemberBondReturned) -> None:
+    draft.member(event.index, bond=0)
 
 
-def _proposed(draft: Draft, event: e.MemberProposed) -> None:
+def _proposed(draft: ConsortiumDraft, event: e.MemberProposed) -> None:
     draft.proposals[event.proposal] = Proposal(account=event.account, admit=event.admit)
 
 
-def _voted(draft: Draft, event: e.MemberVoted) -> None:
+def _voted(draft: ConsortiumDraft, event: e.MemberVoted) -> None:
     before = draft.proposals[event.proposal]
     after = dataclasses.replace(before, votes=(*before.votes, event.index), passed=event.passed)
     draft.proposals[event.proposal] = after
@@ -104,14 +122,16 @@ def _voted(draft: Draft, event: e.MemberVoted) -> None:
 
 
 HANDLERS: dict[type[e.Event], Handler] = {
-    e.BondReturned: _bond_returned,
     e.BondSlashed: _bond_slashed,
+    e.MemberBondReturned: _bond_returned,
     e.MemberProposed: _proposed,
     e.MemberVoted: _voted,
     e.ModelSubmitted: _voted_for_model,
     e.RoundFinalized: _finalized,
+    e.RoundStarted: ConsortiumDraft.begin,
     e.ScoresCommitted: _scores_committed,
     e.ScoresRevealed: _scores_revealed,
     e.ScoresSettled: _settled,
+    e.TrainerJoined: _joined,
 }
 """By event; together with those that every task has in common."""

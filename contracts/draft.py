@@ -7,29 +7,32 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from immutables import MapMutation
 
+from bcfl.contracts import events as e
 from bcfl.contracts import settlement
 from bcfl.contracts.ids import Address, TrainerIndex
-from bcfl.contracts.state import MemberState, Proposal, RoundRecord, TaskState
+from bcfl.contracts.phases import Phase
+from bcfl.contracts.state import MemberState, RoundRecord, TaskState
 
 __all__ = ("Draft", "Handler")
 
-_MAPPINGS = tuple(f.name for f in dataclasses.fields(RoundRecord) if f.default_factory is dict)
-"""What a round's record must copy before it is changed."""
-_COPIED = ("members", "rounds", "index_of", "proposals")
-"""Mappings of a state, each copied when it is first asked for: states share what did not change."""
-
 
 class Draft:
-    """A state being changed: copies a mapping at most once a fold, however many events there are."""
+    """A state being changed: copies a mapping at most once a fold, however many events there are.
+
+    A kind of task has a draft of its own, with what only this kind has.
+    """
+
+    round_type: ClassVar[type[RoundRecord]] = RoundRecord
+    copied: ClassVar[tuple[str, ...]] = ("members", "rounds", "index_of")
+    """Mappings of a state, each copied when it is first asked for: states share what did not change."""
 
     def __init__(self, state: TaskState) -> None:
         self.base = state
         self.changes: dict[str, Any] = {}
-        self.evaluators = list(state.evaluators)
         self.open_round: dict[str, Any] | None = None
 
     @cached_property
@@ -52,11 +55,6 @@ class Draft:
         """By account."""
         return dict(self.base.index_of)
 
-    @cached_property
-    def proposals(self) -> dict[int, Proposal]:
-        """By number."""
-        return dict(self.base.proposals)
-
     def get(self, name: str) -> Any:  # noqa: ANN401 - any field of the state
         """A field as it stands now; of those without an attribute here."""
         return self.changes.get(name, getattr(self.base, name))
@@ -64,19 +62,30 @@ class Draft:
     def finish(self) -> TaskState:
         """The state after the changes."""
         self._close_round()
-        copied = {name: MappingProxyType(vars(self)[name]) for name in _COPIED if name in vars(self)}
+        copied = {name: MappingProxyType(vars(self)[name]) for name in self.copied if name in vars(self)}
         if "owners" in vars(self):
             self.changes["owners"] = self.owners.finish()
-        changes: dict[str, Any] = {**copied, "evaluators": tuple(self.evaluators), **self.changes}
+        changes: dict[str, Any] = {**copied, **self.changes}
         return dataclasses.replace(self.base, **changes)
 
     def member(self, index: TrainerIndex, **changes: Any) -> None:  # noqa: ANN401 - fields of MemberState
         """Change a member."""
         self.members[index] = dataclasses.replace(self.members[index], **changes)
 
-    def evaluator(self, place: int, **changes: Any) -> None:  # noqa: ANN401 - fields of EvaluatorState
-        """Change an evaluator of the list."""
-        self.evaluators[place] = dataclasses.replace(self.evaluators[place], **changes)
+    def join(self, event: e.TrainerJoined, *, bond: int = 0) -> None:
+        """A member joins; its index may be one that is given out again."""
+        former = self.members.get(event.index)
+        if former is not None:  # it left before its first cohort
+            self.index_of.pop(former.account, None)
+        self.members[event.index] = MemberState(account=event.account, stake=event.stake, bond=bond)
+        self.index_of[event.account] = event.index
+
+    def begin(self, event: e.RoundStarted, **own: Any) -> None:  # noqa: ANN401 - fields of the kind's rounds
+        """A round begins; ``own`` is what only this kind of task says of it."""
+        self.changes |= {"round": event.round, "phase": Phase.TRAINING, "deadline": event.deadline}
+        self.rounds[event.round] = self.round_type(
+            number=event.round, start_model=event.model, cohort=event.cohort, **own
+        )
 
     def record(self, number: int) -> dict[str, Any]:
         """The round's fields with mutable mappings, until another round is asked for."""
@@ -84,22 +93,15 @@ class Draft:
             self._close_round()
             record = self.rounds[number]
             self.open_round = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
-            for name in _MAPPINGS:
-                self.open_round[name] = dict(self.open_round[name])
+            for f in dataclasses.fields(record):
+                if f.default_factory is dict:
+                    self.open_round[f.name] = dict(self.open_round[f.name])
         return self.open_round
 
     def _close_round(self) -> None:
         if self.open_round is not None:
-            self.rounds[self.open_round["number"]] = RoundRecord(**self.open_round)
+            self.rounds[self.open_round["number"]] = self.round_type(**self.open_round)
             self.open_round = None
-
-    def activate_evaluator(self) -> None:
-        """Whoever bonds later waits for the next removal, also one who stands before it in the list."""
-        bonded = (n for n, one in enumerate(self.evaluators) if one.bond is not None and not one.removed)
-        place = next(bonded, None)
-        self.changes["active_evaluator"] = place
-        if place is not None:
-            self.changes["last_evaluator"] = place
 
     def book(self, shares: Mapping[TrainerIndex, int], total: int) -> None:
         """Move ``total`` from escrow to members, what waits of the bonus among it."""
@@ -125,5 +127,5 @@ class Draft:
         self.changes["bonus"] = self.get("bonus") + amount
 
 
-Handler = Callable[[Draft, Any], None]
-"""Folds one event of a kind."""
+Handler = Callable[[Any, Any], None]
+"""Folds one event into a draft, each of the types that it names."""

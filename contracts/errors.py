@@ -8,6 +8,7 @@
     ├── ProgramMissing          a program of the contracts' toolchain is not installed
     ├── MalformedLog            a log of ours does not decode
     ├── ForeignTask             events of a task reach a state of another
+    ├── WrongKind               a crowd's task where a consortium's is asked for, or the other way round
     ├── MalformedSpecification  a specification in the store cannot be read
     └── MalformedReport         an evaluation report in the store cannot be read
 """
@@ -23,6 +24,7 @@ __all__ = (
     "MalformedReport",
     "MalformedSpecification",
     "ProgramMissing",
+    "WrongKind",
 )
 
 
@@ -40,6 +42,10 @@ class MalformedLog(ContractError):
 
 class ForeignTask(ContractError):
     """An event of another task cannot be folded into this task's state."""
+
+
+class WrongKind(ContractError):
+    """A task of the other kind than is asked for."""
 
 
 class MalformedSpecification(ContractError):

@@ -27,6 +27,7 @@ __all__ = (
     "EvaluatorCleared",
     "EvaluatorRemoved",
     "Event",
+    "MemberBondReturned",
     "MemberProposed",
     "MemberVoted",
     "ModelSubmitted",
@@ -350,9 +351,17 @@ class ValidationOpened(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class BondReturned(Event):
-    """An evaluator got its bond back; in a consortium ``evaluator`` is the member's index."""
+    """An evaluator got its bond back."""
 
     evaluator: int
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberBondReturned(Event):
+    """A member of a consortium got back what stood for its scores."""
+
+    index: TrainerIndex
     amount: int
 
 

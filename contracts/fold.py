@@ -7,36 +7,50 @@ Here is what every task has in common; who scores and how scores settle is in ``
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
 
 from bcfl.contracts import consortium_fold, crowd_fold
 from bcfl.contracts import events as e
+from bcfl.contracts.consortium_state import ConsortiumState
+from bcfl.contracts.crowd_state import CrowdState, EvaluatorState
 from bcfl.contracts.draft import Draft, Handler
 from bcfl.contracts.errors import ForeignTask, MalformedLog
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.phases import Kind, Phase
-from bcfl.contracts.state import CommittedEntry, MemberState, RoundRecord, TaskState, UpdateRecord
+from bcfl.contracts.state import CommittedEntry, TaskState, UpdateRecord
 
-__all__ = ("fold",)
+__all__ = ("first_state", "fold")
+
+S = TypeVar("S", bound=TaskState)
 
 
-def fold(state: TaskState, events: Iterable[e.Event]) -> TaskState:
+def first_state(event: e.TaskCreated) -> TaskState:
+    """The state right after a factory made the task; the list is of a crowd's evaluators, or of a consortium's founders."""
+    if event.kind is Kind.CROWDSOURCING:
+        listed = tuple(EvaluatorState(account=account) for account in event.evaluators)
+        return CrowdState.created(event, evaluators=listed)
+    return ConsortiumState.created(event, allowed=frozenset(event.evaluators))
+
+
+def fold(state: S, events: Iterable[e.Event]) -> S:
     """The state after these events of the task, in their order.
 
     Raises:
         ForeignTask: an event comes from another contract.
         MalformedLog: an event cannot follow those before it.
     """
-    draft = Draft(state)
-    handlers = _HANDLERS[state.kind]
+    setting = _SETTINGS[type(state)]
+    draft = setting.draft(state)
     for event in events:
         if event.origin.address != state.address:
             raise ForeignTask(
                 f"An event of {event.origin.address} cannot be folded into task {state.address}."
             )
-        if type(event) in _SAYS_NOTHING[state.kind]:
+        if type(event) in setting.says_nothing:
             continue
-        handler = handlers.get(type(event))
+        handler = setting.handlers.get(type(event))
         if handler is None:
             raise MalformedLog(
                 f"{type(event).__name__} in block {event.origin.block.number} is no event of this kind of task."
@@ -47,16 +61,7 @@ def fold(state: TaskState, events: Iterable[e.Event]) -> TaskState:
             raise MalformedLog(
                 f"{type(event).__name__} in block {event.origin.block.number} does not follow from what was said before it."
             ) from error
-    return draft.finish()
-
-
-def _joined(draft: Draft, event: e.TrainerJoined) -> None:
-    bond = draft.base.config.bond if draft.base.kind is Kind.CONSORTIUM else 0
-    former = draft.members.get(event.index)
-    if former is not None:  # it left before its first cohort, and its index is given out again
-        draft.index_of.pop(former.account, None)
-    draft.members[event.index] = MemberState(account=event.account, stake=event.stake, bond=bond)
-    draft.index_of[event.account] = event.index
+    return type(state).of(draft.finish())
 
 
 def _left(draft: Draft, event: e.TrainerLeft) -> None:
@@ -72,16 +77,6 @@ def _leave_cohort(draft: Draft, index: TrainerIndex) -> None:
         record = draft.record(draft.get("round"))
         if index not in record["commitments"] and index not in record["updates"]:
             record["cohort"] = tuple(one for one in record["cohort"] if one != index)
-
-
-def _suspended(draft: Draft, event: e.TrainerSuspended) -> None:
-    draft.member(event.index, suspended_until=event.until_round)
-    record = draft.record(event.round)
-    record["suspended"] = (*record["suspended"], event.index)
-
-
-def _reinstated(draft: Draft, event: e.TrainerReinstated) -> None:
-    draft.member(event.index, suspended_until=None)
 
 
 def _ejected(draft: Draft, event: e.TrainerEjected) -> None:
@@ -104,20 +99,6 @@ def _stake_returned(draft: Draft, event: e.StakeReturned) -> None:
 
 def _withdrawn(draft: Draft, event: e.RewardWithdrawn) -> None:
     draft.member(event.index, withdrawn=draft.members[event.index].withdrawn + event.amount)
-
-
-def _round_started(draft: Draft, event: e.RoundStarted) -> None:
-    draft.changes |= {"round": event.round, "phase": Phase.TRAINING, "deadline": event.deadline}
-    draft.rounds[event.round] = RoundRecord(
-        number=event.round,
-        start_model=event.model,
-        cohort=event.cohort,
-        suspended_before=tuple(
-            index for index, member in draft.members.items() if member.suspended_until is not None
-        ),
-    )
-    if event.round == 1:
-        draft.activate_evaluator()
 
 
 def _phase_started(draft: Draft, event: e.PhaseStarted) -> None:
@@ -175,26 +156,32 @@ _COMMON: dict[type[e.Event], Handler] = {
     e.EscrowReturned: _escrow_returned,
     e.PhaseStarted: _phase_started,
     e.RewardWithdrawn: _withdrawn,
-    e.RoundStarted: _round_started,
     e.StakeReturned: _stake_returned,
     e.StakeSlashed: _slashed,
     e.TaskCancelled: _cancelled,
     e.TaskCompleted: _completed,
     e.TrainerEjected: _ejected,
-    e.TrainerJoined: _joined,
     e.TrainerLeft: _left,
-    e.TrainerReinstated: _reinstated,
-    e.TrainerSuspended: _suspended,
     e.UpdateSubmitted: _submitted,
     e.UpdatesCommitted: _committed,
 }
-_SAYS_NOTHING: dict[Kind, frozenset[type[e.Event]]] = {
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Setting:
+    """How the events of one kind of task are folded."""
+
+    draft: type[Draft]
+    handlers: Mapping[type[e.Event], Handler]
+    says_nothing: frozenset[type[e.Event]] = frozenset()
+    """Events that change nothing of the state."""
+
+
+_CROWD = _Setting(
+    draft=crowd_fold.CrowdDraft,
+    handlers=_COMMON | crowd_fold.HANDLERS,
     # The round's model is what it is finalised with, which the same transaction says.
-    Kind.CROWDSOURCING: frozenset({e.ModelSubmitted}),
-    Kind.CONSORTIUM: frozenset(),
-}
-"""Events that change nothing of the state."""
-_HANDLERS = {
-    Kind.CROWDSOURCING: _COMMON | crowd_fold.HANDLERS,
-    Kind.CONSORTIUM: _COMMON | consortium_fold.HANDLERS,
-}
+    says_nothing=frozenset({e.ModelSubmitted}),
+)
+_CONSORTIUM = _Setting(draft=consortium_fold.ConsortiumDraft, handlers=_COMMON | consortium_fold.HANDLERS)
+_SETTINGS: Mapping[type[TaskState], _Setting] = {CrowdState: _CROWD, ConsortiumState: _CONSORTIUM}

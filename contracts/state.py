@@ -1,31 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is public about a task: members, rounds, money; ``contracts.fold`` makes it from events.
+"""What is public about a task of either kind: members, rounds, money; ``contracts.fold`` makes it from events.
 
-``TaskState`` is immutable: a state of an earlier block stays valid, so that a retraction is a return to it.
+What only a crowd has is in ``crowd_state``, what only a consortium has in ``consortium_state``. A ``TaskState`` is immutable: one
+of an earlier block stays valid, so that a retraction is a return to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Self, overload
 
 from immutables import Map
 
 from bcfl.contracts.config import TaskConfig
+from bcfl.contracts.errors import WrongKind
 from bcfl.contracts.events import TaskCreated
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
-from bcfl.contracts.phases import CancelReason, Kind, Phase
+from bcfl.contracts.phases import CancelReason, Phase
 
-__all__ = (
-    "CommittedEntry",
-    "EvaluatorState",
-    "MemberState",
-    "Proposal",
-    "RoundRecord",
-    "TaskState",
-    "Uncredited",
-    "UpdateRecord",
-)
+__all__ = ("CommittedEntry", "MemberState", "RoundRecord", "TaskState", "UpdateRecord")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,20 +37,10 @@ class MemberState:
     bond: int = 0
     """In a consortium what stands for its scores; zero once it was returned or slashed."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluatorState:
-    """One evaluator of the task's list."""
-
-    account: Address
-    bond: int | None = None
-    removed: bool = False
-    accused_in: int | None = None
-    """The round whose evaluation members blame it for: until its successor clears it, or its bond is shared."""
-    served: bool = False
-    opened: bool = False
-    returned: bool = False
-    validation_commitment: bytes = b""
+    @property
+    def suspended(self) -> bool:
+        """Whether it sits out for a while; in a crowd only."""
+        return self.suspended_until is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,36 +75,8 @@ class RoundRecord:
     scores: Mapping[TrainerIndex, int] = field(default_factory=dict)
     credits: Mapping[TrainerIndex, int] = field(default_factory=dict)
     payout: int = 0
-    evaluator: int | None = None
-    report: ContentId | None = None
     model: ContentId | None = None
-    suspended: tuple[TrainerIndex, ...] = ()
-    """By this round's evaluation."""
     ejected: tuple[TrainerIndex, ...] = ()
-    suspended_before: tuple[TrainerIndex, ...] = ()
-    """Who sat this round out."""
-    objections: tuple[TrainerIndex, ...] = ()
-    """Who objected to the evaluation, in their order."""
-    blaming: tuple[TrainerIndex, ...] = ()
-    """Those of them who say that the evaluator is at fault."""
-    reverted: bool = False
-    """Objections were upheld: ``model`` does not count, the task went on from ``start_model``."""
-    bond_shares: Mapping[TrainerIndex, int] = field(default_factory=dict)
-    """What the accused evaluator's bond gave to those who had revealed, once the task had ended."""
-    score_commitments: Mapping[TrainerIndex, bytes] = field(default_factory=dict)
-    """A consortium's: who has judged, and the hash of what it will say."""
-    vectors: Mapping[TrainerIndex, Mapping[TrainerIndex, int]] = field(default_factory=dict)
-    """By judge and target: the scores as they were opened, int64 in 10⁻⁹."""
-    probes: Mapping[TrainerIndex, bytes] = field(default_factory=dict)
-    """By judge: the digest that shows that it has run the models."""
-    settled: bool = False
-    """A consortium's scores became credits; without scores, what the round pays was split equally."""
-    evaluation_pay: Mapping[TrainerIndex, int] = field(default_factory=dict)
-    """By judge who opened, in 10⁻⁹ token; beside ``credits`` and not in ``payout``."""
-    forfeiters: tuple[TrainerIndex, ...] = ()
-    """Who committed scores and did not open them: no credits and no bond."""
-    model_votes: Mapping[TrainerIndex, ContentId] = field(default_factory=dict)
-    """By member: the next model as it computed it, in the order of their votes."""
 
     @property
     def finalized(self) -> bool:
@@ -134,25 +90,6 @@ class RoundRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Uncredited:
-    """Credits of which the contract has written the first ``written`` slots; anybody may have it go on."""
-
-    round: int
-    written: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Proposal:
-    """Whether a consortium admits an account, or expels it."""
-
-    account: Address
-    admit: bool
-    votes: tuple[TrainerIndex, ...] = ()
-    """In their order, the proposer's first."""
-    passed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class TaskState:
     """Everything public about one task after some block."""
 
@@ -161,7 +98,6 @@ class TaskState:
     token: Address
     config: TaskConfig
     budget: int
-    evaluators: tuple[EvaluatorState, ...]
     escrow: int
     model: ContentId
     phase: Phase = Phase.ENROLMENT
@@ -172,60 +108,51 @@ class TaskState:
     rounds: Mapping[int, RoundRecord] = field(default_factory=dict)
     owners: Map[bytes, tuple[int, int, TrainerIndex | None]] = field(default_factory=Map)
     """By digest: round, commit position and member, who is None for the task's own models."""
-    active_evaluator: int | None = None
-    """Place in the list of the one who evaluates, from the first round on; None where nobody is left."""
-    last_evaluator: int | None = None
-    """Whom nobody succeeded: the active one, or where nobody is left the one before."""
     bonus: int = 0
     """What was slashed or forfeited and not paid yet; once the task has ended, nobody's."""
     slashed: int = 0
     """Stakes and bonds that were taken and went to the escrow or, after objections, to members; in 10⁻⁹ token."""
-    uncredited: Uncredited | None = None
     cancel_requested: bool = False
     cancel_reason: CancelReason | None = None
     returned: int | None = None
-    kind: Kind = Kind.CROWDSOURCING
-    allowed: frozenset[Address] = frozenset()
-    """Who may join a consortium; a crowd takes everybody."""
-    proposals: Mapping[int, Proposal] = field(default_factory=dict)
 
     @classmethod
-    def created(cls, event: TaskCreated) -> TaskState:
-        """The state right after a factory made the task; a consortium's list is of its founding members."""
+    def created(cls, event: TaskCreated, **own: Any) -> Self:  # noqa: ANN401 - fields of the kind of task
+        """The state right after a factory made the task; ``own`` is what only this kind has."""
         config = event.config
-        crowd = event.kind is Kind.CROWDSOURCING
         return cls(
             address=event.task,
             publisher=event.publisher,
             token=event.token,
             config=config,
             budget=event.budget,
-            kind=event.kind,
-            evaluators=tuple(EvaluatorState(account=account) for account in event.evaluators)
-            if crowd
-            else (),
-            allowed=frozenset() if crowd else frozenset(event.evaluators),
             escrow=event.budget,
             model=config.genesis,
             owners=Map({config.genesis.digest: (0, 0, None)} if config.unique_digests else {}),
+            **own,
         )
+
+    @overload
+    @classmethod
+    def of(cls, state: TaskState) -> Self: ...
+    @overload
+    @classmethod
+    def of(cls, state: None) -> None: ...
+    @classmethod
+    def of(cls, state: TaskState | None) -> Self | None:
+        """The state as one of this kind of task; None stays None.
+
+        Raises:
+            WrongKind: it is of the other kind.
+        """
+        if state is None or isinstance(state, cls):
+            return state
+        raise WrongKind(f"The task {state.address} is a {type(state).__name__}, not a {cls.__name__}.")
 
     @property
     def current(self) -> RoundRecord:
         """The round under way, or the last one."""
         return self.rounds[self.round]
-
-    @property
-    def objectionable(self) -> int | None:
-        """The round whose evaluation members may object to now, None where there is none.
-
-        It is the one before the round in Training, or the last one in Closing, if it was evaluated and stands.
-        """
-        if self.phase not in {Phase.TRAINING, Phase.CLOSING}:
-            return None
-        number = self.round if self.phase is Phase.CLOSING else self.round - 1
-        record = self.rounds.get(number)
-        return number if record is not None and record.report is not None and not record.reverted else None
 
     @property
     def ended(self) -> bool:
@@ -241,11 +168,3 @@ class TaskState:
     def earned(self) -> int:
         """All that members have earned, in 10⁻⁹ token."""
         return sum(member.earned for member in self.members.values())
-
-    def bond_share(self, index: TrainerIndex) -> int:
-        """What the member has of evaluators' bonds, in 10⁻⁹ token: no pay for its work."""
-        return sum(record.bond_shares.get(index, 0) for record in self.rounds.values())
-
-    def is_suspended(self, index: TrainerIndex) -> bool:
-        """Whether the member sits out for a while."""
-        return self.members[index].suspended_until is not None

@@ -273,8 +273,8 @@ class Ejector(HonestJudge):
     ) -> Judgement:
         """What the contract takes: no second suspension, no ejection of who takes part."""
         sanctions = tuple(
-            (index, 0 if state.is_suspended(index) else self.rounds, int(Reason.HARMFUL))
+            (index, 0 if state.members[index].suspended else self.rounds, int(Reason.HARMFUL))
             for index in state.active_members
-            if index not in friends and not (state.is_suspended(index) and index in state.current.cohort)
+            if index not in friends and not (state.members[index].suspended and index in state.current.cohort)
         )
         return dataclasses.replace(judgement, sanctions=sanctions)

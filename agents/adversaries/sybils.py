@@ -84,7 +84,7 @@ class Whitewasher(Honest):
         accounts = list(circle.members.values())
         place = accounts.index(me)
         before = None if place == 0 else state.index_of.get(accounts[place - 1])
-        burnt = before is not None and (not state.members[before].active or state.is_suspended(before))
+        burnt = before is not None and (not state.members[before].active or state.members[before].suspended)
         if place == 0 or burnt:
             return only_joining(actions)
         return []

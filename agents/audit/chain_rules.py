@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bcfl.agents.audit.consortium_rules import consortium_rules
+from bcfl.agents.audit.crowd_rules import crowd_rules
 from bcfl.agents.audit.finding import Finding
 from bcfl.contracts import events as e
+from bcfl.contracts.consortium_state import ConsortiumState
+from bcfl.contracts.crowd_state import CrowdState
 from bcfl.contracts.ids import TrainerIndex
-from bcfl.contracts.phases import Kind, Phase, Selection
+from bcfl.contracts.phases import Phase, Selection
 from bcfl.contracts.state import RoundRecord, TaskState
 
 __all__ = ("rule_findings",)
@@ -52,6 +56,7 @@ _AFTER_THE_END = (
     | e.BondForfeited
     | e.CreditsWritten
     | e.EvaluatorCleared
+    | e.MemberBondReturned
     | e.EscrowReturned
     | e.RewardWithdrawn
     | e.StakeReturned
@@ -77,8 +82,6 @@ def _when(state: TaskState, event: e.Event) -> Iterator[str]:
         yield f"it is of round {event.round}, the task is in round {state.round}"
     if isinstance(event, e.EvaluatorRemoved) and event.round != state.round:
         yield f"it is of round {event.round}, the task is in round {state.round}"
-    if isinstance(event, e.Objected | e.EvaluationReverted) and event.round != state.objectionable:
-        yield f"it is of round {event.round}, the evaluation of which cannot be objected to"
     if isinstance(event, e.CreditsWritten) and event.round > state.round:
         yield f"it is of round {event.round}, the task is in round {state.round}"
     phases = _PHASES.get(type(event))
@@ -106,20 +109,14 @@ def _what(state: TaskState, event: e.Event) -> Iterator[str]:
             yield f"round {state.round} is not the last of {state.config.rounds}"
         case e.UpdatesCommitted() | e.UpdateSubmitted():
             yield from _intake(state, event)
-        case e.EvaluationSubmitted() | e.EvaluatorRemoved() | e.EvaluationReverted() if (
-            event.evaluator != state.active_evaluator
-        ):
-            yield f"evaluator {event.evaluator} is not the active one"
-        case e.EvaluationReverted() if event.successor != _successor(state, event):
-            yield f"evaluator {event.successor} does not succeed evaluator {event.evaluator}"
-        case e.EvaluatorCleared() | e.BondForfeited() if not _accused(state, event.evaluator):
-            yield f"evaluator {event.evaluator} is not accused"
-        case e.ScoresCommitted() | e.ScoresRevealed() | e.ScoresSettled() | e.Objected() | e.MemberVoted():
-            yield from _judging(state, event)
-        case e.TrainerJoined() | e.EvaluatorBonded():
-            yield from _entering(state, event)
+        case e.TrainerJoined():
+            yield from _joining(state, event)
         case _:
             yield from _money(state, event)
+    if isinstance(state, CrowdState):
+        yield from crowd_rules(state, event)
+    elif isinstance(state, ConsortiumState):
+        yield from consortium_rules(state, event)
 
 
 def _round(state: TaskState, event: e.RoundStarted) -> Iterator[str]:
@@ -129,7 +126,7 @@ def _round(state: TaskState, event: e.RoundStarted) -> Iterator[str]:
         yield f"round {state.round} has no model yet"
     if event.model != state.model:
         yield "it begins from another model than the last one"
-    eligible = tuple(sorted(index for index in state.active_members if not state.is_suspended(index)))
+    eligible = tuple(sorted(index for index in state.active_members if not state.members[index].suspended))
     everybody = state.config.selection is Selection.ALL
     if event.cohort != (eligible if everybody else tuple(sorted({*event.cohort} & {*eligible}))):
         yield f"its cohort is {list(event.cohort)}, {'all' if everybody else 'some'} of {list(eligible)} were due"
@@ -186,50 +183,14 @@ def _intake(state: TaskState, event: e.UpdatesCommitted | e.UpdateSubmitted) -> 
             yield f"member {index} cannot commit"
 
 
-def _judging(
-    state: TaskState,
-    event: e.ScoresCommitted | e.ScoresRevealed | e.ScoresSettled | e.Objected | e.MemberVoted,
-) -> Iterator[str]:
-    if isinstance(event, e.MemberVoted):
-        proposal = state.proposals.get(event.proposal)
-        if proposal is None or event.index in proposal.votes or not _active(state, event.index):
-            yield f"member {event.index} cannot vote on proposal {event.proposal}"
-        return
-    record = state.rounds.get(event.round, RoundRecord(number=0, start_model=state.model, cohort=()))
-    match event:
-        case e.ScoresCommitted() if event.index in record.score_commitments or not _active(
-            state, event.index
-        ):
-            yield f"member {event.index} cannot commit scores"
-        case e.ScoresRevealed() if (
-            event.index in record.vectors or event.index not in record.score_commitments
-        ):
-            yield f"member {event.index} cannot open scores"
-        case e.ScoresSettled() if record.settled:
-            yield "the round was settled before"
-        case e.Objected() if event.index in record.objections or event.index not in record.updates:
-            yield f"member {event.index} cannot object"
-
-
-def _entering(state: TaskState, event: e.TrainerJoined | e.EvaluatorBonded) -> Iterator[str]:
-    config = state.config
-    if isinstance(event, e.EvaluatorBonded):
-        place = event.evaluator
-        known = state.evaluators[place] if 0 <= place < len(state.evaluators) else None
-        if known is None or known.account != event.account or known.bond is not None:
-            yield f"{event.account} cannot be bound as evaluator {place}"
-        if event.bond != config.bond:
-            yield f"its bond is {event.bond}, the task asks for {config.bond}"
-        return
+def _joining(state: TaskState, event: e.TrainerJoined) -> Iterator[str]:
     former = state.members.get(event.index)
     # Who left in the round that it joined in was in no cohort, and its index is given out again.
-    again = state.kind is Kind.CROWDSOURCING and former is not None and not former.active
+    again = isinstance(state, CrowdState) and former is not None and not former.active
     if (event.index != len(state.members) and not again) or event.account in state.index_of:
         yield f"{event.account} cannot be member {event.index}"
-    if state.kind is Kind.CONSORTIUM and event.account not in state.allowed:
-        yield f"{event.account} was not let in"
-    if event.stake != config.stake:
-        yield f"its stake is {event.stake}, the task asks for {config.stake}"
+    if event.stake != state.config.stake:
+        yield f"its stake is {event.stake}, the task asks for {state.config.stake}"
 
 
 def _money(state: TaskState, event: e.Event) -> Iterator[str]:
@@ -243,38 +204,9 @@ def _money(state: TaskState, event: e.Event) -> Iterator[str]:
             due = state.members[event.index].stake or state.config.stake
             if event.amount != due:
                 yield f"{event.amount} is not the stake of {due} (10⁻⁹ token)"
-        case e.BondSlashed() if event.amount != state.config.bond:
-            yield f"{event.amount} is not the bond of {state.config.bond} (10⁻⁹ token)"
-        case e.BondReturned():
-            yield from _bond(state, event)
         case e.EscrowReturned() if event.amount != max(state.escrow - state.bonus, 0):
             left = max(state.escrow - state.bonus, 0)
             yield f"{event.amount} was returned where {left} was left (10⁻⁹ token)"
-
-
-def _bond(state: TaskState, event: e.BondReturned) -> Iterator[str]:
-    place = event.evaluator
-    if state.kind is Kind.CONSORTIUM:
-        due = state.members[TrainerIndex(place)].bond if _known(state, TrainerIndex(place)) else None
-    else:
-        known = state.evaluators[place] if 0 <= place < len(state.evaluators) else None
-        due = None if known is None or known.returned else known.bond
-    if event.amount != due:
-        yield f"{event.amount} was returned where {due or 0} was bound (10⁻⁹ token)"
-
-
-def _successor(state: TaskState, event: e.EvaluationReverted) -> int:
-    """The first who is bonded beside it; itself where there is nobody."""
-    places = (
-        place
-        for place, one in enumerate(state.evaluators)
-        if place != event.evaluator and one.bond is not None and not one.removed
-    )
-    return next(places, event.evaluator)
-
-
-def _accused(state: TaskState, place: int) -> bool:
-    return 0 <= place < len(state.evaluators) and state.evaluators[place].accused_in is not None
 
 
 def _record(state: TaskState) -> RoundRecord:

@@ -5,47 +5,57 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from bcfl.agents.audit.chain_rules import rule_findings
 from bcfl.agents.audit.finding import Finding
 from bcfl.contracts import events as e
-from bcfl.contracts.fold import fold
+from bcfl.contracts.errors import WrongKind
+from bcfl.contracts.fold import first_state, fold
 from bcfl.contracts.state import TaskState
 from bcfl.errors import ContractError
 
 __all__ = ("Followed", "LogChecks", "follow")
 
+S = TypeVar("S", bound=TaskState)
+Checked = TypeVar("Checked", bound=TaskState, contravariant=True)
 
-class LogChecks(Protocol):
+
+class LogChecks(Protocol[Checked]):
     """What one kind of task adds to the rules that all contracts have; it may remember what it has seen."""
 
-    def before(self, state: TaskState, event: e.Event) -> Iterable[Finding]:
+    def before(self, state: Checked, event: e.Event) -> Iterable[Finding]:
         """What an event says, beside the state that it meets; a ``LookupError`` where it names what nobody knows."""
         ...
 
-    def after(self, state: TaskState, event: e.Event) -> Iterable[Finding]:
+    def after(self, state: Checked, event: e.Event) -> Iterable[Finding]:
         """The state that an event has made."""
         ...
 
-    def end(self, state: TaskState) -> Iterable[Finding]:
+    def end(self, state: Checked) -> Iterable[Finding]:
         """The state after all events."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Followed:
+class Followed(Generic[S]):
     """The state after all events, None where one cannot follow the others, and what is wrong with them."""
 
-    state: TaskState | None
+    state: S | None
     findings: tuple[Finding, ...]
     checked: int
 
 
-def follow(events: Sequence[e.Event], checks: LogChecks) -> Followed:
-    """Check a task's events in their order, its ``TaskCreated`` first among them."""
+def follow(events: Sequence[e.Event], checks: LogChecks[S], kind: type[S]) -> Followed[S]:
+    """Check the events of a task of a kind in their order, its ``TaskCreated`` first among them."""
     created = next(event for event in events if isinstance(event, e.TaskCreated))
-    state = TaskState.created(created)
+    try:
+        state = kind.of(first_state(created))
+    except WrongKind as error:
+        found = Finding(
+            subject="TaskCreated", message=f"{error} Nothing after it was checked.", event=created
+        )
+        return Followed(state=None, findings=(found,), checked=0)
     findings: list[Finding] = []
     for place, event in enumerate(events):
         if event.origin.address != state.address:

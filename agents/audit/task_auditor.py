@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Generic, TypeVar
 
 from bcfl.agents.audit.contents import ContentsAudit
 from bcfl.agents.audit.final_account import accounts_checked
@@ -25,27 +26,33 @@ from bcfl.storage.errors import FetchError
 
 __all__ = ("TaskAuditor",)
 
+S = TypeVar("S", bound=TaskState)
 
-class TaskAuditor(ABC):
+
+class TaskAuditor(ABC, Generic[S]):
     """Audits one task.
 
     Args:
         retrieval: fetches contents by id.
+        kind: the setting's states.
         checks: what the setting's events must say.
         names: of accounts, for people.
     """
 
-    def __init__(self, *, retrieval: Retrieval, checks: LogChecks, names: Mapping[Address, str]) -> None:
+    def __init__(
+        self, *, retrieval: Retrieval, kind: type[S], checks: LogChecks[S], names: Mapping[Address, str]
+    ) -> None:
         self.retrieval = retrieval
         self.contents = ContentsAudit(retrieval, names)
         self.findings: list[Finding] = []
         self.checked = 0
+        self._kind = kind
         self._checks = checks
         self._names = names
 
     async def audit(self, events: Sequence[e.Event]) -> AuditResult:
         """Check a task by all its events, in their order, ``TaskCreated`` first among them."""
-        followed = follow(events, self._checks)
+        followed = follow(events, self._checks, self._kind)
         self.findings += followed.findings
         self.checked += followed.checked
         state = followed.state
@@ -58,9 +65,7 @@ class TaskAuditor(ABC):
         return AuditResult(findings=tuple(self.findings), checked=self.checked + self.contents.checked)
 
     @abstractmethod
-    async def check_rounds(
-        self, state: TaskState, specification: Specification, events: Sequence[e.Event]
-    ) -> None:
+    async def check_rounds(self, state: S, specification: Specification, events: Sequence[e.Event]) -> None:
         """Do the rounds again, add what is found."""
 
     def find(self, number: int, subject: str, message: str, event: e.Event | None = None) -> None:

@@ -9,8 +9,9 @@ from bcfl.agents.common.spare_gas import after_the_round
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.contracts import calls
 from bcfl.contracts.calls import Permit
+from bcfl.contracts.consortium_state import ConsortiumState
 from bcfl.contracts.ids import Address
-from bcfl.contracts.phases import Kind, Phase
+from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
 
 __all__ = ("AllowStake", "TrainerIdentity", "join")
@@ -47,7 +48,7 @@ def join(view: View, state: TaskState, me: TrainerIdentity, results: Results) ->
     if me.turn is not None and len(state.members) < me.turn:
         return []
     # Who judges in a consortium is bound as an evaluator is.
-    deposit = state.config.stake + (state.config.bond if state.kind is Kind.CONSORTIUM else 0)
+    deposit = state.config.stake + (state.config.bond if isinstance(state, ConsortiumState) else 0)
     permit = calls.NO_PERMIT
     if deposit:
         allow = AllowStake(round=0, task=state.address, token=state.token, amount=deposit)

@@ -10,6 +10,7 @@ from typing import Any
 from bcfl.agents.common.spare_gas import after_the_round
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, WakeAt, Work
 from bcfl.contracts import calls
+from bcfl.contracts.crowd_state import CrowdRound, CrowdState
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
 
@@ -39,17 +40,23 @@ def decide(view: View) -> list[Action]:
     final = view.final
     if final is None or not final.ended:
         return going_on
-    if any(one.accused_in is not None for one in final.evaluators) and view.now < final.deadline:
+    accused = _accused(final)
+    if accused and view.now < final.deadline:
         return [*going_on, WakeAt(final.deadline)]  # a successor may clear it until then
-    return going_on or _settle(final)
+    # Bonds of the accused first: they are part of what members are then paid.
+    return (
+        going_on or [_forfeit_bond(final, place) for place, bond in accused.items() if bond] or _settle(final)
+    )
 
 
 def credit_waiting(view: View) -> Transact | None:
     """The call that goes on with credits which did not fit the transaction that they come from; anybody may send it."""
-    final = view.final
-    if final is None or final.uncredited is None or view.seen is None or view.seen.uncredited is None:
-        return None
+    final, seen = view.final, view.seen
+    if not isinstance(final, CrowdState) or not isinstance(seen, CrowdState):
+        return None  # a consortium's few members are credited at once
     waiting = final.uncredited
+    if waiting is None or seen.uncredited is None:
+        return None
     record = final.rounds[waiting.round]
     # A bond's shares wait only once the round's own credits are written; they and an equal split go by no scores.
     scores = [] if record.bond_shares else [record.scores[index] for index in sorted(record.scores)]
@@ -67,20 +74,25 @@ def _dealt_with(state: TaskState) -> int:
     slashed = sum(
         state.members[index].stake == 0 for index in record.commitments if index not in record.updates
     )
-    return len(record.suspended) + (slashed if state.config.stake else 0)
+    suspended = len(record.suspended) if isinstance(record, CrowdRound) else 0
+    return suspended + (slashed if state.config.stake else 0)
+
+
+def _accused(state: TaskState) -> dict[int, int]:
+    """Bonds of evaluators who would not share them of their own accord, by place."""
+    if not isinstance(state, CrowdState):
+        return {}
+    return {n: one.bond or 0 for n, one in enumerate(state.evaluators) if one.accused_in is not None}
+
+
+def _forfeit_bond(state: TaskState, place: int) -> Action:
+    call = calls.withdraw_bond(state.address, evaluator=place)
+    return Transact(round=state.round, name=f"forfeit_bond:{place}", call=call)
 
 
 def _settle(state: TaskState) -> list[Action]:
-    """Bonds of the accused first: they are part of what members are then paid."""
+    """Pay everybody what they are owed."""
     actions: list[Action] = []
-    for place, evaluator in enumerate(state.evaluators):
-        if (
-            evaluator.accused_in is not None and evaluator.bond
-        ):  # it would not share its bond of its own accord
-            call = calls.withdraw_bond(state.address, evaluator=place)
-            actions.append(Transact(round=state.round, name=f"forfeit_bond:{place}", call=call))
-    if actions:
-        return actions
     owed = [
         index for index, member in state.members.items() if member.earned > member.withdrawn or member.stake
     ]
@@ -94,7 +106,7 @@ def _settle(state: TaskState) -> list[Action]:
         actions.append(Transact(round=state.round, name=f"withdraw:{members[0]}", call=call))
     for index, member in sorted(state.members.items()):
         if member.bond:  # a consortium's member may be gone for good
-            call = calls.withdraw_bond(state.address, evaluator=index)
+            call = calls.withdraw_member_bond(state.address, index=index)
             actions.append(Transact(round=state.round, name=f"withdraw_bond:{index}", call=call))
     if state.returned is None:
         actions.append(Transact(round=state.round, name="refund", call=calls.refund(state.address)))

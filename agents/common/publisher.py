@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bcfl.agents.common.decisions import Published
+from bcfl.agents.common.telling import Telling
 from bcfl.agents.common.token_permits import PermitSource
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.agents.runtime.ports import ContentStore, Observer
@@ -81,7 +83,7 @@ class Publisher:
         self._contents = tuple(contents)
         self._store = store
         self._permits = permits
-        self._observer = observer
+        self._tell = Telling(observer=observer, agent=name, role=self.role)
 
     def decide(self, view: View, results: Results) -> Sequence[Action]:
         """All that it wants now."""
@@ -96,9 +98,7 @@ class Publisher:
             content = await self._store.put(data)
             await self._store.pin(content)
             stored.append(cid_text(content))
-        self._observer.decided(
-            agent=self.name, role=self.role, name="published", round_number=0, evidence={"contents": stored}
-        )
+        self._tell(0, Published(contents=stored))
         publication = self._publication
         return await self._permits.permit(
             publication.config.token, spender=publication.factory, amount=publication.budget

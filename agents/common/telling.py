@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from bcfl.agents.common.decisions import Decision
 from bcfl.agents.runtime.ports import Observer
 
 __all__ = ("Telling",)
@@ -13,14 +13,18 @@ __all__ = ("Telling",)
 
 @dataclass(frozen=True, kw_only=True)
 class Telling:
-    """Tells the observer what one agent did in a round; what it shows of that are values of the event log."""
+    """Tells the observer what one agent did in a round, 0: outside rounds."""
 
     observer: Observer
     agent: str
     role: str
 
-    def __call__(self, name: str, round_number: int, **evidence: Any) -> None:  # noqa: ANN401 - event log values
-        """It did ``name``."""
+    def __call__(self, round_number: int, decision: Decision) -> None:
+        """It did that."""
         self.observer.decided(
-            agent=self.agent, role=self.role, name=name, round_number=round_number, evidence=evidence
+            agent=self.agent,
+            role=self.role,
+            name=decision.name,
+            round_number=round_number,
+            evidence=decision.model_dump(exclude_unset=True),
         )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bcfl.agents.common.behaviour import Conduct, Honest, Turn
+from bcfl.agents.common.decisions import Misbehaving, Trained, Training, Unusable
 from bcfl.agents.common.entries import network_of
 from bcfl.agents.common.joining import AllowStake, TrainerIdentity
 from bcfl.agents.common.retrieval import schema_of
@@ -106,7 +107,7 @@ class UpdateMaker:
         taking_part = state.round and index is not None and index in state.current.cohort
         if acting.misbehaves and taking_part and not state.ended and state.round not in self._told:
             self._told.add(state.round)
-            self._tell("misbehaving", state.round)
+            self._tell(state.round, Misbehaving())
         return acting
 
     async def perform(self, work: Work[Any]) -> Update | Permit | bool | None:
@@ -121,7 +122,7 @@ class UpdateMaker:
                     return await self._train(work)
                 except _UNUSABLE as error:
                     # A round whose model or specification cannot be used is sat out: the task may mend itself.
-                    self._tell("unusable", work.round, reason=str(error))
+                    self._tell(work.round, Unusable(reason=str(error)))
                     return None
             case Publish():
                 return await self._publish(work)
@@ -170,7 +171,7 @@ class UpdateMaker:
             sight=self._conduct.sight,
         )
         acting = self._conduct.at(state, self.identity.name, turn.index)
-        self._tell("training", work.round)
+        self._tell(work.round, Training())
         try:
             weights = await acting.update(turn)
         finally:
@@ -189,9 +190,8 @@ class UpdateMaker:
         await self._services.journal.write(actions=[ActionRecord(key, data)])
         content = content_id(data)
         for result in turn.results[-1:]:
-            self._tell(
-                "trained", work.round, loss=result.train_loss, samples=self._data.count, steps=result.steps
-            )
+            trained = Trained(loss=result.train_loss, samples=self._data.count, steps=result.steps)
+            self._tell(work.round, trained)
         return Update(key=key, content=content, salt=salt)
 
     async def _publish(self, work: Publish) -> bool:

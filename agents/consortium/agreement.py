@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from bcfl.agents.errors import ModelDisagreement
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, WakeAt, Work
 from bcfl.contracts import calls
+from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState
 from bcfl.contracts.ids import ZERO_ADDRESS, ContentId, TrainerIndex
 from bcfl.contracts.phases import Phase
-from bcfl.contracts.state import RoundRecord, TaskState, UpdateRecord
+from bcfl.contracts.state import UpdateRecord
 from bcfl.storage.content_id import cid_text
 
 __all__ = ("AgreeModel", "Agreed", "decide_agreement", "verify")
@@ -30,8 +31,8 @@ class AgreeModel(Work["Agreed | None"]):
     updates: tuple[tuple[TrainerIndex, UpdateRecord], ...]
     scores: tuple[tuple[TrainerIndex, int], ...]
     start: ContentId
-    record: RoundRecord = field(compare=False)
-    state: TaskState = field(compare=False)
+    record: ConsortiumRound = field(compare=False)
+    state: ConsortiumState = field(compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class Agreed:
     named: ContentId
 
 
-def _agreeing(state: TaskState, record: RoundRecord) -> AgreeModel:
+def _agreeing(state: ConsortiumState, record: ConsortiumRound) -> AgreeModel:
     return AgreeModel(
         round=record.number,
         updates=tuple((target, record.updates[target]) for target in record.targets),
@@ -53,7 +54,9 @@ def _agreeing(state: TaskState, record: RoundRecord) -> AgreeModel:
     )
 
 
-def decide_agreement(view: View, state: TaskState, index: TrainerIndex, results: Results) -> list[Action]:
+def decide_agreement(
+    view: View, state: ConsortiumState, index: TrainerIndex, results: Results
+) -> list[Action]:
     """What a member of the cohort wants in Aggregation; with a named aggregator it confirms what that one proposed."""
     record = state.current
     work = _agreeing(state, record)
@@ -76,7 +79,9 @@ def decide_agreement(view: View, state: TaskState, index: TrainerIndex, results:
     ]
 
 
-def _others_suffice(state: TaskState, record: RoundRecord, index: TrainerIndex, model: ContentId) -> bool:
+def _others_suffice(
+    state: ConsortiumState, record: ConsortiumRound, index: TrainerIndex, model: ContentId
+) -> bool:
     """Whether those whose turn is before this member's can still make a majority for its model.
 
     A vote after the deciding one reverts and is paid all the same. Turns go round, so that all pay alike over time.
@@ -99,7 +104,7 @@ def verify(view: View, results: Results) -> Iterator[AgreeModel]:
     Raises:
         ModelDisagreement: it is another one.
     """
-    final = view.final
+    final = ConsortiumState.of(view.final)
     if final is None:
         return
     record = next(

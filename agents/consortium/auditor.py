@@ -15,10 +15,10 @@ from bcfl.agents.consortium.log import ConsortiumLog
 from bcfl.agents.consortium.member_round import MemberRounds, public_before
 from bcfl.agents.errors import UpdateUnavailable
 from bcfl.contracts import events as e
+from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState
 from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import Specification
-from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.errors import ModelError, RegistryError
 from bcfl.storage.content_id import cid_text, content_id
 from bcfl.storage.errors import FetchError
@@ -26,7 +26,7 @@ from bcfl.storage.errors import FetchError
 __all__ = ("ConsortiumAuditor",)
 
 
-class ConsortiumAuditor(TaskAuditor):
+class ConsortiumAuditor(TaskAuditor[ConsortiumState]):
     """Audits one consortium's task.
 
     Args:
@@ -38,13 +38,13 @@ class ConsortiumAuditor(TaskAuditor):
     def __init__(
         self, *, retrieval: Retrieval, judges: Mapping[Address, MemberRounds], names: Mapping[Address, str]
     ) -> None:
-        super().__init__(retrieval=retrieval, checks=ConsortiumLog(names), names=names)
+        super().__init__(retrieval=retrieval, kind=ConsortiumState, checks=ConsortiumLog(names), names=names)
         self._judges = judges
         self._opened: dict[tuple[int, TrainerIndex], e.Event] = {}
         self._agreed: dict[int, e.Event] = {}
 
     async def check_rounds(
-        self, state: TaskState, specification: Specification, events: Sequence[e.Event]
+        self, state: ConsortiumState, specification: Specification, events: Sequence[e.Event]
     ) -> None:
         """Compute every model again and, where the data are at hand, every member's scores."""
         self._opened = {(x.round, x.index): x for x in events if isinstance(x, e.ScoresRevealed)}
@@ -57,7 +57,9 @@ class ConsortiumAuditor(TaskAuditor):
             except (FetchError, ModelError, RegistryError, UpdateUnavailable) as error:
                 self.find(record.number, "contents", f"the round cannot be repeated: {error}")
 
-    async def _check_model(self, state: TaskState, specification: Specification, record: RoundRecord) -> None:
+    async def _check_model(
+        self, state: ConsortiumState, specification: Specification, record: ConsortiumRound
+    ) -> None:
         """The agreed model is what the updates and the settled scores give; one that was kept needs nothing."""
         if record.model is None or record.model not in record.model_votes.values():
             return
@@ -76,7 +78,11 @@ class ConsortiumAuditor(TaskAuditor):
             )
 
     async def _check_vector(
-        self, state: TaskState, specification: Specification, record: RoundRecord, judge: TrainerIndex
+        self,
+        state: ConsortiumState,
+        specification: Specification,
+        record: ConsortiumRound,
+        judge: TrainerIndex,
     ) -> None:
         rounds = self._judges.get(state.members[judge].account)
         if rounds is None:

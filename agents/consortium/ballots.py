@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from bcfl.agents.runtime.actions import Transact
 from bcfl.contracts import calls
+from bcfl.contracts.consortium_state import ConsortiumState, Proposal
 from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.phases import Phase
-from bcfl.contracts.state import Proposal, TaskState
 
 __all__ = ("Ballot", "decide_ballots")
 
@@ -31,7 +31,9 @@ class Ballot:
     proposes: bool = False
 
 
-def decide_ballots(state: TaskState, index: TrainerIndex, ballots: Sequence[Ballot]) -> Iterator[Transact]:
+def decide_ballots(
+    state: ConsortiumState, index: TrainerIndex, ballots: Sequence[Ballot]
+) -> Iterator[Transact]:
     """The votes that a member wants to give now."""
     if state.phase >= Phase.CLOSING:
         return
@@ -51,11 +53,11 @@ def decide_ballots(state: TaskState, index: TrainerIndex, ballots: Sequence[Ball
             yield Transact(round=state.round, name=f"vote:{number}", call=call, spare_gas=_PASSING_GAS)
 
 
-def _is_done(state: TaskState, ballot: Ballot) -> bool:
+def _is_done(state: ConsortiumState, ballot: Ballot) -> bool:
     return (ballot.account in state.allowed) is ballot.admit
 
 
-def _open_proposal(state: TaskState, ballot: Ballot) -> tuple[int, Proposal] | None:
+def _open_proposal(state: ConsortiumState, ballot: Ballot) -> tuple[int, Proposal] | None:
     return next(
         (
             (number, proposal)

@@ -10,9 +10,10 @@ from bcfl.agents.consortium.opinion import Opinion
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.contracts import calls
 from bcfl.contracts.commitments import score_commitment
+from bcfl.contracts.consortium_state import ConsortiumState
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.phases import Phase
-from bcfl.contracts.state import TaskState, UpdateRecord
+from bcfl.contracts.state import UpdateRecord
 
 __all__ = ("JudgeRound", "decide_judging", "decide_opening")
 
@@ -26,18 +27,18 @@ class JudgeRound(Work[Opinion]):
 
     index: TrainerIndex
     updates: tuple[tuple[TrainerIndex, UpdateRecord], ...]
-    state: TaskState = field(compare=False)
+    state: ConsortiumState = field(compare=False)
     """What was public when it was wanted; the newest does not make it another work."""
 
 
-def _judging(state: TaskState, index: TrainerIndex) -> JudgeRound:
+def _judging(state: ConsortiumState, index: TrainerIndex) -> JudgeRound:
     record = state.current
     updates = tuple((target, record.updates[target]) for target in record.targets)
     return JudgeRound(round=state.round, index=index, updates=updates, state=state)
 
 
 def decide_judging(
-    view: View, state: TaskState, index: TrainerIndex, me: TrainerIdentity, results: Results
+    view: View, state: ConsortiumState, index: TrainerIndex, me: TrainerIdentity, results: Results
 ) -> list[Action]:
     """What a member of the cohort wants in Evaluation."""
     if index in state.current.score_commitments:
@@ -62,7 +63,7 @@ def decide_judging(
     ]
 
 
-def _hidden(state: TaskState, index: TrainerIndex, me: TrainerIdentity, opinion: Opinion) -> bytes:
+def _hidden(state: ConsortiumState, index: TrainerIndex, me: TrainerIdentity, opinion: Opinion) -> bytes:
     return score_commitment(
         chain_id=me.chain_id,
         task=state.address,
@@ -75,7 +76,7 @@ def _hidden(state: TaskState, index: TrainerIndex, me: TrainerIdentity, opinion:
 
 
 def decide_opening(
-    view: View, state: TaskState, index: TrainerIndex, me: TrainerIdentity, results: Results
+    view: View, state: ConsortiumState, index: TrainerIndex, me: TrainerIdentity, results: Results
 ) -> list[Action]:
     """What a member of the cohort wants in ScoreReveal."""
     record = state.current

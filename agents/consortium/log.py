@@ -9,9 +9,9 @@ from bcfl.agents.audit.final_account import account_findings
 from bcfl.agents.audit.finding import Finding
 from bcfl.contracts import events as e
 from bcfl.contracts import settlement
+from bcfl.contracts.consortium_state import ConsortiumState
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Phase
-from bcfl.contracts.state import TaskState
 from bcfl.storage.content_id import cid_text
 
 __all__ = ("ConsortiumLog",)
@@ -23,22 +23,22 @@ class ConsortiumLog:
     def __init__(self, names: Mapping[Address, str]) -> None:
         self._names = names
 
-    def before(self, state: TaskState, event: e.Event) -> Iterator[Finding]:
+    def before(self, state: ConsortiumState, event: e.Event) -> Iterator[Finding]:
         """A settlement, beside the state that it meets."""
         if isinstance(event, e.ScoresSettled):
             yield from _settlement(state, event)
 
-    def after(self, state: TaskState, event: e.Event) -> Iterator[Finding]:
+    def after(self, state: ConsortiumState, event: e.Event) -> Iterator[Finding]:
         """What a round has paid, and who has named its model."""
         if isinstance(event, e.RoundFinalized):
             yield from _finalised(state, event)
 
-    def end(self, state: TaskState) -> Iterator[Finding]:
+    def end(self, state: ConsortiumState) -> Iterator[Finding]:
         """Once the task has ended: everybody got what they earned, and what came in went out."""
         yield from account_findings(state, self._names)
 
 
-def _settlement(state: TaskState, event: e.ScoresSettled) -> Iterator[Finding]:
+def _settlement(state: ConsortiumState, event: e.ScoresSettled) -> Iterator[Finding]:
     """Where a settlement is not what the opened vectors give; ``state`` is the one before it."""
     record, config = state.current, state.config
     settled = settlement.settle(record.targets, record.vectors)
@@ -90,7 +90,7 @@ def _settlement(state: TaskState, event: e.ScoresSettled) -> Iterator[Finding]:
         )
 
 
-def _finalised(state: TaskState, event: e.RoundFinalized) -> Iterator[Finding]:
+def _finalised(state: ConsortiumState, event: e.RoundFinalized) -> Iterator[Finding]:
     record = state.rounds[event.round]
     credited = record.payout + sum(record.evaluation_pay.values())
     if event.payout != credited:

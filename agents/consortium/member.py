@@ -11,6 +11,7 @@ import anyio
 import numpy as np
 
 from bcfl.agents.common.behaviour import Conduct, JudgeConduct, Judgement
+from bcfl.agents.common.decisions import Aggregated, Judged, Judging, Unusable
 from bcfl.agents.common.joining import TrainerIdentity, join
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.telling import Telling
@@ -26,6 +27,7 @@ from bcfl.agents.runtime.actions import Action, Results, View, Work
 from bcfl.chain.journal import ActionRecord
 from bcfl.chain.outbox import ActionKey
 from bcfl.contracts.commitments import salt_for
+from bcfl.contracts.consortium_state import ConsortiumState
 from bcfl.contracts.phases import Phase
 from bcfl.storage.content_id import cid_text
 
@@ -46,7 +48,7 @@ def decide(
     Raises:
         ModelDisagreement: the others agreed on another model than it computed.
     """
-    state = view.seen
+    state = ConsortiumState.of(view.seen)
     index = state.index_of.get(me.address) if state is not None else None
     if state is None or index is None or state.round == 0 or not state.members[index].active:
         return []
@@ -70,7 +72,7 @@ def decide(
 
 def decide_training(view: View, me: TrainerIdentity, results: Results) -> list[Action]:
     """What a member wants as a trainer: an account must be let in, and the start model was agreed on by a majority."""
-    state = view.seen
+    state = ConsortiumState.of(view.seen)
     if state is None or state.ended:
         return []
     index = state.index_of.get(me.address)
@@ -170,7 +172,7 @@ class Member:
             known = decode_opinion(recorded, salt=salt)
             if known.targets == tuple(index for index, _ in work.updates):
                 return known
-        self._tell("judging", work.round)
+        self._tell(work.round, Judging())
         verdicts = await self._rounds.judge(
             specification=await self._services.retrieval.specification(state.config.specification),
             record=state.current,
@@ -190,9 +192,7 @@ class Member:
             salt=salt,
         )
         await self._services.journal.write(actions=[ActionRecord(key, encode_opinion(opinion))])
-        self._tell(
-            "judged",
-            work.round,
+        judged = Judged(
             loss=verdicts.loss,
             accuracy=verdicts.accuracy,
             samples=self._held_out.count,
@@ -200,6 +200,7 @@ class Member:
             rejected={str(index): reason for index, reason in verdicts.rejected.items()},
             probe=judgement.probe.hex(),
         )
+        self._tell(work.round, judged)
         return opinion
 
     async def _agree(self, work: AgreeModel) -> Agreed | None:
@@ -211,12 +212,8 @@ class Member:
         judge = self._judging.judge
         other = judge.name_model(joint.model, rng=self._rng(work.round))
         named = model if other == joint.model else await judge.publish(other, self._services.store)
-        self._tell(
-            "aggregated",
-            work.round,
-            cid=cid_text(model),
-            weights={str(index): weight for index, weight in joint.weights.items()},
-        )
+        weights = {str(index): weight for index, weight in joint.weights.items()}
+        self._tell(work.round, Aggregated(cid=cid_text(model), weights=weights))
         return Agreed(model=model, named=named)
 
     async def _joint_model(self, work: AgreeModel) -> JointModel | None:
@@ -229,7 +226,7 @@ class Member:
                     specification=specification, record=work.record, max_update_size=config.max_update_size
                 )
             except UpdateUnavailable as error:
-                self._tell("unusable", work.round, reason=str(error), attempt=attempt)
+                self._tell(work.round, Unusable(reason=str(error), attempt=attempt))
                 await anyio.sleep(_PAUSE_S)
         return None
 

@@ -19,10 +19,10 @@ from bcfl.agents.common.gathering import NOT_OWNED, UNAVAILABLE, Gathered, gathe
 from bcfl.agents.common.retrieval import Retrieval, schema_of
 from bcfl.agents.errors import UpdateUnavailable
 from bcfl.agents.runtime.ports import LearningEngine
+from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT, quantise
 from bcfl.contracts.specification import Specification
-from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.models.aggregation.weights import proportions
 from bcfl.models.data.dataset import Samples
 from bcfl.models.defences.novelty import copies_by_digest
@@ -63,13 +63,13 @@ class JointModel:
     weights: Mapping[TrainerIndex, int]
 
 
-def counted(record: RoundRecord) -> tuple[TrainerIndex, ...]:
+def counted(record: ConsortiumRound) -> tuple[TrainerIndex, ...]:
     """Whose updates make the next model: whoever the settlement found useful, or all if it found nobody."""
     useful = tuple(index for index in record.targets if record.scores.get(index, 0) > 0)
     return useful or record.targets
 
 
-def public_before(state: TaskState, number: int) -> frozenset[bytes]:
+def public_before(state: ConsortiumState, number: int) -> frozenset[bytes]:
     """Digests of all that was public when a round's updates were opened: earlier ones, and every global model."""
     models = frozenset(r.start_model.digest for r in state.rounds.values() if r.number <= number)
     earlier = (record for record in state.rounds.values() if record.number < number)
@@ -94,7 +94,7 @@ class MemberRounds:
         self,
         *,
         specification: Specification,
-        record: RoundRecord,
+        record: ConsortiumRound,
         max_update_size: int,
         public: frozenset[bytes],
     ) -> Verdicts:
@@ -137,7 +137,7 @@ class MemberRounds:
         )
 
     async def aggregate(
-        self, *, specification: Specification, record: RoundRecord, max_update_size: int
+        self, *, specification: Specification, record: ConsortiumRound, max_update_size: int
     ) -> JointModel:
         """The next model, from the revealed updates and the settled scores: the same bytes for every member.
 
@@ -166,14 +166,14 @@ class MemberRounds:
         )
 
     async def probe(
-        self, *, specification: Specification, record: RoundRecord, max_update_size: int
+        self, *, specification: Specification, record: ConsortiumRound, max_update_size: int
     ) -> bytes:
         """The probe digest alone; raises as ``judge``."""
         found = await self._gather(specification, record, record.targets, max_update_size)
         return await self._probe(network_of(specification), record, found.models)
 
     async def _probe(
-        self, network: Network, record: RoundRecord, models: Mapping[TrainerIndex, Weights]
+        self, network: Network, record: ConsortiumRound, models: Mapping[TrainerIndex, Weights]
     ) -> bytes:
         """sha256 over each usable update's index and its answers to samples that the round's start model seeds."""
         seed = hashlib.sha256(record.start_model.digest + record.number.to_bytes(4, "big")).digest()
@@ -194,7 +194,7 @@ class MemberRounds:
         return digest.digest()
 
     async def _start(
-        self, specification: Specification, record: RoundRecord, max_update_size: int
+        self, specification: Specification, record: ConsortiumRound, max_update_size: int
     ) -> Weights:
         schema = schema_of(specification)
         return await self._retrieval.model(record.start_model, schema, max_bytes=max_update_size)
@@ -202,7 +202,7 @@ class MemberRounds:
     async def _gather(
         self,
         specification: Specification,
-        record: RoundRecord,
+        record: ConsortiumRound,
         wanted: Sequence[TrainerIndex],
         max_update_size: int,
     ) -> Gathered:
@@ -211,7 +211,7 @@ class MemberRounds:
 
 
 def _copies(
-    record: RoundRecord, found: Gathered, start: Weights, public: frozenset[bytes]
+    record: ConsortiumRound, found: Gathered, start: Weights, public: frozenset[bytes]
 ) -> frozenset[TrainerIndex]:
     """Whose update was public before, or was committed to by somebody else first, by its bytes or by its numbers.
 

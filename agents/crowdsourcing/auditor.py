@@ -16,11 +16,11 @@ from bcfl.agents.crowdsourcing.comparison import Comparison
 from bcfl.agents.crowdsourcing.evaluation import RoundEvaluator
 from bcfl.agents.crowdsourcing.log import CrowdLog
 from bcfl.contracts import events as e
+from bcfl.contracts.crowd_state import CrowdRound, CrowdState
 from bcfl.contracts.errors import MalformedReport
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
 from bcfl.contracts.specification import Specification
-from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.errors import ModelError, RegistryError
 from bcfl.storage.content_id import cid_text
 from bcfl.storage.errors import FetchError
@@ -28,7 +28,7 @@ from bcfl.storage.errors import FetchError
 __all__ = ("Auditor",)
 
 
-class Auditor(TaskAuditor):
+class Auditor(TaskAuditor[CrowdState]):
     """Audits one crowd's task.
 
     Args:
@@ -47,14 +47,14 @@ class Auditor(TaskAuditor):
         names: Mapping[Address, str],
     ) -> None:
         checks = CrowdLog(validation_digest=validation_digest, names=names)
-        super().__init__(retrieval=retrieval, checks=checks, names=names)
+        super().__init__(retrieval=retrieval, kind=CrowdState, checks=checks, names=names)
         self._rounds = rounds
         self.reports: dict[int, EvaluationReport] = {}
         """The rounds' reports as they are in the store."""
         self._evaluations: dict[int, e.Event] = {}
 
     async def check_rounds(
-        self, state: TaskState, specification: Specification, events: Sequence[e.Event]
+        self, state: CrowdState, specification: Specification, events: Sequence[e.Event]
     ) -> None:
         """Evaluate every evaluated round again and compare."""
         self._evaluations = {x.round: x for x in events if isinstance(x, e.EvaluationSubmitted)}
@@ -63,7 +63,7 @@ class Auditor(TaskAuditor):
                 await self._check_round(state, specification, number, record)
 
     async def _check_round(
-        self, state: TaskState, specification: Specification, number: int, record: RoundRecord
+        self, state: CrowdState, specification: Specification, number: int, record: CrowdRound
     ) -> None:
         names = {index: self.name(state, index) for index in state.members}
         report = await self._report(number, record)
@@ -91,7 +91,7 @@ class Auditor(TaskAuditor):
         self.findings += [dataclasses.replace(found, event=event) for found in comparison.findings()]
         self.checked += comparison.checked
 
-    async def _report(self, number: int, record: RoundRecord) -> EvaluationReport | None:
+    async def _report(self, number: int, record: CrowdRound) -> EvaluationReport | None:
         assert record.report is not None  # noqa: S101 - the caller has looked
         subject = f"report {cid_text(record.report)}"
         try:
@@ -109,9 +109,9 @@ class Auditor(TaskAuditor):
 
     async def _inputs_sound(
         self,
-        state: TaskState,
+        state: CrowdState,
         number: int,
-        record: RoundRecord,
+        record: CrowdRound,
         report: EvaluationReport,
         names: Mapping[TrainerIndex, str],
     ) -> bool:

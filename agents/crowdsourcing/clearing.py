@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bcfl.agents.crowdsourcing.objection import Vet
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.contracts import calls
-from bcfl.contracts.state import TaskState
+from bcfl.contracts.crowd_state import CrowdState
 
 __all__ = ("Reexamine", "decide_clearing")
 
@@ -25,7 +25,7 @@ class Reexamine(Work[bool]):
     vet: Vet
 
 
-def decide_clearing(view: View, state: TaskState, place: int, results: Results) -> Iterator[Action]:
+def decide_clearing(view: View, state: CrowdState, place: int, results: Results) -> Iterator[Action]:
     """What evaluator number ``place`` of the list wants of those before it.
 
     It looks while trainers do, for a model that comes only afterwards was withheld from them; and once it is the active one, it
@@ -35,7 +35,7 @@ def decide_clearing(view: View, state: TaskState, place: int, results: Results) 
     me = state.evaluators[place]
     if number is not None and me.bond and not me.removed and state.rounds[number].evaluator != place:
         yield _look(state, number)
-    final = view.final
+    final = CrowdState.of(view.final)
     if final is None or state.active_evaluator != place:
         return
     for other, evaluator in enumerate(final.evaluators):
@@ -49,7 +49,7 @@ def decide_clearing(view: View, state: TaskState, place: int, results: Results) 
             yield Transact(round=number, name=f"clear:{other}", call=call)
 
 
-def _look(state: TaskState, number: int) -> Reexamine:
+def _look(state: CrowdState, number: int) -> Reexamine:
     record = state.rounds[number]
     assert record.model is not None  # noqa: S101 - it was evaluated
     assert record.report is not None  # noqa: S101

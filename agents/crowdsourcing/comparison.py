@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from bcfl.agents.audit.finding import Finding
 from bcfl.agents.crowdsourcing.evaluation import RoundEvaluation
+from bcfl.contracts.crowd_state import CrowdRound
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT
-from bcfl.contracts.state import RoundRecord
 from bcfl.storage.content_id import cid_text, content_id
 
 __all__ = ("Comparison",)
@@ -23,7 +23,7 @@ class Comparison:
     """Digests, weights, reasons and sanctions are compared exactly, measured numbers within ``tolerance``."""
 
     number: int
-    record: RoundRecord
+    record: CrowdRound
     report: EvaluationReport
     repeated: RoundEvaluation
     tolerance: float

@@ -18,13 +18,13 @@ from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval, schema_of
 from bcfl.agents.crowdsourcing.round_history import RoundHistory
 from bcfl.agents.crowdsourcing.sanctions import REASONS
 from bcfl.agents.runtime.ports import LearningEngine
+from bcfl.contracts.crowd_state import CrowdRound
 from bcfl.contracts.errors import MalformedReport
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ContentId, TrainerIndex
 from bcfl.contracts.phases import Reason
 from bcfl.contracts.scores import quantise
 from bcfl.contracts.specification import Specification
-from bcfl.contracts.state import RoundRecord
 from bcfl.models.aggregation.weights import proportions
 from bcfl.models.declared import is_stateless
 from bcfl.models.defences.defence import DefenceRound, Fault, Member, Memory, Verdict
@@ -87,7 +87,7 @@ class RoundEvaluator:
         self,
         *,
         specification: Specification,
-        rounds: Mapping[int, RoundRecord],
+        rounds: Mapping[int, CrowdRound],
         round_number: int,
         max_update_size: int,
     ) -> RoundEvaluation:
@@ -103,7 +103,7 @@ class RoundEvaluator:
             StorageError: the own store failed, or the start model cannot be had.
         """
 
-        async def leaves(record: RoundRecord, memory: Memory) -> Memory:
+        async def leaves(record: CrowdRound, memory: Memory) -> Memory:
             # An earlier round, without scoring and aggregating it again.
             return (await self._judge(specification, max_update_size, record, memory)).verdict.memory
 
@@ -116,7 +116,7 @@ class RoundEvaluator:
         return await self._complete(specification, record, judged)
 
     async def _judge(
-        self, specification: Specification, max_update_size: int, record: RoundRecord, memory: Memory
+        self, specification: Specification, max_update_size: int, record: CrowdRound, memory: Memory
     ) -> _Judged:
         schema = schema_of(specification)
         begin = await self._retrieval.model(record.start_model, schema, max_bytes=max_update_size)
@@ -165,7 +165,7 @@ class RoundEvaluator:
             verdict=verdict,
         )
 
-    async def _late(self, record: RoundRecord) -> dict[TrainerIndex, str]:
+    async def _late(self, record: CrowdRound) -> dict[TrainerIndex, str]:
         """Which updates of a round evaluated before could not be had in time.
 
         They may be there by now, so its report is believed in that, and in nothing else.
@@ -182,7 +182,7 @@ class RoundEvaluator:
         }
 
     async def _complete(
-        self, specification: Specification, record: RoundRecord, judged: _Judged
+        self, specification: Specification, record: CrowdRound, judged: _Judged
     ) -> RoundEvaluation:
         """Score and aggregate what the defence let pass."""
         updates = record.updates

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bcfl.agents.common.behaviour import HONEST_JUDGE, JudgeConduct, Judgement
+from bcfl.agents.common.decisions import Scored, Scoring
 from bcfl.agents.common.keeper import credit_waiting
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.spare_gas import after_the_round
@@ -24,11 +25,12 @@ from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.contracts import calls
 from bcfl.contracts.calls import Permit, Sanction
 from bcfl.contracts.commitments import salt_for, validation_commitment
+from bcfl.contracts.crowd_state import CrowdState
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
 from bcfl.contracts.phases import Phase, Selection
 from bcfl.contracts.scores import to_bitmap
-from bcfl.contracts.state import TaskState, UpdateRecord
+from bcfl.contracts.state import UpdateRecord
 from bcfl.storage.content_id import cid_text
 from bcfl.storage.errors import FetchError
 
@@ -66,7 +68,7 @@ class Evaluate(Work["PostedEvaluation"]):
     start: ContentId
     updates: tuple[tuple[TrainerIndex, UpdateRecord], ...]
     max_update_size: int
-    state: TaskState = field(compare=False)
+    state: CrowdState = field(compare=False)
     """What was public when it was wanted; the newest does not make it another work."""
 
 
@@ -83,7 +85,7 @@ class PostedEvaluation:
 
 def decide(view: View, me: EvaluatorIdentity, results: Results) -> list[Action]:
     """All that an evaluator wants now."""
-    state = view.seen
+    state = CrowdState.of(view.seen)
     if state is None:
         return []
     place = next((n for n, evaluator in enumerate(state.evaluators) if evaluator.account == me.address), None)
@@ -102,7 +104,7 @@ def decide(view: View, me: EvaluatorIdentity, results: Results) -> list[Action]:
     return clearing
 
 
-def _bond(state: TaskState, me: EvaluatorIdentity, place: int, results: Results) -> list[Action]:
+def _bond(state: CrowdState, me: EvaluatorIdentity, place: int, results: Results) -> list[Action]:
     permit = calls.NO_PERMIT
     if state.config.bond:
         allow = AllowBond(round=0, task=state.address, token=state.token, amount=state.config.bond)
@@ -119,7 +121,7 @@ def _bond(state: TaskState, me: EvaluatorIdentity, place: int, results: Results)
     return [Transact(round=0, name="bond", call=call, spare_gas=after_the_round(state))]
 
 
-def _evaluate(view: View, state: TaskState, results: Results) -> list[Action]:
+def _evaluate(view: View, state: CrowdState, results: Results) -> list[Action]:
     work = Evaluate(
         round=state.round,
         specification=state.config.specification,
@@ -163,7 +165,7 @@ def _evaluate(view: View, state: TaskState, results: Results) -> list[Action]:
 
 
 def _leave(view: View, me: EvaluatorIdentity, place: int) -> list[Action]:
-    final = view.final
+    final = CrowdState.of(view.final)
     if final is None or not final.ended:
         return []
     standing = final.evaluators[place]
@@ -224,7 +226,7 @@ class Evaluator:
 
     async def _evaluate(self, work: Evaluate) -> PostedEvaluation:
         specification = await self._services.retrieval.specification(work.specification)
-        self._tell("scoring", work.round)
+        self._tell(work.round, Scoring())
         outcome = await self._rounds.evaluate(
             specification=specification,
             rounds=work.state.rounds,
@@ -259,9 +261,7 @@ class Evaluator:
         )
         stored = await self._services.store.put(report.encode())
         await self._services.store.pin(stored)
-        self._tell(
-            "scored",
-            work.round,
+        scored = Scored(
             loss=outcome.loss,
             accuracy=outcome.accuracy,
             start_loss=outcome.start_loss,
@@ -270,6 +270,7 @@ class Evaluator:
             rejected={str(index): reason for index, reason in outcome.rejected.items()},
             evidence={str(index): dict(found) for index, found in outcome.evidence.items()},
         )
+        self._tell(work.round, scored)
         return PostedEvaluation(
             scores=judgement.scores, model=model, report=stored, sanctions=judgement.sanctions
         )

@@ -11,9 +11,9 @@ from bcfl.agents.crowdsourcing.selection import rank
 from bcfl.contracts import events as e
 from bcfl.contracts import settlement
 from bcfl.contracts.commitments import validation_commitment
+from bcfl.contracts.crowd_state import CrowdState
 from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.phases import Selection
-from bcfl.contracts.state import TaskState
 
 __all__ = ("CrowdLog",)
 
@@ -31,7 +31,7 @@ class CrowdLog:
         self._names = names
         self._ranked: tuple[TrainerIndex, ...] | None = None
 
-    def before(self, state: TaskState, event: e.Event) -> Iterator[Finding]:
+    def before(self, state: CrowdState, event: e.Event) -> Iterator[Finding]:
         """What an event says, beside the state that it meets."""
         match event:
             case e.EvaluationSubmitted():
@@ -47,7 +47,7 @@ class CrowdLog:
             case e.ValidationOpened():
                 yield from self._validation(state, event)
 
-    def after(self, state: TaskState, event: e.Event) -> Iterator[Finding]:
+    def after(self, state: CrowdState, event: e.Event) -> Iterator[Finding]:
         """What a round has paid; the cohort that scores choose, with sanctions folded in."""
         if not isinstance(event, e.RoundFinalized):
             return
@@ -63,7 +63,7 @@ class CrowdLog:
         ranks = state.config.selection is Selection.SCORE_ORDER and scores
         self._ranked = rank(state, dict(scores), ()) if ranks else None
 
-    def end(self, state: TaskState) -> Iterator[Finding]:
+    def end(self, state: CrowdState) -> Iterator[Finding]:
         """Once the task has ended: everybody got what they earned, and what came in went out."""
         if not state.ended:
             return
@@ -85,7 +85,7 @@ class CrowdLog:
                 event=event,
             )
 
-    def _validation(self, state: TaskState, event: e.ValidationOpened) -> Iterator[Finding]:
+    def _validation(self, state: CrowdState, event: e.ValidationOpened) -> Iterator[Finding]:
         committed = state.evaluators[event.evaluator].validation_commitment
         message = None
         if validation_commitment(event.salt, event.digest) != committed:
@@ -96,7 +96,7 @@ class CrowdLog:
             yield Finding(subject=f"evaluator {event.evaluator}", message=message, event=event)
 
 
-def _payout(state: TaskState, event: e.EvaluationSubmitted) -> Iterator[Finding]:
+def _payout(state: CrowdState, event: e.EvaluationSubmitted) -> Iterator[Finding]:
     due = settlement.payout(
         event.scores,
         rate=state.config.rate,
@@ -113,14 +113,14 @@ def _payout(state: TaskState, event: e.EvaluationSubmitted) -> Iterator[Finding]
         )
 
 
-def _removed(state: TaskState, event: e.EvaluatorRemoved) -> Iterator[Finding]:
+def _removed(state: CrowdState, event: e.EvaluatorRemoved) -> Iterator[Finding]:
     """A silent evaluator loses half its bond."""
     due = (state.evaluators[event.evaluator].bond or 0) // 2
     if event.slashed != due:
         yield _of_evaluator(event, f"it lost {event.slashed} of its bond, {due} was due (10⁻⁹ token)")
 
 
-def _reverted(state: TaskState, event: e.EvaluationReverted) -> Iterator[Finding]:
+def _reverted(state: CrowdState, event: e.EvaluationReverted) -> Iterator[Finding]:
     """More than two thirds objected, and it is accused exactly where so many blame it."""
     record = state.rounds[event.round]
     needed = 2 * len(record.updates)
@@ -132,7 +132,7 @@ def _reverted(state: TaskState, event: e.EvaluationReverted) -> Iterator[Finding
         )
 
 
-def _forfeited(state: TaskState, event: e.BondForfeited) -> Iterator[Finding]:
+def _forfeited(state: CrowdState, event: e.BondForfeited) -> Iterator[Finding]:
     """An accused evaluator's bond is shared whole, or half of it where nobody succeeded it."""
     evaluator = state.evaluators[event.evaluator]
     bond = evaluator.bond or 0

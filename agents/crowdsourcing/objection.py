@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 import anyio
 import numpy as np
 
+from bcfl.agents.common.decisions import Objecting
 from bcfl.agents.common.entries import network_of
 from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval, schema_of
 from bcfl.agents.common.spare_gas import after_the_round
@@ -39,11 +40,11 @@ from bcfl.agents.crowdsourcing.repetition import Repetition, checkable
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.agents.runtime.ports import LearningEngine
 from bcfl.contracts import calls
+from bcfl.contracts.crowd_state import CrowdState
 from bcfl.contracts.errors import MalformedReport
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ZERO_ADDRESS, Address, ContentId, TrainerIndex
 from bcfl.contracts.specification import Specification
-from bcfl.contracts.state import TaskState
 from bcfl.errors import ContractError, RegistryError
 from bcfl.models.errors import MalformedUpdate
 from bcfl.models.training.job import SamplesRef
@@ -84,7 +85,7 @@ class Vet(Work["Objection | None"]):
     task: Address
     model: ContentId
     report: ContentId
-    state: TaskState = field(compare=False)
+    state: CrowdState = field(compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,7 @@ class Objection:
 
 
 def decide_objection(
-    view: View, state: TaskState, index: TrainerIndex, results: Results
+    view: View, state: CrowdState, index: TrainerIndex, results: Results
 ) -> tuple[list[Action], bool]:
     """What a member wants of the evaluation that stands open to objection, and whether it may go on with the model.
 
@@ -126,7 +127,7 @@ def decide_objection(
     if index in record.objections:
         return [vet], finding.usable
     # After a reorganisation the round may have another evaluation than the one that was checked.
-    final = view.final
+    final = CrowdState.of(view.final)
     if final is None or final.objectionable != number or final.rounds[number].model != record.model:
         return [vet], False
     call = calls.object_to(state.address, round_number=number, index=index, blames=finding.blames)
@@ -134,7 +135,7 @@ def decide_objection(
         round=number,
         name="object",
         call=call,
-        evidence={"reason": finding.reason, "blames": finding.blames},
+        evidence=Objecting(reason=finding.reason, blames=finding.blames).model_dump(),
         spare_gas=after_the_round(state),  # it may turn out to be the one that decides
     )
     return [vet, transact], False

@@ -14,10 +14,10 @@ from bcfl.agents.common.entries import defence_of
 from bcfl.agents.common.gathering import INVALID_WORDS, NOT_OWNED, UNAVAILABLE
 from bcfl.agents.crowdsourcing.round_history import counts
 from bcfl.agents.crowdsourcing.sanctions import FAULTS
+from bcfl.contracts.crowd_state import CrowdRound, CrowdState
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ZERO_ADDRESS, TrainerIndex
 from bcfl.contracts.specification import Specification
-from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.models.aggregation.fold import INTEGER_LIMIT
 from bcfl.models.defences.bounds import Bounded, Track
 from bcfl.models.defences.defence import Defence, Fault
@@ -34,7 +34,7 @@ _LAST_ROUND = 2**32 - 1
 
 
 def contradiction(
-    specification: Specification, state: TaskState, record: RoundRecord, report: EvaluationReport
+    specification: Specification, state: CrowdState, record: CrowdRound, report: EvaluationReport
 ) -> str | None:
     """The first thing in the report on a round of the state that cannot be, as a reason; None: nothing.
 
@@ -55,7 +55,7 @@ def contradiction(
     return None if _founded(state, record, report, defence) else SANCTION
 
 
-def _matches(state: TaskState, record: RoundRecord, report: EvaluationReport) -> bool:
+def _matches(state: CrowdState, record: CrowdRound, report: EvaluationReport) -> bool:
     """Whether the report is this round's and says what the chain says; a named aggregator's model is not the report's."""
     return (
         report.round == record.number
@@ -65,7 +65,7 @@ def _matches(state: TaskState, record: RoundRecord, report: EvaluationReport) ->
     )
 
 
-def _everybody_once(report: EvaluationReport, record: RoundRecord, defence: Defence) -> bool:
+def _everybody_once(report: EvaluationReport, record: CrowdRound, defence: Defence) -> bool:
     weighed, rejected = report.weights.keys(), report.rejected.keys()
     paid = defence.paid if isinstance(defence, Bounded) else frozenset()
     return (
@@ -84,7 +84,7 @@ def _may_say(word: str, owned: bool, defence: Defence) -> bool:
     return word in defence.words
 
 
-def _as_reported(state: TaskState, record: RoundRecord, report: EvaluationReport) -> bool:
+def _as_reported(state: CrowdState, record: CrowdRound, report: EvaluationReport) -> bool:
     """Whether all that was done to members is in the report: what exceeds the contract's limits is not done."""
     suspended = {index: rounds for index, rounds, _ in report.sanctions if rounds}
     ejected = {index for index, rounds, _ in report.sanctions if not rounds}
@@ -100,7 +100,7 @@ def _as_reported(state: TaskState, record: RoundRecord, report: EvaluationReport
     return ejected.issuperset(record.ejected)
 
 
-def _founded(state: TaskState, record: RoundRecord, report: EvaluationReport, defence: Defence) -> bool:
+def _founded(state: CrowdState, record: CrowdRound, report: EvaluationReport, defence: Defence) -> bool:
     """Whether the defence can have come to all sanctions of the report; of one that does not say, yes."""
     if not isinstance(defence, Bounded):
         return True
@@ -116,11 +116,11 @@ def _founded(state: TaskState, record: RoundRecord, report: EvaluationReport, de
     )
 
 
-def _concerned(record: RoundRecord, report: EvaluationReport) -> list[TrainerIndex]:
+def _concerned(record: CrowdRound, report: EvaluationReport) -> list[TrainerIndex]:
     return sorted(record.updates.keys() | {index for index, _, _ in report.sanctions})
 
 
-def _track(rounds: Sequence[RoundRecord], report: EvaluationReport, index: TrainerIndex) -> Track:
+def _track(rounds: Sequence[CrowdRound], report: EvaluationReport, index: TrainerIndex) -> Track:
     """In these rounds, the last of which is judged."""
     record = rounds[-1]
     word = report.rejected.get(index)
@@ -135,7 +135,7 @@ def _track(rounds: Sequence[RoundRecord], report: EvaluationReport, index: Train
     )
 
 
-def _fault(word: str, record: RoundRecord) -> Fault | None:
+def _fault(word: str, record: CrowdRound) -> Fault | None:
     """What somebody did whose update is rejected with that word."""
     if word == NOT_OWNED:
         # In the open, whoever is quicker can take a digest: that is no reason to suspend its author.

@@ -28,11 +28,11 @@ from bcfl.agents.common.gathering import (
 )
 from bcfl.agents.common.retrieval import Retrieval, schema_of
 from bcfl.agents.crowdsourcing.plausibility import MODEL, VERDICT
+from bcfl.contracts.crowd_state import CrowdRound
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ContentId, TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import Specification
-from bcfl.contracts.state import RoundRecord
 from bcfl.errors import ModelError
 from bcfl.models.aggregation.aggregator import Aggregate, PlainMean
 from bcfl.models.aggregation.fold import INTEGER_LIMIT
@@ -76,7 +76,7 @@ class _Fact:
     digest: bytes = b""
 
 
-def checkable(record: RoundRecord, report: EvaluationReport) -> list[TrainerIndex]:
+def checkable(record: CrowdRound, report: EvaluationReport) -> list[TrainerIndex]:
     """Whose updates can bear out or contradict the report, ascending.
 
     What a store may have kept from the evaluator proves nothing: if it can be had now it may have come late, and to wait
@@ -95,7 +95,7 @@ class Repetition:
     async def whole(
         self,
         specification: Specification,
-        record: RoundRecord,
+        record: CrowdRound,
         report: EvaluationReport,
         *,
         model: Weights | None,
@@ -144,7 +144,7 @@ class Repetition:
     async def sampled(
         self,
         specification: Specification,
-        record: RoundRecord,
+        record: CrowdRound,
         report: EvaluationReport,
         *,
         max_bytes: int,
@@ -182,7 +182,7 @@ def _fact(found: Fetched, specification: Specification) -> _Fact:
 
 def _borne_out(
     specification: Specification,
-    record: RoundRecord,
+    record: CrowdRound,
     report: EvaluationReport,
     facts: Mapping[TrainerIndex, _Fact],
     start: bytes,
@@ -207,7 +207,7 @@ def _borne_out(
 
 def _counted(
     specification: Specification,
-    record: RoundRecord,
+    record: CrowdRound,
     report: EvaluationReport,
     start: Weights,
     models: Mapping[TrainerIndex, Weights],
@@ -239,7 +239,7 @@ def _counted(
 
 def _chosen(
     specification: Specification,
-    record: RoundRecord,
+    record: CrowdRound,
     report: EvaluationReport,
     tried: Sequence[Aggregate],
 ) -> bool:
@@ -253,7 +253,7 @@ def _chosen(
 
 def _weighed(
     specification: Specification,
-    record: RoundRecord,
+    record: CrowdRound,
     report: EvaluationReport,
     facts: Mapping[TrainerIndex, _Fact],
 ) -> bool:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from bcfl.contracts.state import RoundRecord
+from bcfl.contracts.crowd_state import CrowdRound
 from bcfl.models.defences.defence import Memory
 
 __all__ = ("RoundHistory", "counts")
 
 _KEPT = 3
 
-Judge = Callable[[RoundRecord, Memory], Awaitable[Memory]]
+Judge = Callable[[CrowdRound, Memory], Awaitable[Memory]]
 
 
 class RoundHistory:
@@ -25,7 +25,7 @@ class RoundHistory:
     def __init__(self) -> None:
         self._known: dict[int, tuple[object, Memory]] = {}
 
-    async def before(self, rounds: Mapping[int, RoundRecord], number: int, judge: Judge) -> Memory:
+    async def before(self, rounds: Mapping[int, CrowdRound], number: int, judge: Judge) -> Memory:
         """What is remembered when a round begins; rounds before it that are not at hand are judged anew.
 
         Args:
@@ -42,18 +42,18 @@ class RoundHistory:
             self.remember(rounds[n], memory)
         return memory
 
-    def remember(self, record: RoundRecord, memory: Memory) -> None:
+    def remember(self, record: CrowdRound, memory: Memory) -> None:
         """Keep what is remembered after a round; the oldest is forgotten."""
         self._known[record.number] = (_key(record), memory)
         for number in sorted(self._known)[:-_KEPT]:
             del self._known[number]
 
-    def _at_hand(self, record: RoundRecord) -> Memory | None:
+    def _at_hand(self, record: CrowdRound) -> Memory | None:
         known = self._known.get(record.number)
         return known[1] if known is not None and known[0] == _key(record) else None
 
 
-def _key(record: RoundRecord) -> object:
+def _key(record: CrowdRound) -> object:
     """All that a verdict depends on: after a reorganisation a round of the same number may be another one."""
     updates = sorted(
         (index, update.content, update.position, update.owned) for index, update in record.updates.items()
@@ -61,7 +61,7 @@ def _key(record: RoundRecord) -> object:
     return record.start_model, tuple(updates), record.cohort, record.suspended_before
 
 
-def counts(record: RoundRecord) -> bool:
+def counts(record: CrowdRound) -> bool:
     """Whether a round is part of the past.
 
     A void round has nothing to judge, and after an objection it began from a model that may not even be there. A round

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bcfl.contracts.crowd_state import CrowdState
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.phases import Reason
-from bcfl.contracts.state import TaskState
 from bcfl.models.defences.defence import Fault
 
 __all__ = ("FAULTS", "REASONS", "applicable")
@@ -38,14 +38,14 @@ Intended = tuple[TrainerIndex, int, int]
 """Index, rounds (0 ejects) and reason code."""
 
 
-def applicable(state: TaskState, intended: Sequence[Intended]) -> tuple[Intended, ...]:
-    """Those of the intended sanctions that ``Membership._sanction`` carries out, ejections first as there.
+def applicable(state: CrowdState, intended: Sequence[Intended]) -> tuple[Intended, ...]:
+    """Those of the intended sanctions that ``Sanctions._sanction`` carries out, ejections first as there.
 
     Ejection: of the suspended alone, a quarter of the active members at most. Neither may leave fewer members than the
     task's minimum, for suspensions not counting those who are suspended already. As many as a transaction holds.
     """
     active = set(state.active_members)
-    out = {index for index in active if state.is_suspended(index)}
+    out = {index for index in active if state.members[index].suspended}
     quota = len(active) // 4
     taken: list[Intended] = []
     for sanction in (s for s in intended if s[1] == 0):

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from bcfl.contracts.crowd_state import CrowdState
 from bcfl.contracts.ids import TrainerIndex
-from bcfl.contracts.state import TaskState
 
 __all__ = ("rank",)
 
 
 def rank(
-    state: TaskState, scores: dict[TrainerIndex, int], sanctioned: Collection[TrainerIndex]
+    state: CrowdState, scores: dict[TrainerIndex, int], sanctioned: Collection[TrainerIndex]
 ) -> tuple[TrainerIndex, ...]:
     """The next cohort, ascending: the highest latest scores among the eligible, lowest index first on a tie.
 
@@ -32,7 +32,7 @@ def rank(
     return tuple(sorted(unscored_first[: state.config.cohort_size]))
 
 
-def _free(state: TaskState, index: TrainerIndex) -> bool:
+def _free(state: CrowdState, index: TrainerIndex) -> bool:
     """Not suspended, or paroled when the next round begins."""
     until = state.members[index].suspended_until
     return until is None or until <= state.round + 1

@@ -14,6 +14,7 @@ from bcfl.agents.common.update_maker import OwnData, UpdateMaker
 from bcfl.agents.crowdsourcing.objection import Objection, OwnLoss, Vet, Vetting, decide_objection
 from bcfl.agents.runtime.actions import Action, Results, View, Work
 from bcfl.contracts.calls import Permit
+from bcfl.contracts.crowd_state import CrowdState
 from bcfl.contracts.phases import Phase
 
 __all__ = ("Trainer", "decide")
@@ -21,7 +22,7 @@ __all__ = ("Trainer", "decide")
 
 def decide(view: View, me: TrainerIdentity, results: Results) -> list[Action]:
     """All that a trainer wants now."""
-    state = view.seen
+    state = CrowdState.of(view.seen)
     if state is None or state.ended:
         return []
     index = state.index_of.get(me.address)

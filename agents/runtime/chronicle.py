@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bcfl.contracts import events as e
 from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level, Retracted
-from bcfl.contracts.fold import fold
+from bcfl.contracts.fold import first_state, fold
 from bcfl.contracts.ids import Address
 from bcfl.contracts.state import TaskState
 
@@ -71,7 +71,7 @@ class Chronicle:
             )
             if created is None:
                 return False
-            self.seen = TaskState.created(created)
+            self.seen = first_state(created)
         own = [x for x in events if x.origin.address == self.seen.address]
         if own:
             self.seen = fold(self.seen, own)

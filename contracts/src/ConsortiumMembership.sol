@@ -66,14 +66,14 @@ abstract contract ConsortiumMembership is TrainingTask, IConsortiumTask {
         if (amount == 0 || _bonded & (1 << index) == 0) return;
         _bonded ^= 1 << index;
         _ledger.bonds -= amount;
-        emit BondReturned(index, amount);
+        emit MemberBondReturned(uint32(index), amount);
         _push(_members[index].account, amount);
     }
 
     /// @dev The founders.
-    function _setEvaluators(address[] calldata evaluators) internal override {
-        for (uint256 i; i < evaluators.length; ++i) {
-            _allowed[evaluators[i]] = true;
+    function _enlist(address[] calldata founders) internal override {
+        for (uint256 i; i < founders.length; ++i) {
+            _allowed[founders[i]] = true;
         }
     }
 
@@ -102,9 +102,6 @@ abstract contract ConsortiumMembership is TrainingTask, IConsortiumTask {
     function _givesIndicesAgain() internal pure override returns (bool) {
         return false;
     }
-
-    /// @dev Only evaluators and relayed tasks suspend.
-    function _suspend(uint32, uint32, uint32, uint8, bytes32) internal pure override {}
 
     /// @dev Every active member: nobody is sampled.
     function _drawCohort(uint32, TaskConfig memory) internal override returns (uint256[] memory cohort, uint256 size) {

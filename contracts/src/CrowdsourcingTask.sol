@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Rewards} from "./Rewards.sol";
+import {Sanctions} from "./Sanctions.sol";
 import {ICrowdsourcingTask} from "./interfaces/ICrowdsourcingTask.sol";
 import {Content, Permit, Phase, Sanction, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
@@ -9,7 +10,7 @@ import {Configuration} from "./libraries/Configuration.sol";
 import {Commitments} from "./libraries/Commitments.sol";
 
 /// @title A task scored by a separate evaluator; the contract computes the rewards from the scores
-contract CrowdsourcingTask is Rewards {
+contract CrowdsourcingTask is Rewards, Sanctions {
     using Bitmaps for mapping(uint256 => uint256);
 
     enum Standing {
@@ -149,11 +150,18 @@ contract CrowdsourcingTask is Rewards {
         _push(e.account, amount);
     }
 
-    function _setEvaluators(address[] calldata evaluators) internal override {
+    function _enlist(address[] calldata evaluators) internal override {
         for (uint256 i; i < evaluators.length; ++i) {
             _evaluators[i].account = evaluators[i];
         }
         _evaluatorCount = evaluators.length;
+    }
+
+    /// @dev Where commitments are relayed nobody has a stake: who does not open its own is suspended.
+    function _punish(uint32 number, uint32 index, TaskConfig memory c) internal override returns (uint64) {
+        if (!c.relayed) return super._punish(number, index, c);
+        _suspend(number, index, c.faultSuspension, REASON_NOT_REVEALED, bytes32(0));
+        return 0;
     }
 
     /// @dev The first bonded evaluator of the list becomes the active one.

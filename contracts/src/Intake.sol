@@ -7,11 +7,13 @@ import {Phase, TaskConfig} from "./interfaces/TaskTypes.sol";
 import {Bitmaps} from "./libraries/Bitmaps.sol";
 import {Commitments} from "./libraries/Commitments.sol";
 import {Configuration} from "./libraries/Configuration.sol";
+import {Entries} from "./libraries/Entries.sol";
 import {Unchecked} from "./libraries/Unchecked.sol";
 
 /// @title Commitments, batches, openings and who owns a digest
 abstract contract Intake is Membership {
     using Bitmaps for mapping(uint256 => uint256);
+    using Entries for bytes;
     using Unchecked for bytes;
 
     uint256 internal constant MAX_BATCH = 256;
@@ -152,7 +154,7 @@ abstract contract Intake is Membership {
         ++r.revealed;
         if (c.uniqueDigests) _claim(digest, roundNumber, position, index);
         bytes memory updates = new bytes(UPDATE);
-        _packUpdate(updates, 0, index, digest, size, position);
+        updates.putUpdate(0, index, digest, size, position);
         emit UpdatesSubmitted(roundNumber, updates);
         if (r.committed == r.cohort) _everyoneCommitted(c);
     }
@@ -172,9 +174,7 @@ abstract contract Intake is Membership {
     /// @dev Cut a buffer down to what was taken.
     function _shorten(bytes memory buffer, uint256 length) private pure {
         if (length == 0) revert NothingAccepted();
-        assembly ("memory-safe") {
-            mstore(buffer, length)
-        }
+        buffer.cut(length);
     }
 
     /// @dev Mark those of the signed entries that count as committed, and copy them, without signatures.
@@ -200,11 +200,7 @@ abstract contract Intake is Membership {
                 bytes calldata signature = entries[start + 36:start + SIGNED_ENTRY];
                 if (!Commitments.signedBy(_members[index].account, domain, structHash, signature)) continue;
                 bits |= 1 << (index & 0xff);
-                // Copy index ‖ commitment: the buffer has room for every entry.
-                assembly ("memory-safe") {
-                    calldatacopy(add(add(accepted, 0x20), mul(taken, 36)), add(entries.offset, start), 36)
-                    taken := add(taken, 1)
-                }
+                accepted.copyEntry(taken++, entries, start);
             }
         }
         committed[w] = bits;
@@ -247,20 +243,14 @@ abstract contract Intake is Membership {
                         bits |= bit;
                         uint32 position = firstPosition + uint32(place);
                         if (c.uniqueDigests) _claim(digest, roundNumber, position, index);
-                        _packUpdate(updates, taken++, index, digest, size, position);
+                        updates.putUpdate(taken++, index, digest, size, position);
                     }
                 }
-                assembly ("memory-safe") {
-                    let p := add(add(committed, 0x20), mul(place, 36))
-                    mstore(p, shl(224, index))
-                    mstore(add(p, 4), commitment)
-                }
+                committed.putEntry(place, index, commitment);
             }
+            committed.cut(place * ENTRY);
         }
         revealed[w] = bits;
-        assembly ("memory-safe") {
-            mstore(committed, mul(place, 36))
-        }
         hash = bytes28(keccak256(committed));
     }
 
@@ -285,22 +275,5 @@ abstract contract Intake is Membership {
         }
         if (owner.owned) _disowned[roundNumber].add(owner.index);
         _digests[digest] = DigestOwner(roundNumber, position, index, true);
-    }
-
-    function _packUpdate(
-        bytes memory updates,
-        uint256 place,
-        uint32 index,
-        bytes32 digest,
-        uint32 size,
-        uint32 position
-    ) private pure {
-        assembly ("memory-safe") {
-            let p := add(add(updates, 0x20), mul(place, 44))
-            // In this order each write covers what the one before spilt over its field.
-            mstore(p, shl(224, index))
-            mstore(add(p, 12), or(shl(32, size), position))
-            mstore(add(p, 4), digest)
-        }
     }
 }

@@ -35,7 +35,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
     }
 
     /// @notice Called once by the factory, in the transaction that deploys and funds.
-    function initialize(address[] calldata evaluators, uint64 budget) external {
+    function initialize(address[] calldata listed, uint64 budget) external {
         if (_initialized) revert AlreadyInitialized();
         _initialized = true;
         TaskConfig memory c = Configuration.load();
@@ -45,7 +45,7 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         _population.modelSize = c.genesisSize;
         _seed = keccak256(abi.encode(c.specDigest, c.genesisDigest));
         if (c.uniqueDigests) _claimForTask(c.genesisDigest);
-        _setEvaluators(evaluators);
+        _enlist(listed);
         _enter(Phase.Enrolment, c.enrolmentDuration);
     }
 
@@ -183,8 +183,8 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
 
     // ---------------------------------------------------------------- for descendants
 
-    /// @dev Keep the list of those who may evaluate.
-    function _setEvaluators(address[] calldata evaluators) internal virtual;
+    /// @dev Keep the publisher's list: who may evaluate, or found a consortium.
+    function _enlist(address[] calldata listed) internal virtual;
     /// @dev Make the first who is ready to evaluate the active one; false where there is nobody.
     function _activateEvaluator() internal virtual returns (bool);
     /// @dev The Evaluation (or ScoreReveal) deadline has passed.
@@ -276,11 +276,8 @@ abstract contract TrainingTask is Intake, ReentrancyGuardTransient {
         }
     }
 
-    function _punish(uint32 number, uint32 index, TaskConfig memory c) private returns (uint64 slashed) {
-        if (c.relayed) {
-            _suspend(number, index, c.faultSuspension, REASON_NOT_REVEALED, bytes32(0));
-            return 0;
-        }
+    /// @dev Who has not opened its commitment loses its stake.
+    function _punish(uint32 number, uint32 index, TaskConfig memory) internal virtual returns (uint64 slashed) {
         slashed = _members[index].stake;
         if (slashed == 0) return 0;
         _members[index].stake = 0;

@@ -376,7 +376,7 @@ contract ConsortiumMembersTest is ConsortiumFixture {
             _advance();
         }
         vm.expectEmit(address(consortium));
-        emit IConsortiumTask.BondReturned(0, MEMBER_BOND);
+        emit IConsortiumTask.MemberBondReturned(0, MEMBER_BOND);
         vm.prank(stranger);
         consortium.withdrawBond(0);
         consortium.withdrawBond(0);

@@ -12,6 +12,7 @@ from typing import Any
 from bcfl.agents.audit.finding import Finding
 from bcfl.contracts import events as e
 from bcfl.contracts.commitments import commitment, salt_for, score_commitment
+from bcfl.contracts.consortium_state import ConsortiumState
 from bcfl.contracts.ids import Address
 from bcfl.contracts.state import TaskState
 from bcfl.scenarios.running.resources import Plan
@@ -34,7 +35,7 @@ def commitment_findings(
                 entry = state.rounds[event.round].commitments.get(event.index)
                 told = None if entry is None else entry.commitment
                 what = "its commitment"
-            case e.ScoresRevealed():
+            case e.ScoresRevealed() if isinstance(state, ConsortiumState):
                 told = state.rounds[event.round].score_commitments.get(event.index)
                 what = "its commitment to scores"
             case _:

@@ -9,6 +9,8 @@ from typing import Any
 
 from bcfl.agents.audit.finding import Finding
 from bcfl.contracts import events as e
+from bcfl.contracts.consortium_state import ConsortiumState
+from bcfl.contracts.crowd_state import CrowdState
 from bcfl.contracts.ids import Address
 from bcfl.contracts.state import TaskState
 from bcfl.scenarios.directory.event_log import FILE, EventLog, Line
@@ -81,7 +83,7 @@ def _acts(state: TaskState, event: e.Event | None) -> Iterator[tuple[Address, st
         case e.ScoresCommitted():
             account = state.members[event.index].account
             yield account, "commit_scores", "commitment", event.commitment.hex()
-        case e.ScoresRevealed():
+        case e.ScoresRevealed() if isinstance(state, ConsortiumState):
             account = state.members[event.index].account
             scores = dict(
                 zip(map(str, state.rounds[event.round].vectors[event.index]), event.scores, strict=True)
@@ -90,7 +92,7 @@ def _acts(state: TaskState, event: e.Event | None) -> Iterator[tuple[Address, st
             yield account, "judged", "probe", event.probe.hex()
         case e.ModelSubmitted():
             yield event.account, "submit_model", "cid", cid_text(event.model)
-        case e.EvaluationSubmitted():
+        case e.EvaluationSubmitted() if isinstance(state, CrowdState):
             account = state.evaluators[event.evaluator].account
             yield account, "evaluate", "report", cid_text(event.report)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from bcfl.agents.audit.finding import Finding
 from bcfl.agents.common.retrieval import Retrieval
-from bcfl.contracts.phases import Kind
+from bcfl.contracts.consortium_state import ConsortiumState
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import TaskState
 from bcfl.models.training.engine import Engine
@@ -41,7 +41,7 @@ async def measure_findings(
     """
     specification = Specification.decode(plan.task.specification)
     due: dict[str, dict[str, Any]] = {}
-    if state.kind is Kind.CONSORTIUM:
+    if isinstance(state, ConsortiumState):
         network = plan.scenario.task.network.create("network")
         due[MODELS_MEASURED] = {
             "models": await measured_models(

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The form of each record of ``events.jsonl`` that is not an event of the chain, for whoever reads one that may be damaged.
 
-Records of agents that are not listed have the common keys alone: what else they say is evidence for people.
+What agents say of themselves is declared in ``agents.common.decisions``; of a transaction's record the common keys count, what
+else it says is evidence for people.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bcfl.agents.common.decisions import DECISIONS, Index, Natural
 
 __all__ = ("what_is_wrong",)
 
-_Natural = Annotated[int, Field(ge=0)]
-_Index = Annotated[str, Field(pattern="^(0|[1-9][0-9]*)$")]
 _Numbers = dict[str, float | None]
-_ByIndex = dict[_Index, float | None]
 
 
 class _Record(BaseModel):
@@ -25,15 +25,15 @@ class _Record(BaseModel):
 
     event: str
     source: str
-    block: _Natural
-    time: _Natural
+    block: Natural
+    time: Natural
 
 
-class _Decision(_Record):
-    """Of an agent."""
+class _OfAgent(_Record):
+    """What every record of an agent has."""
 
     role: str
-    round: _Natural
+    round: Natural
 
 
 class _Participant(BaseModel):
@@ -49,7 +49,7 @@ class _Started(_Record):
 
 
 class _Retracted(_Record):
-    blocks: list[_Natural]
+    blocks: list[Natural]
 
 
 class _Goals(_Record):
@@ -57,46 +57,18 @@ class _Goals(_Record):
 
 
 class _Models(_Record):
-    models: dict[_Index, _Numbers]
+    models: dict[Index, _Numbers]
 
 
 class _Members(_Record):
     members: dict[str, dict[str, Any]]
 
 
-class _Transaction(_Decision):
+class _Transaction(_OfAgent):
     action: str
     status: Literal["included", "reverted", "failed"]
-    gas: _Natural
+    gas: Natural
     reason: str
-
-
-class _Trained(_Decision):
-    loss: float | None
-    samples: _Natural
-    steps: _Natural
-
-
-class _Scored(_Decision):
-    start_loss: float | None
-    start_accuracy: float | None
-    loss: float | None
-    accuracy: float | None
-    validation_loss: _ByIndex
-    rejected: dict[_Index, str]
-    evidence: dict[_Index, _Numbers]
-
-
-class _Judged(_Decision):
-    scores: dict[_Index, int]
-    loss: float | None
-    accuracy: float | None
-    rejected: dict[_Index, str]
-
-
-class _Aggregated(_Decision):
-    cid: str
-    weights: dict[_Index, int]
 
 
 _OF_THE_RUNNER: dict[str, type[_Record]] = {
@@ -105,32 +77,26 @@ _OF_THE_RUNNER: dict[str, type[_Record]] = {
     "models_measured": _Models,
     "members_measured": _Members,
 }
-_OF_AGENTS: dict[str, type[_Record]] = {
-    "transaction": _Transaction,
-    "trained": _Trained,
-    "scored": _Scored,
-    "judged": _Judged,
-    "aggregated": _Aggregated,
-}
 
 
 def what_is_wrong(record: object) -> str | None:
     """The first thing that a record lacks or has in a wrong form; None for a sound one."""
-    form: type[_Record] = _Record
+    forms: tuple[type[BaseModel], ...] = (_Record,)
     if isinstance(record, dict):
         event, source = str(record.get("event")), record.get("source")
         if source == "runner":
             if event not in _OF_THE_RUNNER:
                 return f"the runner writes no record named '{event}'"
-            form = _OF_THE_RUNNER[event]
+            forms = (_OF_THE_RUNNER[event],)
         elif source == "chain":
-            form = _Retracted if event == "retracted" else _Record
+            forms = (_Retracted,) if event == "retracted" else (_Record,)
         elif event in _OF_THE_RUNNER or event == "retracted":
             return f"an agent writes no record named '{event}'"
         else:
-            form = _OF_AGENTS.get(event, _Decision)
+            forms = (_Transaction,) if event == "transaction" else (_OfAgent, DECISIONS.get(event, _OfAgent))
     try:
-        form.model_validate(record)
+        for form in forms:
+            form.model_validate(record)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

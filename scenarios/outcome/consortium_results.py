@@ -6,21 +6,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bcfl.agents.common.decisions import Aggregated, Judged
+from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState
 from bcfl.contracts.ids import TrainerIndex
-from bcfl.contracts.phases import Kind
-from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.scenarios.definition.tokens import CREDIT_UNIT
 from bcfl.scenarios.outcome.summary import MemberSummary, RoundAgreement
 from bcfl.storage.content_id import cid_text
 
-__all__ = ("Told", "agreement_of", "members_of")
-
-Told = Mapping[str, Mapping[str, Any]]
-"""Records of one round and name in the event log, by the agent that wrote them."""
+__all__ = ("agreement_of", "members_of")
 
 
 def agreement_of(
-    record: RoundRecord, names: Mapping[TrainerIndex, str], judged: Told, aggregated: Told
+    record: ConsortiumRound,
+    names: Mapping[TrainerIndex, str],
+    judged: Mapping[str, Judged],
+    aggregated: Mapping[str, Aggregated],
 ) -> RoundAgreement:
     """How a round's scores and model came about.
 
@@ -31,14 +31,14 @@ def agreement_of(
         aggregated: what they said of their aggregation.
     """
     voted = record.model in record.model_votes.values()
-    computed: Mapping[str, int] = next((told["weights"] for _, told in sorted(aggregated.items())), {})
+    computed: Mapping[str, int] = next((aggregated[name].weights for name in sorted(aggregated)), {})
     return RoundAgreement(
         settled=record.settled and bool(record.scores),
         evaluation_tokens={
             names[index]: str(amount * CREDIT_UNIT) for index, amount in record.evaluation_pay.items()
         },
-        judged_loss={name: told["loss"] for name, told in sorted(judged.items())},
-        judged_accuracy={name: told["accuracy"] for name, told in sorted(judged.items())},
+        judged_loss={name: judged[name].loss for name in sorted(judged)},
+        judged_accuracy={name: judged[name].accuracy for name in sorted(judged)},
         not_judged=_missing(record, names, record.score_commitments) if record.updates else (),
         not_opened=tuple(names[index] for index in record.forfeiters),
         votes={names[index]: cid_text(model) for index, model in record.model_votes.items()},
@@ -51,18 +51,18 @@ def agreement_of(
 
 
 def _missing(
-    record: RoundRecord, names: Mapping[TrainerIndex, str], acted: Mapping[TrainerIndex, object]
+    record: ConsortiumRound, names: Mapping[TrainerIndex, str], acted: Mapping[TrainerIndex, object]
 ) -> tuple[str, ...]:
     return tuple(names[index] for index in record.cohort if index not in acted)
 
 
 def members_of(
-    state: TaskState,
+    state: ConsortiumState,
     names: Mapping[TrainerIndex, str],
     participants: Mapping[str, Mapping[str, Any]],
     measured: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, MemberSummary]:
-    """Everybody's table; empty for a crowd.
+    """Everybody's table.
 
     Args:
         state: after all events.
@@ -70,8 +70,6 @@ def members_of(
         participants: as the first record of the event log has them.
         measured: by name, what the runner measured with each member's models.
     """
-    if state.kind is not Kind.CONSORTIUM:
-        return {}
     rounds = state.rounds.values()
     index_of = {name: index for index, name in names.items()}
     everything = sum(sum(record.scores.values()) for record in rounds)

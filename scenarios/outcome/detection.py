@@ -13,13 +13,22 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from bcfl.contracts import events as e
+from bcfl.contracts.crowd_state import CrowdRound, CrowdState
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.phases import Reason
-from bcfl.contracts.state import TaskState
+from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.scenarios.definition.tokens import CREDIT_UNIT
 from bcfl.scenarios.outcome.summary import Detection, Liveness, Suspension
 
-__all__ = ("Sanctions", "detect", "liveness", "reason_name", "removals_of", "sanctions_of")
+__all__ = (
+    "Sanctions",
+    "detect",
+    "earned_by_work",
+    "liveness",
+    "reason_name",
+    "removals_of",
+    "sanctions_of",
+)
 
 _SILENT, _OBJECTIONS, _STOOD_DOWN = "silent", "objections", "stood down"
 
@@ -101,7 +110,7 @@ def detect(
     good = [index for index, name in names.items() if name not in first]
     out = {index: m.ejected_round for index, m in state.members.items() if m.ejected_round is not None}
     caught, wronged = [i for i in bad if i in out], [i for i in good if i in out]
-    earned = {index: state.members[index].earned - state.bond_share(index) for index in names}
+    earned = {index: earned_by_work(state, index) for index in names}
     net = _net(state, events)
     fair = _mean([net[index] for index in good])
     pay_bad, pay_good = _mean([earned[i] for i in bad]), _mean([earned[i] for i in good])
@@ -146,9 +155,19 @@ def liveness(state: TaskState, events: Iterable[e.Event]) -> Liveness:
     return Liveness(
         rounds_planned=state.config.rounds,
         rounds_finalised=len(done),
-        rounds_void=sum(record.reverted or record.model == record.start_model for record in done),
+        rounds_void=sum(_is_void(record) for record in done),
         overdue_s=overdue,
     )
+
+
+def earned_by_work(state: TaskState, index: TrainerIndex) -> int:
+    """What a member has earned less its shares of evaluators' bonds, in credits."""
+    shared = state.bond_share(index) if isinstance(state, CrowdState) else 0
+    return state.members[index].earned - shared
+
+
+def _is_void(record: RoundRecord) -> bool:
+    return record.model == record.start_model or (isinstance(record, CrowdRound) and record.reverted)
 
 
 def _net(state: TaskState, events: Iterable[e.Event]) -> dict[TrainerIndex, int]:

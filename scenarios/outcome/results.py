@@ -7,13 +7,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bcfl.agents.common.decisions import Aggregated, Judged, Misbehaving, Objecting, Scored, Trained
+from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState
+from bcfl.contracts.crowd_state import CrowdRound, CrowdState
 from bcfl.contracts.ids import Address, TrainerIndex
-from bcfl.contracts.phases import Kind, Phase
+from bcfl.contracts.phases import Phase
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.scenarios.definition.tokens import CREDIT_UNIT
 from bcfl.scenarios.outcome.consortium_results import agreement_of, members_of
-from bcfl.scenarios.outcome.detection import Sanctions, detect, reason_name, removals_of, sanctions_of
+from bcfl.scenarios.outcome.detection import (
+    Sanctions,
+    detect,
+    earned_by_work,
+    reason_name,
+    removals_of,
+    sanctions_of,
+)
 from bcfl.scenarios.outcome.ending import why_ended
 from bcfl.scenarios.outcome.fairness import fairness_of
 from bcfl.scenarios.outcome.run_log import GOALS_MEASURED, MEMBERS_MEASURED, MODELS_MEASURED, RunLog
@@ -47,13 +57,13 @@ class Results(RunLog):
         record = state.rounds[number]
         names = {index: self._name(member.account) for index, member in state.members.items()}
         scored = self._scored(record)
-        local = {name: told["loss"] for name, told in self.told(number, "trained").items()}
+        local = {name: told.loss for name, told in self.told(number, Trained).items()}
         measured = self._model_measured(number)
-        consortium = state.kind is Kind.CONSORTIUM
-        judged = self.told(number, "judged") if consortium else {}
-        reasons = scored.get("rejected", {}) | {
-            i: why for told in judged.values() for i, why in told["rejected"].items()
-        }
+        judged = self.told(number, Judged) if isinstance(record, ConsortiumRound) else {}
+        crowd = record if isinstance(record, CrowdRound) else None
+        suspended = crowd.suspended if crowd is not None else ()
+        reasons = dict(scored.rejected) if scored is not None else {}
+        reasons |= {i: why for told in judged.values() for i, why in told.rejected.items()}
         rejected = {names[TrainerIndex(int(i))]: reason for i, reason in reasons.items()}
         if record.finalized:
             rejected |= {
@@ -61,34 +71,34 @@ class Results(RunLog):
             }
         return RoundSummary(
             round=number,
-            global_loss=scored.get("loss", measured.get("loss")),
-            global_accuracy=scored.get("accuracy", measured.get("accuracy")),
+            global_loss=measured.get("loss") if scored is None else scored.loss,
+            global_accuracy=measured.get("accuracy") if scored is None else scored.accuracy,
             local_loss=dict(sorted(local.items())),
-            validation_loss={
-                names[TrainerIndex(int(i))]: loss for i, loss in scored.get("validation_loss", {}).items()
-            },
+            validation_loss={names[TrainerIndex(int(i))]: loss for i, loss in scored.validation_loss.items()}
+            if scored is not None
+            else {},
             scores={names[index]: score / SCORE_UNIT for index, score in record.scores.items()},
             tokens={names[index]: str(amount * CREDIT_UNIT) for index, amount in record.credits.items()},
             rejected=rejected,
-            suspended=tuple(names[index] for index in record.suspended),
+            suspended=tuple(names[index] for index in suspended),
             ejected=tuple(names[index] for index in record.ejected),
             reasons={
                 names[index]: reason_name(self.reasons[state.address, number, index])
-                for index in (*record.suspended, *record.ejected)
+                for index in (*suspended, *record.ejected)
             },
-            overturned=record.reverted,
-            objections=self._objections(record, names),
+            overturned=crowd is not None and crowd.reverted,
+            objections=self._objections(crowd, names) if crowd is not None else {},
             gas=self._gas_by_role(number),
-            agreement=agreement_of(record, names, judged, self.told(number, "aggregated"))
-            if consortium
+            agreement=agreement_of(record, names, judged, self.told(number, Aggregated))
+            if isinstance(record, ConsortiumRound)
             else None,
         )
 
-    def _objections(self, record: RoundRecord, names: Mapping[TrainerIndex, str]) -> dict[str, str]:
+    def _objections(self, record: CrowdRound, names: Mapping[TrainerIndex, str]) -> dict[str, str]:
         """Whose objection is on chain, and why, as far as the log knows."""
-        told = self.told(record.number, "object")
+        told = self.told(record.number, Objecting)
         who = (names[index] for index in record.objections)
-        return {name: told.get(name, {}).get("reason", UNKNOWN) for name in who}
+        return {name: told[name].reason if name in told else UNKNOWN for name in who}
 
     def _model_measured(self, number: int) -> dict[str, Any]:
         """Loss and accuracy of a round's model, 0: of the genesis, where the runner has measured them."""
@@ -97,26 +107,29 @@ class Results(RunLog):
 
     def evidence(self, number: int) -> dict[str, dict[str, float | None]]:
         """What the defence measured of each update of a round: numbers by name, by participant."""
-        found = self._scored(self.state.rounds[number]).get("evidence", {})
+        scored = self._scored(self.state.rounds[number])
+        found = scored.evidence if scored is not None else {}
         members = self.state.members
-        return {self._name(members[TrainerIndex(int(i))].account): numbers for i, numbers in found.items()}
+        return {
+            self._name(members[TrainerIndex(int(i))].account): dict(numbers) for i, numbers in found.items()
+        }
 
     def misbehaving(self, name: str) -> tuple[int, ...]:
         """The rounds in which a trainer misbehaved: the ground truth, that no other agent knows."""
-        return tuple(record["round"] for who, record in self.told_in_all("misbehaving") if who == name)
+        return tuple(number for who, number, _ in self.told_in_all(Misbehaving) if who == name)
 
     @property
     def genesis(self) -> Genesis:
         """The model that the task starts from, as the first evaluation says, or the runner."""
         first, measured = self._first_scored(), self._model_measured(0)
         return Genesis(
-            loss=first.get("start_loss", measured.get("loss")),
-            accuracy=first.get("start_accuracy", measured.get("accuracy")),
+            loss=measured.get("loss") if first is None else first.start_loss,
+            accuracy=measured.get("accuracy") if first is None else first.start_accuracy,
         )
 
-    def _first_scored(self) -> Mapping[str, Any]:
+    def _first_scored(self) -> Scored | None:
         records = (self._scored(record) for _, record in sorted(self.state.rounds.items()))
-        return next((scored for scored in records if scored), {})
+        return next((scored for scored in records if scored is not None), None)
 
     def rounds(self) -> tuple[RoundSummary, ...]:
         """All finalised rounds."""
@@ -131,7 +144,8 @@ class Results(RunLog):
         in_rounds = sum(sum(round_.gas.values()) for round_ in rounds)
         events = self.task_events
         sanctions, removals = sanctions_of(events), removals_of(events)
-        removed = {state.evaluators[place].account: found for place, found in removals.items()}
+        evaluators = state.evaluators if isinstance(state, CrowdState) else ()
+        removed = {evaluators[place].account: found for place, found in removals.items()}
         names = {index: self._name(member.account) for index, member in state.members.items()}
         summary = Summary(
             scenario=scenario,
@@ -149,7 +163,9 @@ class Results(RunLog):
                 name: self._participant(entry, sanctions, removed)
                 for name, entry in self.participants.items()
             },
-            members=members_of(state, names, self.participants, self.measured[MEMBERS_MEASURED]),
+            members=members_of(state, names, self.participants, self.measured[MEMBERS_MEASURED])
+            if isinstance(state, ConsortiumState)
+            else {},
             tokens=TokenTotals(
                 budget=str(state.budget * CREDIT_UNIT),
                 paid=str(sum(member.withdrawn for member in state.members.values()) * CREDIT_UNIT),
@@ -177,12 +193,8 @@ class Results(RunLog):
             revealed={
                 number: {names[index] for index in record.updates} for number, record in state.rounds.items()
             },
-            earned={
-                name: state.members[index].earned - state.bond_share(index) for index, name in honest.items()
-            },
-            samples={
-                name: record["samples"] for name, record in self.told_in_all("trained") if "samples" in record
-            },
+            earned={name: earned_by_work(state, index) for index, name in honest.items()},
+            samples={name: trained.samples for name, _, trained in self.told_in_all(Trained)},
         )
 
     def _participant(
@@ -207,12 +219,17 @@ class Results(RunLog):
             removed_reason=removed_reason,
         )
 
-    def _scored(self, record: RoundRecord) -> Mapping[str, Any]:
-        """What the evaluator whose scores stand said of the round; empty for a round without scores."""
-        if record.evaluator is None:
-            return {}
-        name = self._name(self.state.evaluators[record.evaluator].account)
-        return self.told(record.number, "scored").get(name, {})
+    def _scored(self, record: RoundRecord) -> Scored | None:
+        """What the evaluator whose scores stand said of the round; None for a round without scores."""
+        state = self.state
+        if (
+            not isinstance(record, CrowdRound)
+            or not isinstance(state, CrowdState)
+            or record.evaluator is None
+        ):
+            return None
+        name = self._name(state.evaluators[record.evaluator].account)
+        return self.told(record.number, Scored).get(name)
 
     def _gas_by_role(self, number: int) -> dict[str, int]:
         gas: dict[str, int] = defaultdict(int)

@@ -5,17 +5,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
+from bcfl.agents.common.decisions import Decision, Misbehaving
 from bcfl.contracts import events as e
 from bcfl.contracts.event_codec import event_from_json
-from bcfl.contracts.fold import fold
+from bcfl.contracts.fold import first_state, fold
 from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.state import TaskState
 from bcfl.scenarios.errors import RunDirectoryUnreadable
-from bcfl.scenarios.outcome.consortium_results import Told
 
 __all__ = ("GOALS_MEASURED", "MEMBERS_MEASURED", "MODELS_MEASURED", "RunLog")
+
+D = TypeVar("D", bound=Decision)
 
 GOALS_MEASURED = "goals_measured"
 """The runner's record of what data attacks achieved with the final model."""
@@ -59,7 +63,7 @@ class RunLog:
         elif record["event"] in _MEASURED:
             self.measured[record["event"]] = record[_MEASURED[record["event"]]]
         else:
-            if record["event"] == "misbehaving":
+            if record["event"] == Misbehaving.name:
                 name, number = record["source"], record["round"]
                 self.misbehaved[name] = min(number, self.misbehaved.get(name, number))
             self._decisions[record["round"]][record["source"], record["event"]] = record
@@ -113,7 +117,7 @@ class RunLog:
             RunDirectoryUnreadable: the log does not say that a task was created.
         """
         if self._state is None:
-            self._state, self._folded = TaskState.created(self.created), 0
+            self._state, self._folded = first_state(self.created), 0
         if self._folded < len(self._events):
             address = self._state.address
             new = (event for event in self._events[self._folded :] if event.origin.address == address)
@@ -131,15 +135,23 @@ class RunLog:
         """The newest round."""
         return self.state.round
 
-    def told(self, number: int, event: str) -> Told:
-        """What agents said of a round under that name, by agent."""
-        decisions = self._decisions.get(number, {})
-        return {name: record for (name, kind), record in decisions.items() if kind == event}
+    def told(self, number: int, kind: type[D]) -> dict[str, D]:
+        """What agents said of a round in records of that kind, by agent.
 
-    def told_in_all(self, event: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Who said something under that name, and what, round by round."""
-        for _, decisions in sorted(self._decisions.items()):
-            yield from ((name, record) for (name, kind), record in decisions.items() if kind == event)
+        Raises:
+            RunDirectoryUnreadable: a record of that kind lacks something.
+        """
+        decisions = self._decisions.get(number, {})
+        return {who: _read(kind, record) for (who, name), record in decisions.items() if name == kind.name}
+
+    def told_in_all(self, kind: type[D]) -> Iterator[tuple[str, int, D]]:
+        """Who said something in records of that kind, of which round, and what, round by round.
+
+        Raises:
+            RunDirectoryUnreadable: as ``told``.
+        """
+        for number in sorted(self._decisions):
+            yield from ((who, number, said) for who, said in self.told(number, kind).items())
 
     def gas(self, number: int) -> Iterator[tuple[str, str, int]]:
         """Role, action and gas of each transaction that was meant for a round."""
@@ -150,3 +162,15 @@ class RunLog:
     def total_gas(self) -> int:
         """Of all transactions."""
         return sum(used for of_round in self._gas.values() for _, used in of_round.values())
+
+
+def _read(kind: type[D], record: dict[str, Any]) -> D:
+    try:
+        return kind.model_validate(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RunDirectoryUnreadable(
+            f"A record '{kind.name}' of {record['source']} in round {record['round']} of the event log is damaged "
+            f"('{where}': {first['msg'].lower()}); run the scenario again."
+        ) from error

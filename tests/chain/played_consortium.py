@@ -202,7 +202,7 @@ class ConsortiumStage(_played.Stage):
         assert self.state.ended
         acts = [(0, calls.withdraw(self.task, list(self.state.members))), (0, calls.refund(self.task))]
         acts += [
-            (0, calls.withdraw_bond(self.task, evaluator=index))
+            (0, calls.withdraw_member_bond(self.task, index=index))
             for index, member in self.state.members.items()
             if member.bond
         ]

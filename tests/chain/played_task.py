@@ -20,12 +20,12 @@ from bcfl.contracts import events as e
 from bcfl.contracts.abi import decode_log, decode_result, encode_call
 from bcfl.contracts.calls import Opening
 from bcfl.contracts.config import UNIT, Schedule, TaskConfig
+from bcfl.contracts.crowd_state import CrowdState
 from bcfl.contracts.delivery import EventOrigin
 from bcfl.contracts.event_codec import event_from_json, event_to_json
-from bcfl.contracts.fold import fold
+from bcfl.contracts.fold import first_state, fold
 from bcfl.contracts.ids import ZERO_ADDRESS, ContentId
 from bcfl.contracts.phases import Kind, Phase
-from bcfl.contracts.state import TaskState
 
 __all__ = ("CONTRACT", "GENESIS", "Stage", "content")
 
@@ -157,7 +157,7 @@ class Stage:
         events = await self._events(ref, addresses)
         created = [event for event in events if isinstance(event, e.TaskCreated)]
         if created:
-            self.state = TaskState.created(created[0])
+            self.state = first_state(created[0])
             events += await self._events(ref, [created[0].task])
         if self.state is not None:
             for event in (x for x in events if x.origin.address == self.task):
@@ -227,7 +227,8 @@ class Stage:
             entered = record.commitments if state.config.commit_reveal else record.updates
             counts = (len(record.cohort), len(entered), len(record.updates), len(record.batches))
             assert (cohort, committed, revealed, batches) == counts
-            assert state.active_evaluator in {evaluator, None}
+            if isinstance(state, CrowdState):
+                assert state.active_evaluator in {evaluator, None}
         owed = [one.earned - one.withdrawn for one in state.members.values()]
         stakes = [one.stake for one in state.members.values()]
         bonds = self.bonds()
@@ -235,7 +236,7 @@ class Stage:
         assert await self.view("ledger") == held
         balance = await self.view("balanceOf", self.task, contract="RewardToken", to=self.deployment.token)
         assert balance == sum(held) * UNIT
-        suspended = [index for index in state.members if state.is_suspended(index)]
+        suspended = [index for index in state.members if state.members[index].suspended]
         population = await self.view("population")
         assert population[:3] == (len(state.members), len(state.active_members), len(suspended))
         assert population[4] == state.bonus
@@ -256,7 +257,7 @@ class Stage:
         for digest, (owner_round, position, index) in state.owners.items():
             owner = (owner_round, position, TASK_OWNED if index is None else index, True)
             assert await self.view("digestOwner", digest) == owner
-        for place, one in enumerate(state.evaluators):
+        for place, one in enumerate(state.evaluators if isinstance(state, CrowdState) else ()):
             account, bond, standing, served, opened = await self.view("evaluatorAt", place)
             listed = 0 if one.bond is None else 1
             if one.removed:

@@ -17,7 +17,8 @@ from bcfl.contracts import calls
 from bcfl.contracts import events as e
 from bcfl.contracts.abi import encode_call
 from bcfl.contracts.calls import Call
-from bcfl.contracts.phases import CancelReason, Kind, Phase, Reason
+from bcfl.contracts.consortium_state import ConsortiumState
+from bcfl.contracts.phases import CancelReason, Phase, Reason
 
 _spec = importlib.util.spec_from_file_location(
     "bcfl_test_played_consortium", Path(__file__).with_name("played_consortium.py")
@@ -56,7 +57,7 @@ async def _judged(stage, vectors, probes=None):
 @pytest.mark.asyncio
 async def test_members_judge_each_other_and_agree_on_the_model(stage):
     await stage.create(rounds=2, stake=700, vesting_rounds=1)
-    assert stage.state.kind is Kind.CONSORTIUM
+    assert isinstance(stage.state, ConsortiumState)
     assert stage.state.allowed == {person.address for person in stage.people[1:4]}
     assert await stage.refused(4, calls.join(stage.task, stage.people[4].address))
     await stage.enrol()
@@ -228,10 +229,10 @@ async def test_members_admit_and_expel_by_vote(stage):
     assert (ejection.reason, ejection.forfeited) == (Reason.VOTED, earned)
     assert (stage.state.members[1].earned, stage.state.bonus) == (0, earned)
     assert await stage.refused(*stage.model_vote(1, "model 1"))
-    assert await stage.refused(2, calls.withdraw_bond(stage.task, evaluator=1))
+    assert await stage.refused(2, calls.withdraw_member_bond(stage.task, index=1))
     await stage.vote_model({0: "model 1", 2: "model 1"})
     assert stage.state.current.cohort == (0, 2, 3)
-    await stage.must((0, calls.withdraw_bond(stage.task, evaluator=1)))
+    await stage.must((0, calls.withdraw_member_bond(stage.task, index=1)))
     assert stage.state.members[1].bond == 0
 
     # Out before it has committed: nobody waits for it.
@@ -247,7 +248,7 @@ async def test_members_admit_and_expel_by_vote(stage):
 
     # A member that leaves gets its stake at once and its bond too, while nobody judges.
     await stage.must((1, Call(stage.task, encode_call(CONTRACT, "leave", stage.state.round, 0, b""))))
-    await stage.must((1, calls.withdraw_bond(stage.task, evaluator=0)))
+    await stage.must((1, calls.withdraw_member_bond(stage.task, index=0)))
     await stage.must((0, calls.cancel(stage.task)))
     await stage.advance()
     assert stage.state.cancel_reason is CancelReason.PUBLISHER

@@ -105,7 +105,7 @@ async def test_a_relayed_task_with_signed_joins_batches_suspension_and_farewell(
     assert stage.state.phase is Phase.REVEAL
     await stage.reveal({0: content("a"), 1: content("b")})
     await stage.advance()
-    assert stage.state.is_suspended(2)
+    assert stage.state.members[2].suspended
     assert stage.state.members[2].stake == 700, "a relayed task does not slash"
     await stage.evaluate([2, 1], "model 1")
     assert stage.state.current.cohort == (0, 1)
@@ -268,7 +268,7 @@ async def test_vesting_ejection_and_a_named_aggregator(node):
 
     suspend = Sanction(index=4, rounds=3, reason=6, evidence=b"\x05" * 32)
     await one_round(range(5), [10**9] * 5, model="model 1", sanctions=[suspend])
-    assert stage.state.is_suspended(4)
+    assert stage.state.members[4].suspended
     assert await stage.view("creditOf", 4) == (0, 10**7)
     nothing = stage.state.members[4].withdrawn
     await stage.must((0, calls.withdraw(stage.task, [4])))

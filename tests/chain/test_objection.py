@@ -12,9 +12,8 @@ import bcfl.scenarios
 from bcfl.agents.common.behaviour import HonestJudge
 from bcfl.contracts import events as e
 from bcfl.contracts.event_codec import event_from_json
-from bcfl.contracts.fold import fold
+from bcfl.contracts.fold import first_state, fold
 from bcfl.contracts.phases import Phase
-from bcfl.contracts.state import TaskState
 from bcfl.registry import register
 from bcfl.scenarios.audit.audit import audit
 from bcfl.scenarios.definition.loading import from_mapping
@@ -78,7 +77,7 @@ async def _played(scenario: Any, tmp_path: Any):
     records = list(RunDirectory.open(result.directory).events())
     told = [event_from_json(r) for r in records if r["source"] == "chain" and hasattr(e, r["event"])]
     created = next(event for event in told if isinstance(event, e.TaskCreated))
-    state = TaskState.created(created)
+    state = first_state(created)
     state = fold(state, [event for event in told if event.origin.address == state.address])
     return result, state, [record["reason"] for record in records if record["event"] == "object"]
 

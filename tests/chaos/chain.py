@@ -24,7 +24,7 @@ from bcfl.chain.devnet import find_anvil
 from bcfl.contracts import events as e
 from bcfl.contracts.abi import decode_log
 from bcfl.contracts.delivery import BlockRef, EventOrigin
-from bcfl.contracts.fold import fold
+from bcfl.contracts.fold import first_state, fold
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
 
@@ -118,7 +118,7 @@ class Chain:
         topics = tuple(bytes.fromhex(topic[2:]) for topic in log["topics"])
         for event in decode_log(origin=origin, topics=topics, data=bytes.fromhex(log["data"][2:])):
             if self.state is None and isinstance(event, e.TaskCreated):
-                self.state = TaskState.created(event)
+                self.state = first_state(event)
                 for said in self.said:  # its own first event stands before the factory's
                     if said.event.origin.address == event.task:
                         self.state = fold(self.state, [said.event])

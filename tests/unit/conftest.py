@@ -9,11 +9,11 @@ import pytest
 
 from bcfl.contracts import events as e
 from bcfl.contracts.config import Schedule, TaskConfig
+from bcfl.contracts.crowd_state import CrowdState
 from bcfl.contracts.delivery import BlockRef, EventOrigin
-from bcfl.contracts.fold import fold
+from bcfl.contracts.fold import first_state, fold
 from bcfl.contracts.ids import Address, ContentId
 from bcfl.contracts.phases import Kind
-from bcfl.contracts.state import TaskState
 from bcfl.scenarios.definition.schema import Data, Evaluator, NamedEntry, Population, Scenario, Task, Trainers
 from bcfl.scenarios.outcome.summary import (
     Detection,
@@ -77,7 +77,7 @@ class Story:
             ),
             budget=10_000,
         )
-        self.state = TaskState.created(self.created)
+        self.state = first_state(self.created)
         self.told = 0
 
     def event(self, kind, **fields):
@@ -89,7 +89,7 @@ class Story:
         return self
 
     def enrol(self, members, *, stake=0):
-        if self.state.kind is Kind.CROWDSOURCING:
+        if isinstance(self.state, CrowdState):
             self.tell(
                 e.EvaluatorBonded, evaluator=0, account=PUBLISHER, bond=900, validation_commitment=b"v" * 32
             )

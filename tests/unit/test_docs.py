@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 import bcfl.agents
 import bcfl.errors
+from bcfl.agents.common.decisions import DECISIONS
 from bcfl.cli.app import bcfl as command
 from bcfl.contracts import events
 from bcfl.scenarios.definition.schema import NamedEntry, Scenario, Selection
@@ -96,7 +97,7 @@ def test_the_run_directory_page_names_every_kind_of_record():
     )
     source = "".join(path.read_text() for path in honest)
     actions = re.findall(r'\bname\s*=\s*f?"([a-z_]+)[":]', source)
-    decisions = {*actions, *re.findall(r'_tell\(\s*"([a-z_]+)"', source)}
+    decisions = {*actions, *DECISIONS}
     assert {"commit", "scored", "advance", "withdraw", "published"} <= decisions
     assert told >= (from_chain - {"Event"}) | decisions | {"run_started", "retracted", "transaction"}
 

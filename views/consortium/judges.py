@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from bcfl.contracts import settlement
 from bcfl.contracts.config import TaskConfig
+from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT
-from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.scenarios.definition.tokens import CREDIT_UNIT
 
 __all__ = ("Fault", "JudgeRecord", "judges_of", "who_judged_whom", "why")
@@ -48,7 +48,7 @@ class JudgeRecord:
     faults: Mapping[Fault, int] = field(default_factory=dict)
 
 
-def judges_of(state: TaskState) -> dict[TrainerIndex, JudgeRecord]:
+def judges_of(state: ConsortiumState) -> dict[TrainerIndex, JudgeRecord]:
     """Every member's record as a judge."""
     settled = [record for record in state.rounds.values() if record.settled]
     return {
@@ -57,7 +57,7 @@ def judges_of(state: TaskState) -> dict[TrainerIndex, JudgeRecord]:
     }
 
 
-def _judge(index: TrainerIndex, rounds: list[RoundRecord], config: TaskConfig) -> JudgeRecord:
+def _judge(index: TrainerIndex, rounds: list[ConsortiumRound], config: TaskConfig) -> JudgeRecord:
     distances = {
         record.number: settlement.settle(record.targets, record.vectors).distances[index]
         / settlement.FRACTION_UNIT
@@ -75,7 +75,7 @@ def _judge(index: TrainerIndex, rounds: list[RoundRecord], config: TaskConfig) -
     )
 
 
-def _fault(record: RoundRecord, index: TrainerIndex, far: bool) -> Fault | None:
+def _fault(record: ConsortiumRound, index: TrainerIndex, far: bool) -> Fault | None:
     if index not in record.score_commitments:
         return Fault.NOT_JUDGED
     if index in record.forfeiters:
@@ -93,7 +93,7 @@ def why(record: JudgeRecord) -> str:
     return "; ".join(f"{fault} in {count} of {record.rounds} rounds" for fault, count in counts.items())
 
 
-def who_judged_whom(state: TaskState) -> dict[TrainerIndex, dict[TrainerIndex, float]]:
+def who_judged_whom(state: ConsortiumState) -> dict[TrainerIndex, dict[TrainerIndex, float]]:
     """By judge and target: the mean share, 0 to 1, that the judge's scores gave; by itself: its own settled share.
 
     The scores of a round are parts of what is left beside the judge's own settled share, as the settlement scales
@@ -109,7 +109,7 @@ def who_judged_whom(state: TaskState) -> dict[TrainerIndex, dict[TrainerIndex, f
     }
 
 
-def _shares(record: RoundRecord) -> Iterator[tuple[TrainerIndex, TrainerIndex, float]]:
+def _shares(record: ConsortiumRound) -> Iterator[tuple[TrainerIndex, TrainerIndex, float]]:
     """Judge, target, share: of a round whose scores were settled."""
     for judge, vector in record.vectors.items() if record.scores else ():
         own = record.scores.get(judge, 0) / SCORE_UNIT

@@ -8,6 +8,7 @@ from html import escape
 
 from matplotlib.figure import Figure
 
+from bcfl.contracts.consortium_state import ConsortiumState
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.outcome.results import Results
 from bcfl.scenarios.outcome.summary import Summary
@@ -23,7 +24,7 @@ STYLE = member_cards.STYLE + sections.STYLE
 
 def opening(scenario: Scenario, summary: Summary, results: Results) -> str:
     """HTML of everything that comes before the numbers that every report has."""
-    state = results.state
+    state = ConsortiumState.of(results.state)
     names = {
         index: results.names.get(member.account, member.account) for index, member in state.members.items()
     }

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from html import escape
 
 from bcfl.contracts.config import TaskConfig
+from bcfl.contracts.consortium_state import ConsortiumState
 from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT
-from bcfl.contracts.state import TaskState
 from bcfl.scenarios.definition.tokens import format_tokens
 from bcfl.scenarios.outcome.summary import RoundAgreement, RoundSummary, Summary
 from bcfl.views.consortium.judges import JudgeRecord, why
@@ -159,7 +159,7 @@ def _tokens(amount: int) -> str:
     return format_tokens(amount, places=2)
 
 
-def membership(state: TaskState, names: Mapping[Address, str]) -> str:
+def membership(state: ConsortiumState, names: Mapping[Address, str]) -> str:
     """A table of who was to be let in or sent away, and who voted for it; empty where nobody was."""
     if not state.proposals:
         return ""
@@ -175,6 +175,6 @@ def membership(state: TaskState, names: Mapping[Address, str]) -> str:
     return f'<div class="wide">{table(["account", "to be", "votes for it", "result"], rows, text=(1, 2, 3))}</div>'
 
 
-def _name(state: TaskState, index: TrainerIndex, names: Mapping[Address, str]) -> str:
+def _name(state: ConsortiumState, index: TrainerIndex, names: Mapping[Address, str]) -> str:
     account = state.members[index].account
     return names.get(account, account)

@@ -33,8 +33,8 @@ interface IConsortiumTask {
     event ScoresSettled(uint32 indexed round, uint64 payout, uint64 evaluationPayout, bytes scores, bytes pays);
     /// @notice Scores committed and not opened.
     event BondSlashed(uint32 indexed round, uint32 indexed index, uint64 amount);
-    /// @notice `evaluator` is the member's index.
-    event BondReturned(uint256 indexed evaluator, uint64 amount);
+    /// @notice What stood for the member's scores went back to it.
+    event MemberBondReturned(uint32 indexed index, uint64 amount);
     event MemberProposed(uint256 indexed proposal, address indexed account, bool admit, uint32 indexed proposer);
     /// @notice The proposer's own vote too. A vote with `passed` makes the proposal take effect.
     event MemberVoted(uint256 indexed proposal, uint32 indexed index, bool passed);

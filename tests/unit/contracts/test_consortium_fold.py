@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 from bcfl.contracts import events as e
-from bcfl.contracts.errors import MalformedLog
+from bcfl.contracts.consortium_state import ConsortiumState, Proposal
+from bcfl.contracts.crowd_state import CrowdState
+from bcfl.contracts.errors import MalformedLog, WrongKind
 from bcfl.contracts.fold import fold
 from bcfl.contracts.ids import Address
-from bcfl.contracts.phases import Kind, Phase, Reason
-from bcfl.contracts.state import Proposal
+from bcfl.contracts.phases import Phase, Reason
 
 STRANGER = Address("0x" + "5" * 40)
 VECTORS = {0: [3, 1], 1: [6, 2], 2: [4, 2]}
@@ -18,10 +21,26 @@ VECTORS = {0: [3, 1], 1: [6, 2], 2: [4, 2]}
 
 def test_founders_may_join_and_nobody_is_an_evaluator(consortium, story):
     state = consortium(founders=4).state
-    assert state.kind is Kind.CONSORTIUM
+    assert isinstance(state, ConsortiumState)
     assert state.allowed == set(consortium(founders=4).created.evaluators)
-    assert state.evaluators == ()
-    assert (story().state.kind, story().state.allowed) == (Kind.CROWDSOURCING, frozenset())
+    assert type(story().state) is CrowdState
+
+
+def test_what_one_kind_of_task_has_cannot_be_read_of_the_other(consortium, story):
+    states = (story().enrol(2).start().state, consortium().enrol(2).start().state)
+    crowds, consortiums = ({f.name for f in fields(state)} for state in states)
+    of_crowds, of_consortiums = ({f.name for f in fields(state.current)} for state in states)
+    assert {"evaluators", "uncredited"} <= crowds - consortiums
+    assert {"allowed", "proposals"} <= consortiums - crowds
+    assert {"report", "suspended", "reverted"} <= of_crowds - of_consortiums
+    assert {"vectors", "probes", "model_votes"} <= of_consortiums - of_crowds
+
+
+def test_a_state_of_the_other_kind_is_refused(consortium, story):
+    assert CrowdState.of(None) is None
+    assert CrowdState.of(story().state) == story().state
+    with pytest.raises(WrongKind, match="is a ConsortiumState, not a CrowdState"):
+        CrowdState.of(consortium().state)
 
 
 def test_a_member_s_bond_is_the_configuration_s_in_a_consortium_only(consortium, story):
@@ -146,7 +165,6 @@ def test_members_vote_for_a_model_and_the_task_owns_it(consortium, content):
     assert tale.state.owners[content("next").digest] == (1, 0, None)
     assert tale.state.current.payout == 900
     tale.start(2)
-    assert tale.state.objectionable is None
 
 
 def test_a_model_that_is_kept_after_a_settlement_is_the_task_s_again_and_a_void_round_s_is_not(
@@ -163,7 +181,7 @@ def test_a_model_that_is_kept_after_a_settlement_is_the_task_s_again_and_a_void_
 def test_bonds_come_back(consortium):
     tale = consortium().enrol().start().tell(e.TrainerLeft, index=1, forfeited=0)
     assert tale.state.members[1].bond == 300
-    tale.tell(e.BondReturned, evaluator=1, amount=300)
+    tale.tell(e.MemberBondReturned, index=1, amount=300)
     assert [one.bond for one in tale.state.members.values()] == [300, 0, 300]
 
 

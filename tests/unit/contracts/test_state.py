@@ -6,11 +6,11 @@ from __future__ import annotations
 import pytest
 
 from bcfl.contracts import events as e
+from bcfl.contracts.crowd_state import Uncredited
 from bcfl.contracts.errors import ForeignTask
 from bcfl.contracts.fold import fold
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import CancelReason, Phase
-from bcfl.contracts.state import Uncredited
 
 
 def test_a_created_task_has_its_escrow_and_owns_its_genesis(story, content):
@@ -125,14 +125,14 @@ def test_an_ejected_member_loses_what_had_not_vested_and_keeps_the_rest(story):
         .evaluate([1, 2], 900)
     )
     tale.tell(e.TrainerSuspended, round=1, index=1, until_round=3, reason=6, evidence=bytes(32))
-    assert tale.state.is_suspended(1)
+    assert tale.state.members[1].suspended
     assert tale.state.current.suspended == (1,)
     tale.finalise("m").start(2, cohort=(0,))
     tale.tell(e.TrainerEjected, round=2, index=1, reason=6, evidence=bytes(32), forfeited=500)
     member = tale.state.members[1]
     assert (member.active, member.earned, member.ejected_round) == (False, 100, 2)
     assert tale.state.bonus == 500
-    assert not tale.state.is_suspended(1)
+    assert not tale.state.members[1].suspended
     assert tale.state.active_members == (0,)
 
 
@@ -140,7 +140,7 @@ def test_parole(story):
     tale = story().enrol(1).start()
     tale.tell(e.TrainerSuspended, round=1, index=0, until_round=2, reason=1, evidence=bytes(32))
     tale.tell(e.TrainerReinstated, round=2, index=0)
-    assert not tale.state.is_suspended(0)
+    assert not tale.state.members[0].suspended
 
 
 def test_who_leaves_keeps_the_index_and_leaves_the_cohort_unless_committed(story):

@@ -8,9 +8,9 @@ import pytest
 from bcfl.contracts import events as e
 from bcfl.contracts import settlement
 from bcfl.contracts.event_codec import event_to_json
+from bcfl.contracts.fold import first_state
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Kind, Phase
-from bcfl.contracts.state import TaskState
 from bcfl.scenarios.definition.schema import (
     Data,
     Evaluator,
@@ -240,7 +240,7 @@ def told(story):
         tolerance=_CREDITS // 2,
     )
     tale.created = dataclasses.replace(tale.created, budget=10_000 * _CREDITS)
-    tale.state = TaskState.created(tale.created)
+    tale.state = first_state(tale.created)
     happened = [tale.created]
     made = tale.event
     tale.event = lambda kind, **fields: happened.append(made(kind, **fields)) or happened[-1]

@@ -17,11 +17,12 @@ from bcfl.agents.crowdsourcing.evaluation import RoundEvaluator
 from bcfl.agents.crowdsourcing.objection import OwnLoss, Vet, Vetting
 from bcfl.agents.crowdsourcing.sanctions import applicable
 from bcfl.contracts.config import Schedule, TaskConfig
+from bcfl.contracts.crowd_state import CrowdRound, CrowdState
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ZERO_ADDRESS, Address
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.specification import EntryReference, Specification
-from bcfl.contracts.state import MemberState, RoundRecord, TaskState, UpdateRecord
+from bcfl.contracts.state import MemberState, UpdateRecord
 from bcfl.models.data.synthetic import Synthetic
 from bcfl.models.networks.mlp import Mlp
 from bcfl.models.networks.network import initial_weights
@@ -87,7 +88,7 @@ class Crowd:
             index: MemberState(account=Address(f"0x{index + 1:040x}"), stake=0)
             for index in range(self.trainers)
         }
-        self.state = TaskState(
+        self.state = CrowdState(
             address=Address("0x" + "a" * 40),
             publisher=ZERO_ADDRESS,
             token=ZERO_ADDRESS,
@@ -111,7 +112,7 @@ class Crowd:
             for index, member in self.state.members.items()
         }
         out = tuple(index for index, member in members.items() if member.suspended_until is not None)
-        record = RoundRecord(
+        record = CrowdRound(
             number=number,
             start_model=self.state.model,
             cohort=tuple(i for i, member in members.items() if member.active and i not in out),

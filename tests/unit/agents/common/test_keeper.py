@@ -99,10 +99,10 @@ async def test_a_keeper_has_no_hands():
 
 def test_at_the_end_it_has_a_consortiums_bonds_returned(story):
     tale = story(kind=Kind.CONSORTIUM, evaluators=3, bond=50, tolerance=10**9).enrol(3).start()
-    tale.tell(e.TaskCompleted).tell(e.BondReturned, evaluator=1, amount=50)
+    tale.tell(e.TaskCompleted).tell(e.MemberBondReturned, index=1, amount=50)
     wanted = _wants(tale.state, now=1000, final=tale.state)
     assert [action.call for action in wanted if action.name.startswith("withdraw_bond")] == [
-        calls.withdraw_bond(tale.state.address, evaluator=index) for index in (0, 2)
+        calls.withdraw_member_bond(tale.state.address, index=index) for index in (0, 2)
     ]
 
 

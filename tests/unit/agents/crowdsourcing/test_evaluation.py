@@ -10,11 +10,12 @@ import pytest
 
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.crowdsourcing.evaluation import RoundEvaluator
+from bcfl.contracts.crowd_state import CrowdRound
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ContentId
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import EntryReference, Specification
-from bcfl.contracts.state import RoundRecord, UpdateRecord
+from bcfl.contracts.state import UpdateRecord
 from bcfl.models.data.synthetic import Synthetic
 from bcfl.models.networks.mlp import Mlp
 from bcfl.models.networks.network import initial_weights
@@ -51,8 +52,8 @@ def _specification(**changes):
 
 def _rounds(start, updates):
     """Two void rounds, and the one with the updates."""
-    void = {number: RoundRecord(number=number, start_model=start, cohort=()) for number in (1, 2)}
-    return void | {3: RoundRecord(number=3, start_model=start, cohort=tuple(updates), updates=updates)}
+    void = {number: CrowdRound(number=number, start_model=start, cohort=()) for number in (1, 2)}
+    return void | {3: CrowdRound(number=3, start_model=start, cohort=tuple(updates), updates=updates)}
 
 
 class Bench:

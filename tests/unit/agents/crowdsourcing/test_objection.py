@@ -30,12 +30,13 @@ from bcfl.agents.runtime.actions import Transact, View
 from bcfl.contracts import calls
 from bcfl.contracts import events as e
 from bcfl.contracts.config import Schedule, TaskConfig
+from bcfl.contracts.crowd_state import CrowdRound, CrowdState
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ZERO_ADDRESS, Address
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import EntryReference, Specification
-from bcfl.contracts.state import RoundRecord, TaskState, UpdateRecord
+from bcfl.contracts.state import UpdateRecord
 from bcfl.models.aggregation.fedavg import FedAvg
 from bcfl.models.aggregation.fold import fold
 from bcfl.models.evaluation import Evaluation
@@ -222,7 +223,7 @@ class Bench:
             said = await self.store.put(dataclasses.replace(said, **dict(report)).encode())
         else:
             said = self.content("no report")
-        record = RoundRecord(
+        record = CrowdRound(
             number=1,
             start_model=start,
             cohort=(0, 1),
@@ -244,7 +245,7 @@ class Bench:
             round_budget=1,
             **dict(config),
         )
-        state = TaskState(
+        state = CrowdState(
             address=Address("0x" + "a" * 40),
             publisher=ZERO_ADDRESS,
             token=ZERO_ADDRESS,
@@ -255,7 +256,7 @@ class Bench:
             model=model,
             phase=Phase.TRAINING,
             round=2,
-            rounds={1: record, 2: RoundRecord(number=2, start_model=model, cohort=(0, 1))},
+            rounds={1: record, 2: CrowdRound(number=2, start_model=model, cohort=(0, 1))},
         )
         return _vet(state)
 

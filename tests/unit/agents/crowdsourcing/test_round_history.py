@@ -8,14 +8,15 @@ import dataclasses
 import pytest
 
 from bcfl.agents.crowdsourcing.round_history import RoundHistory
-from bcfl.contracts.state import RoundRecord, UpdateRecord
+from bcfl.contracts.crowd_state import CrowdRound
+from bcfl.contracts.state import UpdateRecord
 from bcfl.models.defences.defence import Memory, Standing
 
 
 @pytest.fixture
 def rounds(content):
     return {
-        number: RoundRecord(
+        number: CrowdRound(
             number=number,
             start_model=content(f"model {number - 1}"),
             cohort=(0, 1),

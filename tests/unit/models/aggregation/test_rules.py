@@ -96,17 +96,20 @@ def test_when_all_agree_everybody_is_right(make, rule, before, seed, count):
     assert any(found.integers)
 
 
-@pytest.mark.parametrize(
+_without_ties = pytest.mark.parametrize(
     ("rule", "before"),
     [
         (rule, before)
         for rule in RULES
         for before in BEFORE
-        # Mixing makes some models equal, and groups of equals tie in Krum's eyes: there the first is taken.
+        # Mixing makes some models equal, and groups of equals tie in Krum's eyes: there the first is taken, or rounding decides.
         if not (rule in {"krum", "multi_krum"} and "nnm" in before)
     ],
     ids=str,
 )
+
+
+@_without_ties
 @given(seed=_SEEDS, count=st.integers(1, 9))
 @settings(deadline=None, max_examples=6)
 def test_the_order_of_the_updates_does_not_matter(make, rule, before, seed, count):
@@ -121,12 +124,12 @@ def test_the_order_of_the_updates_does_not_matter(make, rule, before, seed, coun
     assert again.integers == pytest.approx(expected, rel=1e-3, abs=2)
 
 
-@_rule
-@_before
+@_without_ties
 @given(seed=_SEEDS, count=st.integers(1, 9))
 @settings(deadline=None, max_examples=6)
 def test_a_shift_of_everything_shifts_the_model(make, rule, before, seed, count):
     rows, start = normal(seed, count)
+    assume(rule != "krum" or count not in {2, 3})  # of so few two are equally good
     shift, root = np.float32([4, -8, 0, 16, 1, 2]), rows.mean(axis=0)
     # The loss follows the shift; else the evaluator's samples would speak for another model.
     near = aggregate(rule, make.round(rows, start=start, root=root, loss=lambda w: float(w[0])), before)

@@ -81,9 +81,11 @@ def log(story):
     tale.tell(e.BondSlashed, round=1, index=2, amount=50)
     tale.settle(713, (UNIT // 2, UNIT // 4, UNIT // 4), (30, 20)).phase(Phase.AGGREGATION)
     tale.vote_model(0, "model").vote_model(1, "model").finalise("model", 763)
-    made.say("ann", "trained", loss=0.7)
-    made.say("ann", "judged", loss=2.0, accuracy=0.25, rejected={"2": "malformed"}, scores={})
-    made.say("ben", "judged", loss=None, accuracy=0.5, rejected={}, scores={})
+    made.say("ann", "trained", loss=0.7, samples=9, steps=3)
+    made.say(
+        "ann", "judged", loss=2.0, accuracy=0.25, samples=9, rejected={"2": "malformed"}, scores={}, probe=""
+    )
+    made.say("ben", "judged", loss=None, accuracy=0.5, samples=9, rejected={}, scores={}, probe="")
     made.say("ann", "aggregated", weights={"0": 80, "1": 40, "2": 40}, cid="")
     return made
 

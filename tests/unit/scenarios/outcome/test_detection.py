@@ -93,6 +93,11 @@ class Log:
         self.records.append({"source": name, "event": event, "round": number, "role": role, **evidence})
         return self
 
+    def scored(self, number, **found):
+        numbers = dict.fromkeys(("start_loss", "start_accuracy", "loss", "accuracy"))
+        tables = {"validation_loss": {}, "rejected": {}, "evidence": {}}
+        return self.decided("alice", "scored", number, **(numbers | tables | found))
+
     def start(self, number, *, deadline=5000):
         model = self.content("genesis") if number == 1 else self.content(f"model {number - 1}")
         return self.chain(e.RoundStarted, round=number, model=model, deadline=deadline, cohort=(0, 1, 2, 3))
@@ -319,7 +324,7 @@ def test_objections_on_chain_have_the_reasons_of_the_log(log):
 def test_an_overturned_model_is_not_the_final_one(log):
     made = log().play(1, {0: TOKENS}).play(2, {0: TOKENS})
     for number, loss in ((1, 0.5), (2, 0.1)):
-        made.decided("alice", "scored", number, loss=loss, accuracy=1 - loss, start_loss=2.0)
+        made.scored(number, loss=loss, accuracy=1 - loss, start_loss=2.0)
     assert made.summary.final.loss == 0.1
     made.chain(e.EvaluationReverted, round=2, evaluator=0, successor=0, accused=False)
     assert made.summary.participants["alice"].removed_reason is None, "it stays: there is no other"
@@ -328,7 +333,7 @@ def test_an_overturned_model_is_not_the_final_one(log):
 
 def test_evidence_is_by_name(log):
     made = log().play(1, {0: TOKENS, 2: TOKENS})
-    made.decided("alice", "scored", 1, evidence={"0": {"suspicion": 1.5}, "2": {"suspicion": None}})
+    made.scored(1, evidence={"0": {"suspicion": 1.5}, "2": {"suspicion": None}})
     assert made.results.evidence(1) == {"ann": {"suspicion": 1.5}, "cyd": {"suspicion": None}}
 
 

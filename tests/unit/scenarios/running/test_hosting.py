@@ -48,12 +48,12 @@ def test_a_member_is_paid_when_it_has_its_reward_its_stake_and_its_bond(consorti
     assert not ours(chronicle(ended(consortium).state))
     consortium.tell(e.RewardWithdrawn, index=0, amount=7)
     assert not ours(chronicle(consortium.state))
-    consortium.tell(e.BondReturned, evaluator=0, amount=5)
+    consortium.tell(e.MemberBondReturned, index=0, amount=5)
     assert ours(chronicle(consortium.state))
     assert not paid([ANN, BEN])(chronicle(consortium.state))
     consortium.tell(e.RewardWithdrawn, index=1, amount=7)
     assert not everybody_paid(chronicle(refund(consortium).state))
-    assert everybody_paid(chronicle(consortium.tell(e.BondReturned, evaluator=1, amount=5).state))
+    assert everybody_paid(chronicle(consortium.tell(e.MemberBondReturned, index=1, amount=5).state))
 
 
 def test_a_publisher_waits_for_what_is_left_and_a_stranger_for_the_end(consortium):

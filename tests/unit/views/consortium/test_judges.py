@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from bcfl.contracts.fold import fold
+from bcfl.contracts.fold import first_state, fold
 from bcfl.contracts.state import TaskState
 from bcfl.views.consortium.judges import Fault, JudgeRecord, judges_of, who_judged_whom, why
 
@@ -14,7 +14,7 @@ TOKEN = 10**18
 
 @pytest.fixture
 def state(told) -> TaskState:
-    return fold(TaskState.created(told[0]), told[1:])
+    return fold(first_state(told[0]), told[1:])
 
 
 def test_every_round_without_pay_has_its_cause(state):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from bcfl.contracts.fold import fold
+from bcfl.contracts.fold import first_state, fold
 from bcfl.contracts.state import TaskState
 from bcfl.scenarios.outcome.summary import RoundAgreement
 from bcfl.views.consortium.judges import judges_of
@@ -17,7 +17,7 @@ NAMES = {0: "Ann", 1: "Ben", 2: "Cat", 3: "<Dora>"}
 
 @pytest.fixture
 def state(told) -> TaskState:
-    return fold(TaskState.created(told[0]), told[1:])
+    return fold(first_state(told[0]), told[1:])
 
 
 def rows(page):

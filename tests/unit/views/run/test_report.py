@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from bcfl.agents.common.decisions import Scored
 from bcfl.contracts import events as e
 from bcfl.contracts.event_codec import event_to_json
 from bcfl.scenarios.directory.run_directory import RunDirectory
@@ -96,8 +97,16 @@ def judged_directory(tmp_path, scenario, judged, story) -> RunDirectory:
         for event in happened:
             made.append_event({"source": "chain", "block": 1, **event_to_json(event)})
         made.append_event({"event": "misbehaving", "source": "bob", "round": 1})
-        found = {"event": "scored", "source": "alice", "round": 1, "evidence": {"0": {"suspicion": 6.125}}}
-        made.append_event(found)
+        found = Scored(
+            start_loss=2.0,
+            start_accuracy=0.1,
+            loss=1.0,
+            accuracy=0.5,
+            validation_loss={},
+            rejected={},
+            evidence={"0": {"suspicion": 6.125}},
+        )
+        made.append_event({"event": found.name, "source": "alice", "round": 1, **found.model_dump()})
         made.write_summary(judged)
     return made
 

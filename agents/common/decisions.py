@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What agents say of what they did beside their transactions: the one place where these records of the event log are declared.
+
+Agents write them (``telling``), whoever reads a log checks them, and the tables of a run and the audit are made from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = (
+    "DECISIONS",
+    "Aggregated",
+    "Decision",
+    "Judged",
+    "Judging",
+    "Misbehaving",
+    "Objecting",
+    "Published",
+    "Scored",
+    "Scoring",
+    "Trained",
+    "Training",
+    "Unusable",
+)
+
+Natural = Annotated[int, Field(ge=0)]
+Index = Annotated[str, Field(pattern="^(0|[1-9][0-9]*)$")]
+"""A member's, as JSON has it."""
+Number = float | None
+"""None where it is not finite."""
+
+
+class Decision(BaseModel):
+    """One record's own fields; agent, role, round and time stand beside them."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    name: ClassVar[str]
+    """The record's ``event``."""
+
+
+class Published(Decision):
+    """A publisher has stored what the task names."""
+
+    name = "published"
+
+    contents: list[str]
+    """Ids of the specification and the genesis model."""
+
+
+class Training(Decision):
+    """Somebody begins to train."""
+
+    name = "training"
+
+
+class Trained(Decision):
+    """Somebody has trained."""
+
+    name = "trained"
+
+    loss: Number
+    """Mean on its own data after training."""
+    samples: Natural
+    steps: Natural
+
+
+class Misbehaving(Decision):
+    """The ground truth: in this round its behaviour acts, not an honest trainer; no other agent sees it."""
+
+    name = "misbehaving"
+
+
+class Unusable(Decision):
+    """The round is sat out, or this attempt at its model failed."""
+
+    name = "unusable"
+
+    reason: str
+    attempt: int | None = None
+
+
+class Objecting(Decision):
+    """A member objects to the round's evaluation."""
+
+    name = "object"
+
+    reason: str
+    blames: bool
+    """The evaluator is at fault."""
+
+
+class Scoring(Decision):
+    """An evaluator begins to score."""
+
+    name = "scoring"
+
+
+class Scored(Decision):
+    """An evaluator has scored a round and made its model; everything is measured on its validation set."""
+
+    name = "scored"
+
+    start_loss: Number
+    start_accuracy: Number
+    loss: Number
+    accuracy: Number
+    validation_loss: Mapping[Index, Number]
+    rejected: Mapping[Index, str]
+    """Why an update was left out."""
+    evidence: Mapping[Index, Mapping[str, Number]]
+    """What the defence measured, numbers by name."""
+
+
+class Judging(Decision):
+    """A member of a consortium begins to judge."""
+
+    name = "judging"
+
+
+class Judged(Decision):
+    """A member of a consortium has judged the others."""
+
+    name = "judged"
+
+    scores: Mapping[Index, int]
+    """Of the others, in 10⁻⁹."""
+    probe: str
+    """Hexadecimal digest of what the models answer on the round's probe."""
+    loss: Number
+    """Of the round's start model on the member's own samples, as ``accuracy``."""
+    accuracy: Number
+    samples: Natural
+    rejected: Mapping[Index, str]
+    """Why an update is worth nothing."""
+
+
+class Aggregated(Decision):
+    """A member of a consortium has computed the round's model."""
+
+    name = "aggregated"
+
+    cid: str
+    weights: Mapping[Index, int]
+    """Integer weight of each update in it."""
+
+
+DECISIONS: Mapping[str, type[Decision]] = {
+    kind.name: kind
+    for kind in (
+        Aggregated,
+        Judged,
+        Judging,
+        Misbehaving,
+        Objecting,
+        Published,
+        Scored,
+        Scoring,
+        Trained,
+        Training,
+        Unusable,
+    )
+}
+"""By name."""
