@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bcfl.agents.crowdsourcing.objection import Vet
+from bcfl.agents.crowdsourcing.evaluation_check import CheckEvaluation
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.contracts import calls
 from bcfl.contracts.crowd_state import CrowdState
@@ -22,7 +22,7 @@ __all__ = ("Reexamine", "decide_clearing")
 class Reexamine(Work[bool]):
     """Does what the one before evaluated come out of what members handed in?"""
 
-    vet: Vet
+    check: CheckEvaluation
 
 
 def decide_clearing(view: View, state: CrowdState, place: int, results: Results) -> Iterator[Action]:
@@ -53,5 +53,7 @@ def _look(state: CrowdState, number: int) -> Reexamine:
     record = state.rounds[number]
     assert record.model is not None  # noqa: S101 - it was evaluated
     assert record.report is not None  # noqa: S101
-    vet = Vet(round=number, task=state.address, model=record.model, report=record.report, state=state)
-    return Reexamine(round=number, vet=vet)
+    check = CheckEvaluation(
+        round=number, task=state.address, model=record.model, report=record.report, state=state
+    )
+    return Reexamine(round=number, check=check)

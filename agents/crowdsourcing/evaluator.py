@@ -18,7 +18,7 @@ from bcfl.agents.common.spare_gas import after_the_round
 from bcfl.agents.common.telling import Telling
 from bcfl.agents.crowdsourcing.clearing import Reexamine, decide_clearing
 from bcfl.agents.crowdsourcing.evaluation import RoundEvaluation, RoundEvaluator
-from bcfl.agents.crowdsourcing.objection import Vetting
+from bcfl.agents.crowdsourcing.evaluation_check import EvaluationCheck
 from bcfl.agents.crowdsourcing.sanctions import applicable
 from bcfl.agents.crowdsourcing.selection import rank
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
@@ -184,7 +184,7 @@ def _leave(view: View, me: EvaluatorIdentity, place: int) -> list[Action]:
 
 
 class Evaluator:
-    """An evaluator's hands; ``vetting`` looks at what an accused predecessor did."""
+    """An evaluator's hands; ``check`` looks at what an accused predecessor did."""
 
     role = "evaluator"
 
@@ -196,7 +196,7 @@ class Evaluator:
         validation_samples: int,
         services: AgentServices,
         conduct: JudgeConduct | None = None,
-        vetting: Vetting | None = None,
+        check: EvaluationCheck | None = None,
     ) -> None:
         self.name = identity.name
         self.identity = identity
@@ -205,7 +205,7 @@ class Evaluator:
         self._validation_samples = validation_samples
         self._services = services
         self._tell = Telling(observer=services.observer, agent=self.name, role=self.role)
-        self._vetting = vetting or Vetting(services.retrieval)
+        self._check = check or EvaluationCheck(services.retrieval)
 
     def decide(self, view: View, results: Results) -> Sequence[Action]:
         """All that it wants now."""
@@ -218,7 +218,7 @@ class Evaluator:
             case Evaluate():
                 return await self._evaluate(work)
             case Reexamine():
-                return await self._vetting.repeats(work.vet, secret=self.identity.secret)
+                return await self._check.repeats(work.check, secret=self.identity.secret)
             case AllowBond():
                 return await self._services.permits.permit(work.token, spender=work.task, amount=work.amount)
             case _:

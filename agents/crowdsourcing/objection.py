@@ -1,107 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a trainer checks before it trains from a model that an evaluator made, and when it objects.
-
-In this order, the first finding counts; each has a short reason that the event log carries:
-
-``model_unavailable``    the model did not come in time
-``model_malformed``      it is no model of the task's schema, or not finite, and the updates do not give it
-``report_unavailable``   the report did not come, or cannot be read
-``report_mismatch``      it is of another round or model, or has other scores than the chain
-``members_mismatch``     its weights and rejections are not, together and once each, those of all who revealed, or
-                         somebody is paid whose update is rejected for another reason than the model's good
-``verdict_unfounded``    an update is rejected for what it is not, or weighed though it must not be
-``sanction_unfounded``   somebody was sanctioned otherwise than it says, or for what the defence cannot have found
-``model_mismatch``       the updates, aggregated again as the specification says, give other weights or another model
-``model_harmful``        on the trainer's own data its loss is more than ``HARM_FACTOR`` times that of the model before,
-                         plus ``HARM_MARGIN``
-
-All but the last blame the evaluator. Harm blames nobody, for the model may be what honest members came to; it counts
-where the evaluator had a choice in it: weights follow its scores, somebody's own update has no weight, or the model
-cannot be repeated. Up to ``MOST_FOLDED`` updates are all fetched and the model is made again; of more, each trainer
-draws so many by a secret of its own. Where the publisher names an aggregator the evaluator answers for its report alone.
-"""
+"""When a trainer objects to an evaluation, and what it may train from meanwhile; what it finds is ``evaluation_check``'s."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-
-import anyio
-import numpy as np
-
 from bcfl.agents.common.decisions import Objecting
-from bcfl.agents.common.entries import network_of
-from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval, schema_of
 from bcfl.agents.common.spare_gas import after_the_round
-from bcfl.agents.crowdsourcing.plausibility import contradiction
-from bcfl.agents.crowdsourcing.repetition import Repetition, checkable
-from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
-from bcfl.agents.runtime.ports import LearningEngine
+from bcfl.agents.crowdsourcing.evaluation_check import CheckEvaluation
+from bcfl.agents.runtime.actions import Action, Results, Transact, View
 from bcfl.contracts import calls
 from bcfl.contracts.crowd_state import CrowdState
-from bcfl.contracts.errors import MalformedReport
-from bcfl.contracts.evaluation_report import EvaluationReport
-from bcfl.contracts.ids import ZERO_ADDRESS, Address, ContentId, TrainerIndex
-from bcfl.contracts.specification import Specification
-from bcfl.errors import ContractError, RegistryError
-from bcfl.models.errors import MalformedUpdate
-from bcfl.models.training.job import SamplesRef
-from bcfl.models.weights import Weights
-from bcfl.storage.errors import FetchError
+from bcfl.contracts.ids import TrainerIndex
 
-__all__ = (
-    "HARMFUL",
-    "HARM_FACTOR",
-    "HARM_MARGIN",
-    "MOST_FOLDED",
-    "MOST_SAMPLES",
-    "Objection",
-    "OwnLoss",
-    "Vet",
-    "Vetting",
-    "decide_objection",
-    "draw",
-)
-
-HARM_FACTOR = 2.0
-HARM_MARGIN = 0.5
-"""Nats."""
-MOST_FOLDED = 32
-"""Updates of a round that are fetched again: all, to repeat its model, or so many of them, drawn."""
-MOST_SAMPLES = 256
-"""Own samples that a model is measured on."""
-
-HARMFUL = "model_harmful"
-
-_REMEMBERED = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Vet(Work["Objection | None"]):
-    """Check the evaluation of ``round`` before anything is done with its model."""
-
-    task: Address
-    model: ContentId
-    report: ContentId
-    state: CrowdState = field(compare=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Objection:
-    """Why a trainer objects.
-
-    Attributes:
-        reason: a word, as the event log carries it.
-        usable: the model can be trained from all the same.
-        blames: the evaluator is at fault. Otherwise the model is worse on the trainer's own data and nothing else is
-            found: then it should not count, and nobody loses a bond.
-    """
-
-    reason: str
-    usable: bool
-    blames: bool
+__all__ = ("decide_objection",)
 
 
 def decide_objection(
@@ -118,18 +28,20 @@ def decide_objection(
     record = state.rounds[number]
     assert record.model is not None  # noqa: S101 - an evaluated round that is over
     assert record.report is not None  # noqa: S101
-    vet = Vet(round=number, task=state.address, model=record.model, report=record.report, state=state)
-    if vet not in results:
-        return [vet], False
-    finding = results[vet]
+    check = CheckEvaluation(
+        round=number, task=state.address, model=record.model, report=record.report, state=state
+    )
+    if check not in results:
+        return [check], False
+    finding = results[check]
     if finding is None:
-        return [vet], True
+        return [check], True
     if index in record.objections:
-        return [vet], finding.usable
+        return [check], finding.usable
     # After a reorganisation the round may have another evaluation than the one that was checked.
     final = CrowdState.of(view.final)
     if final is None or final.objectionable != number or final.rounds[number].model != record.model:
-        return [vet], False
+        return [check], False
     call = calls.object_to(state.address, round_number=number, index=index, blames=finding.blames)
     transact = Transact(
         round=number,
@@ -138,169 +50,4 @@ def decide_objection(
         evidence=Objecting(reason=finding.reason, blames=finding.blames).model_dump(),
         spare_gas=after_the_round(state),  # it may turn out to be the one that decides
     )
-    return [vet, transact], False
-
-
-class OwnLoss:
-    """A trainer's loss of models on at most ``MOST_SAMPLES`` of its own samples, evenly spread over them."""
-
-    def __init__(self, *, engine: LearningEngine, samples: SamplesRef, count: int) -> None:
-        indices = samples.indices if samples.indices is not None else np.arange(count)
-        if len(indices) > MOST_SAMPLES:
-            indices = indices[np.linspace(0, len(indices) - 1, MOST_SAMPLES).astype(np.int64)]
-        self._engine = engine
-        self._key = samples.key
-        self._indices = indices
-        self._known: dict[ContentId, float] = {}
-
-    async def of(self, specification: Specification, content: ContentId, weights: Weights) -> float:
-        """Mean loss in nats; that of the newest few models is remembered."""
-        if content not in self._known:
-            network = network_of(specification)
-            found = await self._engine.evaluate(network, weights, self._key, self._indices)
-            while len(self._known) >= _REMEMBERED:
-                del self._known[next(iter(self._known))]
-            self._known[content] = found.loss
-        return self._known[content]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Examined:
-    """What all trainers find alike.
-
-    Attributes:
-        finding: why to object, if anything was found.
-        measured: the model's loss counts.
-        model: None where there is none, or none that is finite: that is worse than any.
-        many: the report, where there are so many updates that each trainer checks some of its own choice.
-    """
-
-    finding: Objection | None = None
-    measured: bool = False
-    model: Weights | None = None
-    many: EvaluationReport | None = None
-
-
-class Vetting:
-    """Checks evaluations; what does not depend on a trainer's data is done once for all agents of a process."""
-
-    def __init__(self, retrieval: Retrieval) -> None:
-        self._retrieval = retrieval
-        self._repetition = Repetition(retrieval)
-        self._examining = anyio.Lock()
-        self._known: dict[Vet, _Examined] = {}
-
-    async def vet(self, work: Vet, own: OwnLoss, *, secret: bytes) -> Objection | None:
-        """The first finding, None where there is nothing to object to.
-
-        Args:
-            work: what to check.
-            own: measures models on the trainer's own data.
-            secret: the trainer's; of many updates it draws those that it checks, so that nobody can foresee them.
-
-        Raises:
-            StorageError: the own store failed; that says nothing about the evaluation.
-        """
-        try:
-            specification = await self._retrieval.specification(work.state.config.specification)
-            examined = await self._examined(work, specification, secret)
-            if examined.finding is not None or not examined.measured:
-                return examined.finding
-            start_model = work.state.rounds[work.round].start_model
-            start = await self._retrieval.model(
-                start_model, schema_of(specification), max_bytes=work.state.config.max_update_size
-            )
-            before = await own.of(specification, start_model, start)
-            after = math.inf
-            if examined.model is not None:
-                after = await own.of(specification, work.model, examined.model)
-        except (FetchError, ContractError, MalformedUpdate, RegistryError):
-            return None  # the specification, or the model before, is at fault: not this evaluation
-        harmful = math.isfinite(before) and not after <= HARM_FACTOR * before + HARM_MARGIN
-        usable = examined.model is not None
-        return Objection(reason=HARMFUL, usable=usable, blames=False) if harmful else None
-
-    async def repeats(self, work: Vet, *, secret: bytes) -> bool:
-        """Whether nothing in a past evaluation blames its evaluator: it repeats from what members handed in.
-
-        Raises:
-            StorageError: the own store failed.
-        """
-        try:
-            specification = await self._retrieval.specification(work.state.config.specification)
-            examined = await self._examined(work, specification, secret)
-        except (FetchError, ContractError, MalformedUpdate, RegistryError):
-            return True
-        return examined.finding is None or not examined.finding.blames
-
-    async def _examined(self, work: Vet, specification: Specification, secret: bytes) -> _Examined:
-        async with self._examining:
-            examined = self._known.get(work)
-            if examined is None:
-                examined = await self._examine(work, specification)
-                while len(self._known) >= _REMEMBERED:
-                    del self._known[next(iter(self._known))]
-                self._known[work] = examined
-            if examined.many is None:
-                return examined
-            record = work.state.rounds[work.round]
-            reason = await self._repetition.sampled(
-                specification,
-                record,
-                examined.many,
-                max_bytes=work.state.config.max_update_size,
-                drawn=draw(checkable(record, examined.many), work, secret),
-            )
-        return examined if reason is None else _blaming(reason, usable=True)
-
-    async def _examine(self, work: Vet, specification: Specification) -> _Examined:
-        """What does not depend on who looks."""
-        state = work.state
-        record = state.rounds[work.round]
-        limit = state.config.max_update_size
-        named = state.config.aggregator != ZERO_ADDRESS
-        model: Weights | None = None
-        malformed = False
-        try:
-            model = await self._retrieval.model(work.model, schema_of(specification), max_bytes=limit)
-        except FetchError:
-            if not named:
-                return _blaming("model_unavailable", usable=False)
-        except MalformedUpdate:
-            malformed = not named
-        usable = model is not None
-        report = await self._report(work.report)
-        if report is None:
-            return _blaming("model_malformed" if malformed else "report_unavailable", usable=usable)
-        reason = contradiction(specification, state, record, report)
-        if reason is not None:
-            return _blaming("model_malformed" if malformed else reason, usable=usable)
-        if len(checkable(record, report)) > MOST_FOLDED:
-            if malformed:
-                return _blaming("model_malformed", usable=False)
-            return _Examined(model=model, measured=not named, many=report)
-        found = await self._repetition.whole(
-            specification, record, report, model=model, max_bytes=limit, named=named
-        )
-        if malformed and not found.same:
-            return _blaming("model_malformed", usable=False)
-        if found.reason is not None:
-            return _blaming(found.reason, usable=usable)
-        return _Examined(model=model, measured=(found.chosen or malformed) and not named)
-
-    async def _report(self, content: ContentId) -> EvaluationReport | None:
-        try:
-            return EvaluationReport.decode(await self._retrieval.content(content, max_bytes=REPORT_BYTES))
-        except (FetchError, MalformedReport):
-            return None
-
-
-def draw(indices: Sequence[TrainerIndex], work: Vet, secret: bytes) -> list[TrainerIndex]:
-    """``MOST_FOLDED`` of the indices, ascending: others for every secret, report and task."""
-    seed = hashlib.sha256(secret + bytes.fromhex(work.task[2:]) + work.report.digest).digest()
-    keys = {index: hashlib.sha256(seed + index.to_bytes(4, "big")).digest() for index in indices}
-    return sorted(sorted(indices, key=keys.__getitem__)[:MOST_FOLDED])
-
-
-def _blaming(reason: str, *, usable: bool) -> _Examined:
-    return _Examined(finding=Objection(reason=reason, usable=usable, blames=True))
+    return [check, transact], False

@@ -11,7 +11,8 @@ from bcfl.agents.common.joining import TrainerIdentity, join
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.training import Update, take_part
 from bcfl.agents.common.update_maker import OwnData, UpdateMaker
-from bcfl.agents.crowdsourcing.objection import Objection, OwnLoss, Vet, Vetting, decide_objection
+from bcfl.agents.crowdsourcing.evaluation_check import CheckEvaluation, EvaluationCheck, Objection, OwnLoss
+from bcfl.agents.crowdsourcing.objection import decide_objection
 from bcfl.agents.runtime.actions import Action, Results, View, Work
 from bcfl.contracts.calls import Permit
 from bcfl.contracts.crowd_state import CrowdState
@@ -30,8 +31,8 @@ def decide(view: View, me: TrainerIdentity, results: Results) -> list[Action]:
         return join(view, state, me, results)
     if state.round == 0 or state.phase not in {Phase.TRAINING, Phase.REVEAL, Phase.CLOSING}:
         return []
-    vetting, usable = decide_objection(view, state, index, results)
-    return [*vetting, *take_part(view, state, index, me, results)] if usable else vetting
+    objecting, usable = decide_objection(view, state, index, results)
+    return [*objecting, *take_part(view, state, index, me, results)] if usable else objecting
 
 
 class Trainer:
@@ -43,7 +44,7 @@ class Trainer:
         data: what it trains on.
         services: what it shares with the agents of its process.
         conduct: its behaviour, honest by default.
-        vetting: checks evaluations; agents of one process share it.
+        check: checks evaluations; agents of one process share it.
     """
 
     role = "trainer"
@@ -56,7 +57,7 @@ class Trainer:
         data: OwnData,
         services: AgentServices,
         conduct: Conduct | None = None,
-        vetting: Vetting | None = None,
+        check: EvaluationCheck | None = None,
     ) -> None:
         self.name = identity.name
         self.identity = identity
@@ -69,7 +70,7 @@ class Trainer:
             conduct=conduct or Conduct(),
             role=self.role,
         )
-        self._vetting = vetting or Vetting(services.retrieval)
+        self._check = check or EvaluationCheck(services.retrieval)
         self._own_loss = OwnLoss(engine=services.engine, samples=data.samples, count=data.count)
 
     def decide(self, view: View, results: Results) -> Sequence[Action]:
@@ -78,6 +79,6 @@ class Trainer:
 
     async def perform(self, work: Work[Any]) -> Update | Permit | Objection | bool | None:
         """Do a piece of its work."""
-        if isinstance(work, Vet):
-            return await self._vetting.vet(work, self._own_loss, secret=self._secret)
+        if isinstance(work, CheckEvaluation):
+            return await self._check.check(work, self._own_loss, secret=self._secret)
         return await self._updates.perform(work)

@@ -14,7 +14,8 @@ from bcfl.contracts.phases import Kind
 from bcfl.errors import RegistryError
 from bcfl.models.declared import largest_round
 from bcfl.registry import InvalidParameters
-from bcfl.scenarios.definition.kind_rules import check_consortium, check_crowd
+from bcfl.scenarios.definition.consortium_rules import check_consortium
+from bcfl.scenarios.definition.crowd_rules import check_crowd
 from bcfl.scenarios.definition.refusals import RuleBroken
 from bcfl.scenarios.definition.schema import ENTRY_KINDS, NamedEntry, Scenario
 from bcfl.scenarios.definition.tokens import BASE_UNITS, CREDIT_UNIT, parse_tokens

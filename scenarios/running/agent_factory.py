@@ -19,8 +19,8 @@ from bcfl.agents.common.update_maker import OwnData
 from bcfl.agents.consortium.ballots import Ballot
 from bcfl.agents.consortium.member import HeldOut, Member
 from bcfl.agents.crowdsourcing.evaluation import RoundEvaluator
+from bcfl.agents.crowdsourcing.evaluation_check import EvaluationCheck
 from bcfl.agents.crowdsourcing.evaluator import Evaluator, EvaluatorIdentity
-from bcfl.agents.crowdsourcing.objection import Vetting
 from bcfl.agents.crowdsourcing.trainer import Trainer
 from bcfl.agents.runtime.ports import ContentStore, LearningEngine, Node, Observer
 from bcfl.agents.runtime.shell import Role
@@ -74,7 +74,7 @@ def make_agents(
     """The agents of those names, or of all, with their keys, in the order of a gathered release."""
     population = parts.population
     signers = population.signers
-    vetting = Vetting(parts.retrieval)
+    check = EvaluationCheck(parts.retrieval)
     entries = {name: entry for entry in parts.scenario.population.trainers for name in entry.names}
     places = {name: place for place, name in enumerate(population.trainers)}
     for name in population.agents:
@@ -85,11 +85,11 @@ def make_agents(
             case "publisher":
                 role = _publisher(parts, config, plan, factory)
             case "evaluator":
-                role = _evaluator(parts, name, vetting)
+                role = _evaluator(parts, name, check)
             case "member":
                 role = _member(parts, name, places[name], entries[name])
             case "trainer":
-                role = _trainer(parts, name, places[name], vetting, entries[name])
+                role = _trainer(parts, name, places[name], check, entries[name])
             case "keeper":
                 role = Keeper(name=KEEPER)
             case unknown:
@@ -136,7 +136,7 @@ def _publisher(parts: AgentParts, config: TaskConfig, plan: Task, factory: Addre
     )
 
 
-def _evaluator(parts: AgentParts, name: str, vetting: Vetting) -> Evaluator:
+def _evaluator(parts: AgentParts, name: str, check: EvaluationCheck) -> Evaluator:
     validation = parts.population.validation
     return Evaluator(
         identity=EvaluatorIdentity(
@@ -149,7 +149,7 @@ def _evaluator(parts: AgentParts, name: str, vetting: Vetting) -> Evaluator:
         validation_samples=len(validation),
         services=_services(parts, name),
         conduct=_judge(parts, name, _entry_of(parts, name).behaviour),
-        vetting=vetting,
+        check=check,
     )
 
 
@@ -162,14 +162,14 @@ def _identity(parts: AgentParts, name: str, place: int) -> TrainerIdentity:
     )
 
 
-def _trainer(parts: AgentParts, name: str, place: int, vetting: Vetting, entry: Trainers) -> Trainer:
+def _trainer(parts: AgentParts, name: str, place: int, check: EvaluationCheck, entry: Trainers) -> Trainer:
     return Trainer(
         identity=_identity(parts, name, place),
         secret=parts.seeds.derive("secret", name),
         data=_data(parts, name),
         services=_services(parts, name),
         conduct=_conduct(parts, name, entry),
-        vetting=vetting,
+        check=check,
     )
 
 

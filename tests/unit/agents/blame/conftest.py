@@ -14,7 +14,7 @@ from bcfl.agents.common.behaviour import HONEST_JUDGE, Judgement
 from bcfl.agents.common.folding import encode_model
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.crowdsourcing.evaluation import RoundEvaluator
-from bcfl.agents.crowdsourcing.objection import OwnLoss, Vet, Vetting
+from bcfl.agents.crowdsourcing.evaluation_check import CheckEvaluation, EvaluationCheck, OwnLoss
 from bcfl.agents.crowdsourcing.sanctions import applicable
 from bcfl.contracts.config import Schedule, TaskConfig
 from bcfl.contracts.crowd_state import CrowdRound, CrowdState
@@ -70,7 +70,7 @@ class Crowd:
         )
 
     async def begin(self):
-        self.vetting = Vetting(Retrieval(self.store))
+        self.check = EvaluationCheck(Retrieval(self.store))
         genesis = await self.store.put(encode_model(initial_weights(NETWORK, 7), 0))
         config = TaskConfig(
             token=ZERO_ADDRESS,
@@ -214,7 +214,7 @@ class Crowd:
 
     def work(self, number=None):
         record = self.state.rounds[number or self.state.round - 1]
-        return Vet(
+        return CheckEvaluation(
             round=record.number,
             task=self.state.address,
             model=record.model,
@@ -232,7 +232,7 @@ class Crowd:
                 samples=SamplesRef("train", self.shares[index]),
                 count=len(self.shares[index]),
             )
-            found[index] = await self.vetting.vet(work, own, secret=index.to_bytes(32, "big"))
+            found[index] = await self.check.check(work, own, secret=index.to_bytes(32, "big"))
         return found
 
     async def reasons(self, number=None):

@@ -38,6 +38,6 @@ async def test_training_that_diverges_is_nobodys_fault(crowd, aggregator, defenc
             await made.round()
             found = await made.findings()
             assert not any(finding is not None and finding.blames for finding in found.values())
-            assert await made.vetting.repeats(made.work(), secret=b"successor")
+            assert await made.check.repeats(made.work(), secret=b"successor")
             if all(found.values()):
                 made.revert()

@@ -11,7 +11,7 @@ import pytest
 
 from bcfl import registry
 from bcfl.agents.common.behaviour import HonestJudge
-from bcfl.agents.crowdsourcing.objection import MOST_FOLDED, draw
+from bcfl.agents.crowdsourcing.evaluation_check import MOST_FOLDED, draw
 from bcfl.contracts.phases import Reason
 
 from .rules import AGGREGATORS, DEFENCES, named
@@ -36,7 +36,7 @@ async def test_another_model_than_the_updates_give_is_noticed_by_everybody(crowd
         found = await made.findings()
         assert {finding.reason for finding in found.values()} == {"model_mismatch"}
         assert all(finding.blames and finding.usable for finding in found.values())
-        assert not await made.vetting.repeats(made.work(), secret=b"successor")
+        assert not await made.check.repeats(made.work(), secret=b"successor")
 
 
 @pytest.mark.asyncio

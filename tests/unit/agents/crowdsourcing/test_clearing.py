@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from bcfl.agents.crowdsourcing.clearing import Reexamine, decide_clearing
-from bcfl.agents.crowdsourcing.objection import Vet
+from bcfl.agents.crowdsourcing.evaluation_check import CheckEvaluation
 from bcfl.agents.runtime.actions import View
 from bcfl.contracts import calls
 from bcfl.contracts import events as e
@@ -28,23 +28,25 @@ def accused(story):
     return tale.tell(e.EvaluationReverted, round=1, evaluator=0, successor=1, accused=True)
 
 
-def _vet(state):
+def _check(state):
     record = state.rounds[1]
-    vet = Vet(round=1, task=state.address, model=record.model, report=record.report, state=state)
-    return Reexamine(round=1, vet=vet)
+    check = CheckEvaluation(
+        round=1, task=state.address, model=record.model, report=record.report, state=state
+    )
+    return Reexamine(round=1, check=check)
 
 
 def test_it_looks_and_clears_whom_it_finds_innocent(accused):
     state = accused.state
-    assert _wants(state, final=state) == [_vet(state)]
-    vet, clear = _wants(state, {_vet(state): True}, final=state)
-    assert vet == _vet(state)
+    assert _wants(state, final=state) == [_check(state)]
+    check, clear = _wants(state, {_check(state): True}, final=state)
+    assert check == _check(state)
     assert clear.call == calls.clear(state.address, evaluator=0)
 
 
 def test_it_leaves_the_guilty_alone(accused):
     state = accused.state
-    assert _wants(state, {_vet(state): False}, final=state) == [_vet(state)]
+    assert _wants(state, {_check(state): False}, final=state) == [_check(state)]
 
 
 def test_it_waits_until_the_accusation_cannot_be_undone(accused, story):
@@ -55,16 +57,16 @@ def test_it_waits_until_the_accusation_cannot_be_undone(accused, story):
 
 def test_nobody_but_the_successor_clears_and_once(accused):
     state = accused.state
-    assert _wants(state, {_vet(state): True}, place=0, final=state) == []
+    assert _wants(state, {_check(state): True}, place=0, final=state) == []
     cleared = accused.tell(e.EvaluatorCleared, evaluator=0).state
-    assert _wants(cleared, {_vet(state): True}, final=cleared) == []
+    assert _wants(cleared, {_check(state): True}, final=cleared) == []
 
 
 def test_it_clears_after_the_end_too(accused):
     """The end may come at once, in the transaction that accuses."""
     accused.tell(e.TaskCancelled, reason=CancelReason.PUBLISHER)
     state = accused.state
-    assert len(_wants(state, {_vet(state): True}, final=state)) == 2
+    assert len(_wants(state, {_check(state): True}, final=state)) == 2
 
 
 def test_it_looks_while_trainers_do_and_remembers_what_was_withheld_from_them(story):
@@ -74,7 +76,7 @@ def test_it_looks_while_trainers_do_and_remembers_what_was_withheld_from_them(st
     tale.phase(Phase.EVALUATION).evaluate([1, 0, 0], 900).finalise("doubted").start(2)
     assert _wants(tale.state, final=tale.state) == [], "it is not bound"
     tale.tell(e.EvaluatorBonded, evaluator=1, account=account, bond=900, validation_commitment=b"")
-    looked = _vet(tale.state)
+    looked = _check(tale.state)
     assert _wants(tale.state, final=tale.state) == [looked]
     assert _wants(tale.state, place=0, final=tale.state) == [], "nobody looks at its own"
     state = tale.tell(e.EvaluationReverted, round=1, evaluator=0, successor=1, accused=True).state

@@ -15,16 +15,16 @@ from bcfl.agents.common.joining import TrainerIdentity
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.common.spare_gas import after_the_round
 from bcfl.agents.common.training import Train
-from bcfl.agents.crowdsourcing.objection import (
+from bcfl.agents.crowdsourcing.evaluation_check import (
     HARM_FACTOR,
     HARM_MARGIN,
     MOST_SAMPLES,
+    CheckEvaluation,
+    EvaluationCheck,
     Objection,
     OwnLoss,
-    Vet,
-    Vetting,
-    decide_objection,
 )
+from bcfl.agents.crowdsourcing.objection import decide_objection
 from bcfl.agents.crowdsourcing.trainer import decide
 from bcfl.agents.runtime.actions import Transact, View
 from bcfl.contracts import calls
@@ -66,9 +66,11 @@ def _wants(state, results=(), *, final=None):
     return decide(View(seen=state, final=final, now=0), ME, dict(results))
 
 
-def _vet(state, number=1):
+def _check(state, number=1):
     record = state.rounds[number]
-    return Vet(round=number, task=state.address, model=record.model, report=record.report, state=state)
+    return CheckEvaluation(
+        round=number, task=state.address, model=record.model, report=record.report, state=state
+    )
 
 
 def _objection(state, finding):
@@ -81,19 +83,19 @@ def _objection(state, finding):
 @pytest.mark.parametrize("closing", [False, True])
 def test_a_revealer_checks_before_anything_else(story, closing):
     state = _evaluated(story, closing=closing).state
-    assert _wants(state) == [_vet(state)]
+    assert _wants(state) == [_check(state)]
 
 
 def test_a_sound_evaluation_is_trained_from(story):
     state = _evaluated(story).state
-    vet, train = _wants(state, {_vet(state): None})
-    assert vet == _vet(state)
+    check, train = _wants(state, {_check(state): None})
+    assert check == _check(state)
     assert isinstance(train, Train)
 
 
 def test_a_sound_last_evaluation_needs_nothing_more(story):
     state = _evaluated(story, closing=True).state
-    assert _wants(state, {_vet(state): None}, final=state) == [_vet(state)]
+    assert _wants(state, {_check(state): None}, final=state) == [_check(state)]
 
 
 def test_who_did_not_reveal_has_no_voice_and_trains(story):
@@ -111,14 +113,14 @@ def test_the_first_round_and_one_after_a_void_one_have_nothing_to_check(story):
 @pytest.mark.parametrize("closing", [False, True])
 def test_it_objects_with_the_reason_and_sits_out_an_unusable_model(story, closing):
     state = _evaluated(story, closing=closing).state
-    wanted = _wants(state, {_vet(state): ABSENT}, final=state)
-    assert wanted == [_vet(state), _objection(state, ABSENT)]
+    wanted = _wants(state, {_check(state): ABSENT}, final=state)
+    assert wanted == [_check(state), _objection(state, ABSENT)]
 
 
 @pytest.mark.parametrize("finding", [HARMFUL, ABSENT])
 def test_it_says_whether_it_blames_the_evaluator(story, finding):
     state = _evaluated(story, closing=True).state
-    _, objection = _wants(state, {_vet(state): finding}, final=state)
+    _, objection = _wants(state, {_check(state): finding}, final=state)
     assert objection.evidence["blames"] is (finding is ABSENT)
 
 
@@ -126,38 +128,38 @@ def test_it_trains_from_what_can_be_used_once_its_objection_is_included(story):
     """A commitment says that one is content: enough of them close the window for everybody."""
     tale = _evaluated(story)
     state = tale.state
-    assert _wants(state, {_vet(state): HARMFUL}, final=state) == [_vet(state), _objection(state, HARMFUL)]
+    assert _wants(state, {_check(state): HARMFUL}, final=state) == [_check(state), _objection(state, HARMFUL)]
     state = tale.tell(e.Objected, round=1, index=0, blames=False).state
-    vet, train = _wants(state, {_vet(state): HARMFUL}, final=state)
-    assert vet == _vet(state)
+    check, train = _wants(state, {_check(state): HARMFUL}, final=state)
+    assert check == _check(state)
     assert isinstance(train, Train)
 
 
 def test_it_waits_until_the_evaluation_cannot_be_undone(story):
     tale = _evaluated(story)
     for final in (None, story().enrol(2).start().state):
-        assert _wants(tale.state, {_vet(tale.state): HARMFUL}, final=final) == [_vet(tale.state)], (
+        assert _wants(tale.state, {_check(tale.state): HARMFUL}, final=final) == [_check(tale.state)], (
             "the objection could reach another evaluation, or come after the own commitment"
         )
 
 
 def test_it_objects_once(story):
     tale = _evaluated(story).tell(e.Objected, round=1, index=0, blames=True)
-    assert _wants(tale.state, {_vet(tale.state): ABSENT}, final=tale.state) == [_vet(tale.state)]
-    assert len(_wants(tale.state, {_vet(tale.state): HARMFUL}, final=tale.state)) == 2
+    assert _wants(tale.state, {_check(tale.state): ABSENT}, final=tale.state) == [_check(tale.state)]
+    assert len(_wants(tale.state, {_check(tale.state): HARMFUL}, final=tale.state)) == 2
 
 
 def test_after_a_reorganisation_another_model_is_checked_anew(story):
     first = _evaluated(story).state
     tale = story().enrol(2).start().commit(0, 1).phase(Phase.REVEAL).submit(0, "update 0").submit(1, "b")
     second = tale.phase(Phase.EVALUATION).evaluate([1, 1], 900).finalise("another").start(2).state
-    assert _wants(second, {_vet(first): ABSENT}) == [_vet(second)]
+    assert _wants(second, {_check(first): ABSENT}) == [_check(second)]
 
 
 def test_the_core_leaves_results_alone(story):
     state = _evaluated(story).state
-    actions, usable = decide_objection(View(seen=state, final=state, now=0), state, 0, {_vet(state): None})
-    assert (actions, usable) == ([_vet(state)], True)
+    actions, usable = decide_objection(View(seen=state, final=state, now=0), state, 0, {_check(state): None})
+    assert (actions, usable) == ([_check(state)], True)
 
 
 # ---------------------------------------------------------------- what
@@ -258,7 +260,7 @@ class Bench:
             round=2,
             rounds={1: record, 2: CrowdRound(number=2, start_model=model, cohort=(0, 1))},
         )
-        return _vet(state)
+        return _check(state)
 
     async def evaluate(self, network, weights, samples_key, indices=None):
         value = float(weights.vector[0])
@@ -268,11 +270,11 @@ class Bench:
     def own(self, count=10):
         return OwnLoss(engine=self, samples=SamplesRef("bob"), count=count)
 
-    async def find(self, work, vetting=None):
-        vetting = vetting or Vetting(Retrieval(self.store))
-        finding = await vetting.vet(work, self.own(), secret=SECRET)
+    async def find(self, work, check=None):
+        check = check or EvaluationCheck(Retrieval(self.store))
+        finding = await check.check(work, self.own(), secret=SECRET)
         blames = finding is not None and finding.blames
-        assert await vetting.repeats(work, secret=SECRET) is not blames
+        assert await check.repeats(work, secret=SECRET) is not blames
         assert blames is (finding is not None and finding.reason != "model_harmful")
         return finding.reason if finding else None
 
@@ -292,7 +294,7 @@ async def test_an_honest_evaluation_is_sound_and_its_loss_nobodys_business(bench
 @pytest.mark.asyncio
 async def test_a_model_that_is_not_there(bench, content):
     work = await bench.setting(model=content("nowhere"))
-    assert await Vetting(Retrieval(bench.store)).vet(work, bench.own(), secret=SECRET) == ABSENT
+    assert await EvaluationCheck(Retrieval(bench.store)).check(work, bench.own(), secret=SECRET) == ABSENT
 
 
 @pytest.mark.parametrize("value", [None, np.nan, np.inf])
@@ -300,7 +302,7 @@ async def test_a_model_that_is_not_there(bench, content):
 async def test_a_model_that_is_none(bench, value):
     data = b"garbage" if value is None else encode_model(bench.weights(value), 1)
     work = await bench.setting(model=await bench.store.put(data))
-    finding = await Vetting(Retrieval(bench.store)).vet(work, bench.own(), secret=SECRET)
+    finding = await EvaluationCheck(Retrieval(bench.store)).check(work, bench.own(), secret=SECRET)
     assert finding == Objection(reason="model_malformed", usable=False, blames=True)
 
 
@@ -507,7 +509,7 @@ async def test_a_named_aggregators_model_is_not_the_evaluators_fault(bench, cont
     config = {"aggregator": Address("0x" + "7" * 40)}
     assert await bench.find(await bench.setting(model=content("nowhere"), config=config)) is None
     work = await bench.setting(model=content("nowhere"), config=config, report={"scores": {0: 1, 1: 1}})
-    finding = await Vetting(Retrieval(bench.store)).vet(work, bench.own(), secret=SECRET)
+    finding = await EvaluationCheck(Retrieval(bench.store)).check(work, bench.own(), secret=SECRET)
     assert finding == Objection(reason="report_mismatch", usable=False, blames=True)
 
 
@@ -531,9 +533,9 @@ async def test_agents_of_a_process_share_what_does_not_depend_on_their_data(benc
         return await original(wanted, max_bytes=max_bytes)
 
     retrieval.content = content
-    vetting = Vetting(retrieval)
+    check = EvaluationCheck(retrieval)
     for trainer in range(3):
-        assert await vetting.vet(work, bench.own(), secret=bytes([trainer])) is None
+        assert await check.check(work, bench.own(), secret=bytes([trainer])) is None
     assert len(fetched) == len(set(fetched))
     assert len(bench.asked) == 6, "each measures the model and the one before on its own data"
 

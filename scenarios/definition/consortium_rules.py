@@ -1,52 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a crowd and a consortium ask of a scenario beyond what both do.
+"""What a consortium asks of a scenario beyond what every task does.
 
 Whatever ``ConsortiumTask`` would refuse as ``InvalidConfig`` is refused here first, in words.
 """
 
 from __future__ import annotations
 
-from bcfl.agents.adversaries.naming import HONEST_NAME
 from bcfl.models.declared import is_private
 from bcfl.models.defences.bounds import Bounded
 from bcfl.scenarios.definition.refusals import RuleBroken
-from bcfl.scenarios.definition.schema import EvaluationKeys, Scenario
+from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.definition.tokens import CREDIT_UNIT, parse_tokens
 
-__all__ = ("check_consortium", "check_crowd")
+__all__ = ("check_consortium",)
 
 _MEMBERS = (2, 16)
 _WIDEST_TOLERANCE = 2 * CREDIT_UNIT
 """Two ways to share out the same round differ by at most 2 in all."""
-
-
-def check_crowd(scenario: Scenario) -> None:
-    """Raise at the first key of a crowd that only a consortium has, or at a missing evaluator.
-
-    Raises:
-        RuleBroken: with the key to mend and how.
-    """
-    if not scenario.population.evaluators:
-        raise RuleBroken(
-            ("population", "evaluators"),
-            "is missing; write a list, for example 'evaluators: [{name: alice}]'",
-        )
-    task = scenario.task
-    consortiums: dict[tuple[str | int, ...], bool] = {
-        ("task", "aggregator_role"): task.aggregator_role is not None,
-        ("task", "evaluation"): task.evaluation != EvaluationKeys(),
-        ("data", "validation", "share"): scenario.data.validation.share is not None,
-        ("baselines",): bool(scenario.baselines),
-    }
-    for place, entry in enumerate(scenario.population.trainers):
-        consortiums["population", "trainers", place, "judge"] = entry.judge.name != HONEST_NAME
-        consortiums["population", "trainers", place, "founder"] = not entry.founder
-        consortiums["population", "trainers", place, "votes"] = bool(entry.votes)
-    for key, given in consortiums.items():
-        if given:
-            raise RuleBroken(
-                key, "has a meaning in a consortium only; drop it, or write kind: consortium at task.kind"
-            )
 
 
 def check_consortium(scenario: Scenario) -> None:

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a crowd asks of a scenario beyond what every task does."""
+
+from __future__ import annotations
+
+from bcfl.agents.adversaries.naming import HONEST_NAME
+from bcfl.scenarios.definition.refusals import RuleBroken
+from bcfl.scenarios.definition.schema import EvaluationKeys, Scenario
+
+__all__ = ("check_crowd",)
+
+
+def check_crowd(scenario: Scenario) -> None:
+    """Raise at the first key of a crowd that only a consortium has, or at a missing evaluator.
+
+    Raises:
+        RuleBroken: with the key to mend and how.
+    """
+    if not scenario.population.evaluators:
+        raise RuleBroken(
+            ("population", "evaluators"),
+            "is missing; write a list, for example 'evaluators: [{name: alice}]'",
+        )
+    task = scenario.task
+    consortiums: dict[tuple[str | int, ...], bool] = {
+        ("task", "aggregator_role"): task.aggregator_role is not None,
+        ("task", "evaluation"): task.evaluation != EvaluationKeys(),
+        ("data", "validation", "share"): scenario.data.validation.share is not None,
+        ("baselines",): bool(scenario.baselines),
+    }
+    for place, entry in enumerate(scenario.population.trainers):
+        consortiums["population", "trainers", place, "judge"] = entry.judge.name != HONEST_NAME
+        consortiums["population", "trainers", place, "founder"] = not entry.founder
+        consortiums["population", "trainers", place, "votes"] = bool(entry.votes)
+    for key, given in consortiums.items():
+        if given:
+            raise RuleBroken(
+                key, "has a meaning in a consortium only; drop it, or write kind: consortium at task.kind"
+            )
