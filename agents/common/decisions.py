@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What agents say of what they did beside their transactions: the one place where these records of the event log are declared.
 
-Agents write them (``telling``), whoever reads a log checks them, and the tables of a run and the audit are made from them.
+Agents write them by ``Telling``, whoever reads a log checks them, and the tables of a run and the audit are made from them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from bcfl.agents.runtime.ports import Observer
 
 __all__ = (
     "DECISIONS",
@@ -22,6 +25,7 @@ __all__ = (
     "Published",
     "Scored",
     "Scoring",
+    "Telling",
     "Trained",
     "Training",
     "Unusable",
@@ -166,3 +170,22 @@ DECISIONS: Mapping[str, type[Decision]] = {
     )
 }
 """By name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Telling:
+    """Tells the observer what one agent did in a round, 0: outside rounds."""
+
+    observer: Observer
+    agent: str
+    role: str
+
+    def __call__(self, round_number: int, decision: Decision) -> None:
+        """It did that."""
+        self.observer.decided(
+            agent=self.agent,
+            role=self.role,
+            name=decision.name,
+            round_number=round_number,
+            evidence=decision.model_dump(exclude_unset=True),
+        )

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bcfl.agents.common.decisions import Published
-from bcfl.agents.common.telling import Telling
+from bcfl.agents.common.decisions import Published, Telling
 from bcfl.agents.common.token_permits import PermitSource
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.agents.runtime.ports import ContentStore, Observer

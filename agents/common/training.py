@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bcfl.agents.common.commit_reveal import committed_result
 from bcfl.agents.common.joining import TrainerIdentity
 from bcfl.agents.common.spare_gas import after_the_last_act
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
@@ -104,22 +105,6 @@ def _hidden(state: TaskState, index: TrainerIndex, me: TrainerIdentity, update: 
     )
 
 
-def _committed_update(
-    state: TaskState, index: TrainerIndex, me: TrainerIdentity, hidden: bytes, results: Results
-) -> Update | None:
-    """The update that the commitment on chain hides.
-
-    After a reorganisation the round may have begun anew from another model and a second update may be there; what
-    was committed is what must be opened.
-    """
-    for work in results:
-        if isinstance(work, Train) and work.round == state.round:
-            update = results.get(work)
-            if update is not None and _hidden(state, index, me, update) == hidden:
-                return update
-    return None
-
-
 def _open(
     view: View,
     state: TaskState,
@@ -134,7 +119,13 @@ def _open(
     # Until Reveal is final a reorganisation could show the update to others while they still commit.
     if not view.is_final(state.round, Phase.REVEAL):
         return []
-    update = _committed_update(state, index, me, entry.commitment, results)
+    update = committed_result(
+        results,
+        Train,
+        round_number=state.round,
+        commitment=entry.commitment,
+        hidden=lambda one: _hidden(state, index, me, one),
+    )
     if update is None:
         return [train]  # after a restart: the journal gives it back without training
     publish = Publish(round=state.round, update=update, state=state)

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from bcfl.agents.common.behaviour import Conduct, Honest, Turn
-from bcfl.agents.common.decisions import Misbehaving, Trained, Training, Unusable
+from bcfl.agents.common.decisions import Misbehaving, Telling, Trained, Training, Unusable
 from bcfl.agents.common.entries import network_of
 from bcfl.agents.common.joining import AllowStake, TrainerIdentity
 from bcfl.agents.common.retrieval import schema_of
 from bcfl.agents.common.services import AgentServices
-from bcfl.agents.common.telling import Telling
 from bcfl.agents.common.training import Publish, Train, Update
 from bcfl.agents.errors import UpdateLost
 from bcfl.agents.runtime.actions import Action, View, Work

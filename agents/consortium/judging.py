@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bcfl.agents.common.commit_reveal import committed_result
 from bcfl.agents.common.joining import TrainerIdentity
 from bcfl.agents.consortium.opinion import Opinion
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
@@ -84,10 +85,13 @@ def decide_opening(
     # Until ScoreReveal is final a reorganisation could show the scores to others while they still commit.
     if committed is None or index in record.vectors or not view.is_final(state.round, Phase.SCORE_REVEAL):
         return []
-    judged = [
-        results.get(work) for work in results if isinstance(work, JudgeRound) and work.round == state.round
-    ]
-    opinion = next((one for one in judged if one and _hidden(state, index, me, one) == committed), None)
+    opinion = committed_result(
+        results,
+        JudgeRound,
+        round_number=state.round,
+        commitment=committed,
+        hidden=lambda one: _hidden(state, index, me, one),
+    )
     if opinion is None:
         return [_judging(state, index)]  # after a restart: the journal gives it back
     call = calls.reveal_scores(

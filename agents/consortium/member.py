@@ -11,10 +11,9 @@ import anyio
 import numpy as np
 
 from bcfl.agents.common.behaviour import Conduct, JudgeConduct, Judgement
-from bcfl.agents.common.decisions import Aggregated, Judged, Judging, Unusable
+from bcfl.agents.common.decisions import Aggregated, Judged, Judging, Telling, Unusable
 from bcfl.agents.common.joining import TrainerIdentity, join
 from bcfl.agents.common.services import AgentServices
-from bcfl.agents.common.telling import Telling
 from bcfl.agents.common.training import take_part
 from bcfl.agents.common.update_maker import OwnData, UpdateMaker
 from bcfl.agents.consortium.agreement import Agreed, AgreeModel, decide_agreement, verify

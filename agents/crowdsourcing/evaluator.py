@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from bcfl.agents.common.behaviour import HONEST_JUDGE, JudgeConduct, Judgement
-from bcfl.agents.common.decisions import Scored, Scoring
+from bcfl.agents.common.decisions import Scored, Scoring, Telling
 from bcfl.agents.common.keeper import credit_waiting
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.spare_gas import after_the_round
-from bcfl.agents.common.telling import Telling
 from bcfl.agents.crowdsourcing.clearing import Reexamine, decide_clearing
 from bcfl.agents.crowdsourcing.evaluation import RoundEvaluation, RoundEvaluator
 from bcfl.agents.crowdsourcing.evaluation_check import EvaluationCheck

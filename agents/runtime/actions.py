@@ -18,6 +18,7 @@ from bcfl.contracts.state import TaskState
 __all__ = ("Action", "Results", "Transact", "View", "WakeAt", "Work")
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +52,8 @@ class Transact:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work(Generic[R]):
-    """Something that takes time off the chain; its result, an ``R``, comes back to the core under the work itself.
+class Work(Generic[R_co]):
+    """Something that takes time off the chain; its result, an ``R_co``, comes back to the core under the work itself.
 
     Descendants add what is needed to do it; equal works are one.
     """

@@ -95,6 +95,7 @@ async def compose(
             restarts=RestartPolicy(outlives_node=not own),
         ),
     )
+    resources.results.follow(lambda: process.chronicle.seen)
     store = SlowContents(resources.store)
     parts = AgentParts(
         population=population,

@@ -11,8 +11,15 @@ import pytest
 
 import bcfl
 from bcfl.agents.common import decisions
-from bcfl.agents.common.decisions import DECISIONS, Aggregated, Decision, Misbehaving, Trained, Unusable
-from bcfl.agents.common.telling import Telling
+from bcfl.agents.common.decisions import (
+    DECISIONS,
+    Aggregated,
+    Decision,
+    Misbehaving,
+    Telling,
+    Trained,
+    Unusable,
+)
 from bcfl.scenarios.directory.record_forms import what_is_wrong
 from bcfl.scenarios.errors import RunDirectoryUnreadable
 from bcfl.scenarios.outcome.results import Results
@@ -46,7 +53,7 @@ def test_no_agent_writes_a_record_past_the_declarations():
     }
     # A transaction is named after its action; a process of its own says when it ends.
     assert callers == {
-        "agents/common/telling.py",
+        "agents/common/decisions.py",
         "agents/runtime/shell.py",
         "scenarios/running/participant.py",
     }
