@@ -37,16 +37,14 @@ from bcfl.scenarios.audit.task import (
     specification_findings,
     task_findings,
 )
-from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.directory.digests import digest_findings
 from bcfl.scenarios.directory.event_log import FILE, EventLog, read_event_log
 from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.errors import RunDirectoryUnreadable
 from bcfl.scenarios.outcome.results import Results, results_of
 from bcfl.scenarios.running.population import VALIDATION_SAMPLES, held_out_key
-from bcfl.scenarios.running.resources import Plan, planned
+from bcfl.scenarios.running.resources import Plan, opened, planned
 from bcfl.storage.errors import FetchError
-from bcfl.storage.opening import open_store
 
 __all__ = ("audit",)
 
@@ -127,13 +125,7 @@ class _Auditing:
 
     async def _computed(self, plan: Plan, results: Results, chain: Mapping[str, object] | None) -> None:
         """Whatever needs contents from the store."""
-        scenario = plan.scenario
-        async with (
-            open_store(scenario.storage.kind, _location(self._directory, scenario)) as store,
-            Engine.start(
-                executor="threads", workers=scenario.compute.workers or 2, device=scenario.compute.device
-            ) as engine,
-        ):
+        async with opened(plan, self._directory, executor="threads") as (engine, store):
             retrieval = Retrieval(store)
             auditor = _auditor(plan, engine, retrieval, results.names)
             found = await auditor.audit(results.task_events)
@@ -160,10 +152,6 @@ def _participants(plan: Plan, log: EventLog) -> list[Finding]:
     return list(participant_findings(plan, said, f"{FILE}, line {line.number}"))
 
 
-def _location(directory: RunDirectory, scenario: Scenario) -> str | None:
-    return str(directory.blobs) if scenario.storage.kind == "directory" else scenario.storage.url
-
-
 async def _specification(plan: Plan, content: ContentId, retrieval: Retrieval) -> list[Finding]:
     try:
         data = await retrieval.content(content, max_bytes=content.size)
@@ -177,7 +165,6 @@ def _auditor(
 ) -> Auditor | ConsortiumAuditor:
     """The auditor of the task's kind; who has the scenario has the data that everybody judged on."""
     population = plan.population
-    engine.add_samples(VALIDATION_SAMPLES, population.validation)
     if population.kind is Kind.CROWDSOURCING:
         return Auditor(
             retrieval=retrieval,
@@ -186,8 +173,7 @@ def _auditor(
             names=names,
         )
     judges = {}
-    for name, held in population.held_out.items():
-        engine.add_samples(held_out_key(name), population.train.select(held))
+    for name in population.held_out:
         judges[population.signers[name].address] = MemberRounds(
             engine=engine, retrieval=retrieval, held_out=held_out_key(name)
         )

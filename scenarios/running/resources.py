@@ -13,7 +13,7 @@ from typing import Any
 import anyio.to_thread
 
 from bcfl.models.data.dataset import Dataset
-from bcfl.models.training.engine import Engine
+from bcfl.models.training.engine import Engine, ExecutorKind
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.results import Results
@@ -30,9 +30,9 @@ from bcfl.scenarios.running.progress import RunEvent
 from bcfl.scenarios.running.recorder import Append, Recorder
 from bcfl.scenarios.running.timing import Stopwatch, TimedStore
 from bcfl.seeds import Seeds
-from bcfl.storage.opening import open_store
+from bcfl.storage.opening import ContentStore, open_store
 
-__all__ = ("Plan", "RunResources", "equipped", "planned")
+__all__ = ("Plan", "RunResources", "equipped", "opened", "planned")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,19 +117,7 @@ async def equipped(
         observer: told of progress.
         at_once: write records as they come, and not sorted at the next block.
     """
-    scenario, population = plan.scenario, plan.population
-    compute = scenario.compute
-    location = str(directory.blobs) if scenario.storage.kind == "directory" else scenario.storage.url
-    async with (
-        Engine.start(
-            executor=compute.executor, workers=compute.workers or _cores(), device=compute.device
-        ) as engine,
-        open_store(scenario.storage.kind, location) as store,
-    ):
-        engine.add_samples(TRAIN_SAMPLES, population.train)
-        engine.add_samples(VALIDATION_SAMPLES, population.validation)
-        for name, held in population.held_out.items():
-            engine.add_samples(held_out_key(name), population.train.select(held))
+    async with opened(plan, directory, executor=plan.scenario.compute.executor) as (engine, store):
         results = Results()
         yield RunResources(
             plan=plan,
@@ -140,6 +128,24 @@ async def equipped(
             recorder=Recorder(append=append, results=results, watch=observer, at_once=at_once),
             chain_time=Stopwatch(),
         )
+
+
+@asynccontextmanager
+async def opened(
+    plan: Plan, directory: RunDirectory, *, executor: ExecutorKind
+) -> AsyncIterator[tuple[Engine, ContentStore]]:
+    """An engine that has all samples of the scenario, and the run's store: for whoever runs it, or goes over it again."""
+    population, compute, storage = plan.population, plan.scenario.compute, plan.scenario.storage
+    location = str(directory.blobs) if storage.kind == "directory" else storage.url
+    async with (
+        Engine.start(executor=executor, workers=compute.workers or _cores(), device=compute.device) as engine,
+        open_store(storage.kind, location) as store,
+    ):
+        engine.add_samples(TRAIN_SAMPLES, population.train)
+        engine.add_samples(VALIDATION_SAMPLES, population.validation)
+        for name, held in population.held_out.items():
+            engine.add_samples(held_out_key(name), population.train.select(held))
+        yield engine, store
 
 
 def _cores() -> int:
