@@ -5,6 +5,7 @@
 
     AgentError
     ├── AgentBroken          an agent failed too often and is not restarted any more
+    ├── NothingHappened      a task went through its rounds, and no round was scored or paid
     ├── ModelDisagreement    a consortium agreed on another model than this member computed
     ├── UpdateLost           a commitment stands on chain and the journal does not have its update
     └── UpdateUnavailable    an update that counts in the next model cannot be had
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from bcfl.errors import AgentError
 
-__all__ = ("AgentBroken", "ModelDisagreement", "UpdateLost", "UpdateUnavailable")
+__all__ = ("AgentBroken", "ModelDisagreement", "NothingHappened", "UpdateLost", "UpdateUnavailable")
 
 
 class AgentBroken(AgentError):
@@ -23,6 +24,10 @@ class AgentBroken(AgentError):
 
 class ModelDisagreement(AgentError):
     """A consortium agreed on another model than this member computed from the same updates: it must not train on."""
+
+
+class NothingHappened(AgentError):
+    """No round was scored or paid; the log in the run directory says what each agent did."""
 
 
 class UpdateLost(AgentError):

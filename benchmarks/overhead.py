@@ -36,7 +36,7 @@ from bcfl.models.weights import Weights
 from bcfl.scenarios.definition.loading import load
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.outcome.summary import Summary, Timings
-from bcfl.scenarios.running.population import TRAIN_SAMPLES, VALIDATION_SAMPLES, Population, populate
+from bcfl.scenarios.planning.population import TRAIN_SAMPLES, VALIDATION_SAMPLES, Population, populate
 from bcfl.scenarios.running.runner import run
 from bcfl.seeds import Seeds
 from bcfl.storage.content_id import cid_text, content_id

@@ -23,10 +23,12 @@ import bcfl.models.attacks.free_riding
 import bcfl.models.attacks.poisoning
 import bcfl.models.data.femnist
 import bcfl.models.data.heart_disease
+import bcfl.models.data.image_folder
 import bcfl.models.data.mnist
 import bcfl.models.data.partition
 import bcfl.models.data.synthetic
 import bcfl.models.data.user_files
+import bcfl.models.data.user_tables
 import bcfl.models.defences.none
 import bcfl.models.defences.pipeline
 import bcfl.models.defences.published

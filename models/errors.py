@@ -8,6 +8,7 @@
     ├── DataCorrupt              a data file is not what it should be
     │   └── UnsafePickle         a pickle asks for more than arrays
     ├── PartitionImpossible      the samples cannot be divided as asked
+    ├── NetworkUnfit             a network cannot be built, or does not fit the data
     ├── InvalidHyperparameters   a learning rate, batch size, ... that nothing can be trained with
     ├── DeviceUnavailable        the engine should compute on a device that is not there
     ├── UnknownSamples           a job names samples that the engine was not given
@@ -38,6 +39,7 @@ __all__ = (
     "JobCancelled",
     "MalformedReason",
     "MalformedUpdate",
+    "NetworkUnfit",
     "PartitionImpossible",
     "SamplesConflict",
     "SchemaMismatch",
@@ -67,6 +69,10 @@ class UnsafePickle(DataCorrupt):
 
 class PartitionImpossible(ModelError):
     """The samples cannot be divided among the clients in that way."""
+
+
+class NetworkUnfit(ModelError):
+    """The network cannot be built, or takes other samples or tells fewer classes apart than the data have."""
 
 
 class InvalidHyperparameters(ModelError):

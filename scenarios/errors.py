@@ -11,6 +11,8 @@
     ├── ScenarioExists           a new scenario would overwrite a file
     ├── RunDirectoryOccupied     a run would write into somebody's files
     ├── RunDirectoryUnreadable   a file of a run directory is missing or damaged
+    ├── ModelTooLarge            a model has more bytes than the task takes
+    ├── DiskTooSmall             the run's models do not fit the disk
     ├── UnknownParticipant       nobody in the scenario has that name
     ├── NotApart                 these participants cannot act in a process of their own
     ├── ScenarioStuck            nobody acts and nobody waits, but the task has not ended
@@ -24,6 +26,8 @@ from __future__ import annotations
 from bcfl.errors import ScenarioError
 
 __all__ = (
+    "DiskTooSmall",
+    "ModelTooLarge",
     "NotApart",
     "OverrideInvalid",
     "RunDirectoryOccupied",
@@ -88,6 +92,16 @@ class TargetsInvalid(ScenarioError):
 
 class SummaryUnreadable(ScenarioError):
     """The summary cannot be read by this version of bcfl; run the scenario again."""
+
+
+class ModelTooLarge(ScenarioError):
+    """A model of the network has more bytes than task.intake.max_update_bytes; raise it, or make the network smaller."""
+
+
+class DiskTooSmall(ScenarioError):
+    """The models of the run do not fit the disk; make room, or name another directory with --out."""
+
+    exit_code = 5
 
 
 class UnknownParticipant(ScenarioError):

@@ -18,6 +18,7 @@ __all__ = (
     "DECISIONS",
     "Aggregated",
     "Decision",
+    "GaveUp",
     "Judged",
     "Judging",
     "Misbehaving",
@@ -86,6 +87,14 @@ class Unusable(Decision):
 
     reason: str
     attempt: int | None = None
+
+
+class GaveUp(Decision):
+    """It has failed too often and is not started again; to the others it is one who stays away."""
+
+    name = "gave_up"
+
+    reason: str
 
 
 class Objecting(Decision):
@@ -157,6 +166,7 @@ DECISIONS: Mapping[str, type[Decision]] = {
     kind.name: kind
     for kind in (
         Aggregated,
+        GaveUp,
         Judged,
         Judging,
         Misbehaving,

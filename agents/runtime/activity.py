@@ -73,10 +73,11 @@ class Bell:
     def __init__(self, activity: Activity) -> None:
         self._activity = activity
         self._rung = anyio.Event()
+        self._muffled = False
 
     def ring(self) -> None:
         """Ask the owner to look; until it has, the process is busy."""
-        if not self._rung.is_set():
+        if not self._rung.is_set() and not self._muffled:
             self._activity.enter()
             self._rung.set()
 
@@ -88,3 +89,9 @@ class Bell:
     def answered(self) -> None:
         """What it rang for is done."""
         self._activity.leave()
+
+    def muffle(self) -> None:
+        """Its owner is gone: nobody will look, and nobody waits for that."""
+        self._muffled = True
+        if self._rung.is_set():
+            self._activity.leave()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from bcfl.agents.errors import AgentBroken
 from bcfl.agents.runtime.activity import Activity, Bell
 from bcfl.agents.runtime.chronicle import Chronicle, TaskFilter
 from bcfl.agents.runtime.ports import BusyMark, Clock, Observer
@@ -38,6 +39,7 @@ class ProcessSettings:
         head_timeout_s: silence after which the node is asked for new blocks.
         fees: what transactions offer.
         restarts: how often an agent may fail.
+        absent: told of an agent that has failed too often; True: the others go on without it. None: they do not.
     """
 
     confirmations: int = 0
@@ -46,6 +48,7 @@ class ProcessSettings:
     head_timeout_s: float = 30.0
     fees: FeePolicy = field(default_factory=FeePolicy)
     restarts: RestartPolicy = field(default_factory=RestartPolicy)
+    absent: Callable[[Role, AgentBroken], bool] | None = None
 
 
 class AgentProcess:
@@ -128,7 +131,13 @@ class AgentProcess:
             bell.ring()
             await shell.run(self.chronicle)
 
-        await supervise(role.name, once, activity=self.activity, policy=self._settings.restarts)
+        try:
+            await supervise(role.name, once, activity=self.activity, policy=self._settings.restarts)
+        except AgentBroken as error:
+            absent = self._settings.absent
+            if absent is None or not absent(role, error):
+                raise
+            bell.muffle()  # to the others it is one who stays away; deadlines go on without it
 
     async def _deliver(self, delivery: Delivery) -> None:
         self._busy.start()

@@ -65,7 +65,9 @@ async def supervise(
             leaf = next(_leaves(error))
             _log.exception("agent_failed", agent=name, failures=failures)
             if failures > policy.attempts:
-                raise AgentBroken(f"The agent '{name}' failed {failures} times, last with: {leaf}") from leaf
+                raise AgentBroken(
+                    f"The agent '{name}' failed {failures} times, last with: {_sentence(leaf)}"
+                ) from leaf
             # Busy while it waits: a driven clock must not run ahead of an agent that will be back.
             with activity.under_way():
                 delay = policy.first_delay_s * 2 ** (failures - 1)
@@ -77,6 +79,11 @@ async def supervise(
 def _is_infrastructure(error: BaseException) -> bool:
     """A node's refusal of one agent's call is that agent's own failure; everything else of the chain is everybody's."""
     return isinstance(error, ChainError) and not isinstance(error, RpcError)
+
+
+def _sentence(error: BaseException) -> str:
+    """What it says, or what it is where it says nothing."""
+    return str(error) or type(error).__name__
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

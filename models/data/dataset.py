@@ -77,13 +77,18 @@ class Samples:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """A named data set with where it comes from and under which licence."""
+    """A named data set with where it comes from and under which licence.
+
+    ``owner_names`` are of the owners 0, 1, …, where the data name them; ``notes`` say in words what was left out, changed or chosen.
+    """
 
     name: str
     train: Samples
     test: Samples
     source: str
     licence: str
+    owner_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:

@@ -176,6 +176,11 @@ class Natural:
     merge: bool = False
     samples_per_client: int | None = None
 
+    def of_owner(self, samples: Samples, owner: int) -> Indices:
+        """The samples of one owner, in their order."""
+        own: Indices = np.flatnonzero(samples.owners == owner)
+        return _capped(own, self.samples_per_client)
+
     def split(self, samples: Samples, clients: int, seed: int) -> tuple[Indices, ...]:
         """The samples of one owner, or of several whole owners, for each client."""
         if samples.owners is None:

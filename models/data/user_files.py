@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A user's own data: arrays in an ``.npz`` file, or a table in a ``.csv`` file."""
+"""A user's own arrays, in an ``.npz`` file."""
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from bcfl.models.data.dataset import Dataset, Samples
 from bcfl.models.errors import DataCorrupt, DataUnavailable
 from bcfl.registry import register
 
-__all__ = ("CsvFile", "NpzFile")
+__all__ = ("NpzFile", "locate")
 
 _REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 
@@ -40,7 +39,7 @@ class NpzFile:
             DataUnavailable: there is no such file.
             DataCorrupt: its arrays do not fit together.
         """
-        path = _locate(self.path, data_dir)
+        path = locate(self.path, data_dir)
         arrays = load_arrays(path, _REQUIRED, optional=("owners_train", "owners_test"))
         return Dataset(
             name=path.stem,
@@ -54,8 +53,15 @@ class NpzFile:
         inputs, targets, owners = arrays[f"x_{part}"], arrays[f"y_{part}"], arrays.get(f"owners_{part}")
         if not np.issubdtype(targets.dtype, np.integer):
             raise DataCorrupt(f"y_{part} of {path} must hold classes as integers, not {targets.dtype}.")
+        if targets.ndim == 2 and targets.shape[1] == 1:
+            targets = targets[:, 0]  # a column is a vector
+        if targets.ndim != 1 or len(targets) != len(inputs):
+            raise DataCorrupt(
+                f"y_{part} of {path} has the shape {targets.shape} and x_{part} {inputs.shape}: write one class for each of the "
+                f"{len(inputs)} samples, a vector of that length (of one-hot rows, argmax(axis=1))."
+            )
         if inputs.dtype != np.uint8:
-            inputs = inputs.astype(np.float32)
+            inputs = _as_float32(inputs, f"x_{part} of {path}")
         return Samples(
             inputs=inputs,
             targets=targets.astype(np.int64),
@@ -64,97 +70,19 @@ class NpzFile:
         )
 
 
-@register("dataset", "csv")
-@dataclass(frozen=True, kw_only=True)
-class CsvFile:
-    """A table with a header line: one column holds the class, an optional one the owner, the others numbers.
+def _as_float32(inputs: npt.NDArray[Any], what: str) -> npt.NDArray[np.float32]:
+    if not np.issubdtype(inputs.dtype, np.number) or np.iscomplexobj(inputs):
+        raise DataCorrupt(f"{what} must hold numbers, not {inputs.dtype}.")
+    with np.errstate(over="ignore"):  # said with its place, as every value that is not finite
+        return inputs.astype(np.float32)
 
-    Rows with a missing number are left out. Columns are standardised by mean and deviation of the
-    training part, and ``test_fraction`` of the rows, drawn under ``seed``, are kept to test on.
+
+def locate(path: Path, data_dir: Path | None) -> Path:
+    """The file; a relative path is looked for in the data directory first.
+
+    Raises:
+        DataUnavailable: there is no such file.
     """
-
-    path: Path
-    target: str
-    owner: str | None = None
-    test_fraction: float = 0.2
-    seed: int = 0
-    standardize: bool = True
-    licence: str = "not stated"
-
-    def load(self, data_dir: Path | None = None) -> Dataset:
-        """The data set; a relative path is looked for in the data directory first.
-
-        Raises:
-            DataUnavailable: there is no such file.
-            DataCorrupt: a column is missing, or no row is complete.
-        """
-        path = _locate(self.path, data_dir)
-        features, targets, owners = self._read(path)
-        order = np.random.Generator(np.random.PCG64(self.seed)).permutation(len(targets))
-        held_out = round(len(order) * self.test_fraction)
-        if not 0 < held_out < len(order):
-            raise DataCorrupt(
-                f"{path} has {len(order)} complete rows, of which {self.test_fraction:.0%} cannot be kept for testing."
-            )
-        test, train = order[:held_out], order[held_out:]
-        if self.standardize:
-            deviation = features[train].std(axis=0)
-            features = (features - features[train].mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
-        everything = Samples(inputs=features.astype(np.float32), targets=targets, owners=owners)
-        return Dataset(
-            name=path.stem,
-            train=everything.select(train),
-            test=everything.select(test),
-            source=path.name,
-            licence=self.licence,
-        )
-
-    def _read(
-        self, path: Path
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.int64] | None]:
-        try:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                reader = csv.DictReader(file)
-                header, rows = list(reader.fieldnames or ()), list(reader)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise DataCorrupt(
-                f"{path} is not a table of comma-separated values in UTF-8: {error}."
-            ) from error
-        for column in filter(None, (self.target, self.owner)):
-            if column not in header:
-                raise DataCorrupt(f"{path} has no column '{column}'; its columns are: {', '.join(header)}.")
-        numeric = [column for column in header if column not in (self.target, self.owner)]
-        features: list[list[float]] = []
-        labels: list[str] = []
-        owners: list[str] = []
-        for row in rows:
-            numbers = [_number(row[column]) for column in numeric]
-            if all(np.isfinite(numbers)) and row[self.target]:
-                features.append(numbers)
-                labels.append(row[self.target])
-                owners.append(row[self.owner] if self.owner else "")
-        if not features or not numeric:
-            raise DataCorrupt(f"{path} has no row whose columns {', '.join(numeric)} all hold numbers.")
-        return np.array(features), _ranks(labels), _ranks(owners) if self.owner else None
-
-
-def _number(text: str | None) -> float:
-    try:
-        return float(text or "nan")
-    except ValueError:
-        return float("nan")
-
-
-def _ranks(names: list[str]) -> npt.NDArray[np.int64]:
-    """Each name's place among the distinct names, which sort as numbers where all are numbers."""
-    distinct = sorted(set(names))
-    if all(np.isfinite(_number(name)) for name in distinct):
-        distinct.sort(key=float)
-    rank = {name: place for place, name in enumerate(distinct)}
-    return np.array([rank[name] for name in names], dtype=np.int64)
-
-
-def _locate(path: Path, data_dir: Path | None) -> Path:
     directory = user_data_dir(data_dir)
     for candidate in ((directory / path,) if directory is not None else ()) + (path.expanduser(),):
         if candidate.is_file():

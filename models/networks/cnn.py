@@ -29,6 +29,12 @@ class MnistCnn:
     dropout: float = 0.25
     classes: int = 10
 
+    def __post_init__(self) -> None:
+        if self.classes < 1 or not 0 <= self.dropout < 1:
+            raise ValueError(
+                f"classes must be at least 1 and dropout at least 0 and below 1, not {self.classes} and {self.dropout}"
+            )
+
     def schema(self) -> Schema:
         """The eight tensors of the network."""
         return schema_of(self)
@@ -62,6 +68,10 @@ class MnistCnnSmall:
     """
 
     classes: int = 10
+
+    def __post_init__(self) -> None:
+        if self.classes < 1:
+            raise ValueError(f"classes must be at least 1, not {self.classes}")
 
     def schema(self) -> Schema:
         """The eight tensors of the network."""

@@ -26,6 +26,12 @@ class Mlp:
     hidden: int = 32
     classes: int = 10
 
+    def __post_init__(self) -> None:
+        if self.inputs < 1 or self.classes < 1 or self.hidden < 0:
+            raise ValueError(
+                f"inputs and classes must be at least 1 and hidden at least 0, not {self.inputs}, {self.classes} and {self.hidden}"
+            )
+
     def schema(self) -> Schema:
         """The weight and bias of each layer."""
         return schema_of(self)

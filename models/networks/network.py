@@ -15,7 +15,15 @@ from bcfl.models.weights import Schema, TensorSpec, Weights
 if TYPE_CHECKING:
     import torch
 
-__all__ = ("Network", "build", "initial_weights", "load_weights", "read_weights", "schema_of")
+__all__ = (
+    "Network",
+    "build",
+    "initial_weights",
+    "load_weights",
+    "normalises_batches",
+    "read_weights",
+    "schema_of",
+)
 
 # Building a module draws from torch's process-wide generator: one at a time, under a seed of its own.
 _building = threading.Lock()
@@ -91,6 +99,13 @@ def read_weights(network: Network, module: torch.nn.Module) -> Weights:
     """The module's tensors as one float32 vector of shape (d,) in the order of the network's schema."""
     parts = [tensor.detach().cpu().contiguous().numpy().ravel() for tensor in _state(module).values()]
     return Weights(network.schema(), np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32))
+
+
+def normalises_batches(module: torch.nn.Module) -> bool:
+    """Whether it has a layer that needs two samples at least in a batch to be trained (batch normalisation)."""
+    from torch.nn.modules.batchnorm import _BatchNorm  # the family has no public name
+
+    return any(isinstance(part, _BatchNorm) for part in module.modules())
 
 
 def _state(module: torch.nn.Module) -> dict[str, torch.Tensor]:

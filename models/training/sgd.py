@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
 from bcfl.models.errors import JobCancelled
 from bcfl.models.evaluation import evaluate
 from bcfl.models.networks.dropout import attach_generator
-from bcfl.models.networks.network import load_weights, read_weights
+from bcfl.models.networks.network import load_weights, normalises_batches, read_weights
 from bcfl.models.training.job import TrainingJob, TrainingResult
 from bcfl.models.training.tensors import DeviceSamples
 
@@ -49,6 +49,7 @@ def train(
     )
     indices = samples.indices(job.samples.indices)
     module.train()
+    pairs = normalises_batches(module)
     steps = seen = 0
     total = torch.zeros((), dtype=torch.float64, device=samples.device)
     for _ in range(given.epochs):
@@ -57,7 +58,7 @@ def train(
         order = indices
         if given.shuffle:
             order = indices[torch.randperm(len(indices), generator=generator, device=samples.device)]
-        for batch in torch.split(order, given.batch_size):
+        for batch in _batches(order, given.batch_size, pairs=pairs):
             if cancelled():
                 raise JobCancelled
             if job.most_steps is not None and steps >= job.most_steps:
@@ -78,3 +79,11 @@ def train(
         steps=steps,
         seconds=time.perf_counter() - began,
     )
+
+
+def _batches(order: torch.Tensor, size: int, *, pairs: bool) -> Sequence[torch.Tensor]:
+    """Mini-batches in order; with ``pairs`` a last one of a single sample joins the one before."""
+    batches = torch.split(order, size)
+    if pairs and len(batches) > 1 and len(batches[-1]) == 1:
+        return [*batches[:-2], torch.cat(batches[-2:])]
+    return batches

@@ -42,8 +42,9 @@ from bcfl.scenarios.directory.event_log import FILE, EventLog, read_event_log
 from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.errors import RunDirectoryUnreadable
 from bcfl.scenarios.outcome.results import Results, results_of
-from bcfl.scenarios.running.population import VALIDATION_SAMPLES, held_out_key
-from bcfl.scenarios.running.resources import Plan, opened, planned
+from bcfl.scenarios.planning.plan import Plan, planned
+from bcfl.scenarios.planning.population import VALIDATION_SAMPLES, held_out_key
+from bcfl.scenarios.running.resources import opened
 from bcfl.storage.errors import FetchError
 
 __all__ = ("audit",)
@@ -148,8 +149,11 @@ class _Auditing:
 
 def _participants(plan: Plan, log: EventLog) -> list[Finding]:
     line = next(line for line in log.lines if line.record["event"] == "run_started")
-    said = line.record["participants"]
-    return list(participant_findings(plan, said, f"{FILE}, line {line.number}"))
+    where = f"{FILE}, line {line.number}"
+    found = list(participant_findings(plan, line.record["participants"], where))
+    if tuple(line.record.get("notes", ())) != plan.notes:
+        found.append(Finding(subject="notes", message=f"the data say {list(plan.notes)}", where=where))
+    return found
 
 
 async def _specification(plan: Plan, content: ContentId, retrieval: Retrieval) -> list[Finding]:

@@ -15,7 +15,7 @@ from bcfl.contracts.commitments import commitment, salt_for, score_commitment
 from bcfl.contracts.consortium_state import ConsortiumState
 from bcfl.contracts.ids import Address
 from bcfl.contracts.state import TaskState
-from bcfl.scenarios.running.resources import Plan
+from bcfl.scenarios.planning.plan import Plan
 
 __all__ = ("commitment_findings",)
 

@@ -19,8 +19,8 @@ from bcfl.scenarios.audit.differences import differences
 from bcfl.scenarios.directory.event_log import FILE, EventLog
 from bcfl.scenarios.outcome.goals import goal_success
 from bcfl.scenarios.outcome.run_log import GOALS_MEASURED, MODELS_MEASURED
+from bcfl.scenarios.planning.plan import Plan
 from bcfl.scenarios.running.measuring import measured_models, model_bytes
-from bcfl.scenarios.running.resources import Plan
 
 __all__ = ("measure_findings",)
 

@@ -16,8 +16,8 @@ from bcfl.contracts.event_codec import event_to_json
 from bcfl.contracts.ids import Address
 from bcfl.contracts.specification import Specification
 from bcfl.scenarios.audit.differences import differences
-from bcfl.scenarios.running.population import DEPLOYER, PUBLISHER, task_config
-from bcfl.scenarios.running.resources import Plan
+from bcfl.scenarios.planning.plan import Plan
+from bcfl.scenarios.planning.population import DEPLOYER, PUBLISHER, task_config
 
 __all__ = (
     "data_findings",

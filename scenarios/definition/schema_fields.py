@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, Any, ClassVar
 
 from pydantic import (
@@ -20,8 +21,8 @@ from bcfl.scenarios.definition.tokens import parse_tokens
 
 __all__ = ("NAME_PATTERN", "Keys", "Name", "NamedEntry", "Seconds", "Tokens")
 
-NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,31}$"
-"""What scenarios and participants may be called: the names go into paths, logs and figures."""
+NAME_PATTERN = r"^[^\W\d_][\w-]{0,31}$"
+"""What scenarios and participants may be called, in any script: the names go into paths, logs and figures."""
 
 _MONTH_S = 31 * 24 * 3600
 
@@ -37,7 +38,12 @@ def _decimal(value: str) -> str:
     return value
 
 
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+def _composed(value: object) -> object:
+    """An ü is one letter, whether a keyboard wrote it as one or as two."""
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+
+
+Name = Annotated[str, BeforeValidator(_composed), Field(pattern=NAME_PATTERN)]
 Tokens = Annotated[str, BeforeValidator(_exact), AfterValidator(_decimal)]
 """A decimal of at most 9 places as text: numbers with a point would lose digits."""
 Seconds = Annotated[int, Field(ge=2, le=_MONTH_S)]

@@ -46,6 +46,7 @@ class _Participant(BaseModel):
 
 class _Started(_Record):
     participants: dict[str, _Participant]
+    notes: list[str] = []
 
 
 class _Retracted(_Record):

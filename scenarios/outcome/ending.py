@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bcfl.agents.crowdsourcing.evaluation_check import HARMFUL
 from bcfl.scenarios.outcome.summary import RoundSummary, Summary
 
-__all__ = ("why_ended",)
+__all__ = ("nothing_happened", "why_ended")
 
 _REMEDY = "set task.training.learning_rate lower"
 _NON_FINITE = "non_finite"
@@ -16,11 +16,35 @@ _NON_FINITE = "non_finite"
 
 def why_ended(summary: Summary) -> str:
     """One sentence without a full stop; empty where there is nothing to explain, or others are to blame."""
+    absent = _absent(summary)
+    if absent:
+        return absent
     evaluated = [done for done in summary.rounds if done.scores]
     if not evaluated or summary.members:
         return ""
     found = _reverted(evaluated) or _unusable(evaluated) or _worse(summary)
     return f"training diverges: {found}; {_REMEDY}" if found else ""
+
+
+def _absent(summary: Summary) -> str:
+    """Who failed too often and stayed away."""
+    reasons = {name: who.gave_up.rstrip(".") for name, who in summary.participants.items() if who.gave_up}
+    if not reasons:
+        return ""
+    first, reason = next(iter(reasons.items()))
+    others = (
+        f" ({len(reasons) - 1} more stayed away: {', '.join(list(reasons)[1:])})" if len(reasons) > 1 else ""
+    )
+    return f"'{first}' stayed away from some round on: {reason}{others}"
+
+
+def nothing_happened(summary: Summary) -> str:
+    """A sentence where no round was scored and nobody was paid, though the task went through its rounds; else empty."""
+    worked = any(done.scores or any(int(paid) for paid in done.tokens.values()) for done in summary.rounds)
+    if worked or not summary.rounds:
+        return ""
+    why = summary.conclusion or "no update was handed in and evaluated"
+    return f"No round of {len(summary.rounds)} was scored or paid: {why}."
 
 
 def _reverted(evaluated: Sequence[RoundSummary]) -> str:

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bcfl.agents.common.decisions import Aggregated, Judged, Misbehaving, Objecting, Scored, Trained
+from bcfl.agents.common.decisions import Aggregated, GaveUp, Judged, Misbehaving, Objecting, Scored, Trained
 from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState
 from bcfl.contracts.crowd_state import CrowdRound, CrowdState
 from bcfl.contracts.ids import Address, TrainerIndex
@@ -139,7 +139,6 @@ class Results(RunLog):
         """What the run came to."""
         state = self.state
         rounds, genesis = self.rounds(), self.genesis
-        measured = [r for r in rounds if r.global_loss is not None and not r.overturned]
         trained = sum(len(record.updates) for record in state.rounds.values())
         in_rounds = sum(sum(round_.gas.values()) for round_ in rounds)
         events = self.task_events
@@ -147,6 +146,8 @@ class Results(RunLog):
         evaluators = state.evaluators if isinstance(state, CrowdState) else ()
         removed = {evaluators[place].account: found for place, found in removals.items()}
         names = {index: self._name(member.account) for index, member in state.members.items()}
+        gave_up = {name: said.reason for name, _, said in self.told_in_all(GaveUp)}
+        loss, accuracy = self._final_measured(rounds, genesis)
         summary = Summary(
             scenario=scenario,
             seed=seed,
@@ -154,13 +155,13 @@ class Results(RunLog):
             genesis=genesis,
             rounds=rounds,
             final=Final(
-                loss=measured[-1].global_loss if measured else genesis.loss,
-                accuracy=measured[-1].global_accuracy if measured else genesis.accuracy,
+                loss=loss,
+                accuracy=accuracy,
                 cid=cid_text(state.model),
                 backdoor_success=max(self.measured[GOALS_MEASURED].values(), default=None),
             ),
             participants={
-                name: self._participant(entry, sanctions, removed)
+                name: self._participant(entry, sanctions, removed, gave_up.get(name))
                 for name, entry in self.participants.items()
             },
             members=members_of(state, names, self.participants, self.measured[MEMBERS_MEASURED])
@@ -184,6 +185,18 @@ class Results(RunLog):
         )
         return summary.model_copy(update={"conclusion": why_ended(summary)})
 
+    def _final_measured(
+        self, rounds: Sequence[RoundSummary], genesis: Genesis
+    ) -> tuple[float | None, float | None]:
+        """Loss and accuracy of the model that the task ended with, as whoever measured it said; never another model's."""
+        state = self.state
+        for done in reversed(rounds):
+            record = state.rounds[done.round]
+            told = self._scored(record) is not None or bool(self._model_measured(done.round))
+            if told and not done.overturned and record.model == state.model:
+                return done.global_loss, done.global_accuracy
+        return (genesis.loss, genesis.accuracy) if state.model == state.config.genesis else (None, None)
+
     def _fairness(
         self, state: TaskState, names: Mapping[TrainerIndex, str], rounds: Iterable[RoundSummary]
     ) -> Fairness:
@@ -202,6 +215,7 @@ class Results(RunLog):
         entry: dict[str, Any],
         sanctions: Mapping[TrainerIndex, Sanctions],
         removed: Mapping[Address, tuple[int, str]],
+        gave_up: str | None,
     ) -> Participant:
         state = self.state
         index = state.index_of.get(Address(entry["address"]))
@@ -217,6 +231,7 @@ class Results(RunLog):
             suspensions=done.suspensions,
             removed_round=removed_round,
             removed_reason=removed_reason,
+            gave_up=gave_up,
         )
 
     def _scored(self, record: RoundRecord) -> Scored | None:

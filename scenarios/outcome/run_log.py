@@ -133,6 +133,12 @@ class RunLog:
         return self._state
 
     @property
+    def round_now(self) -> int:
+        """The newest round; 0 before there is a task, and while it enrols."""
+        seen = self._seen()
+        return 0 if seen is None else seen.round
+
+    @property
     def task_events(self) -> list[e.Event]:
         """The task's creation and all its events that no reorganisation took back."""
         created = self.created

@@ -117,7 +117,8 @@ class Suspension(_Model):
 class Participant(_Model):
     """Who took part; ``tokens`` is what was paid out in all, ``ejected_round`` null for who stayed.
 
-    ``removed_round`` and ``removed_reason`` (``silent``, ``objections``, ``stood down``) are an evaluator's.
+    ``removed_round`` and ``removed_reason`` (``silent``, ``objections``, ``stood down``) are an evaluator's. ``gave_up`` says why it took no
+    part any more, where it failed too often.
     """
 
     role: str
@@ -129,6 +130,7 @@ class Participant(_Model):
     suspensions: tuple[Suspension, ...] = ()
     removed_round: int | None = None
     removed_reason: str | None = None
+    gave_up: str | None = None
 
 
 class TokenTotals(_Model):

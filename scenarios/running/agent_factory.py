@@ -31,7 +31,7 @@ from bcfl.contracts.ids import Address
 from bcfl.models.training.job import SamplesRef
 from bcfl.scenarios.definition.schema import Evaluator as EvaluatorEntry
 from bcfl.scenarios.definition.schema import NamedEntry, Scenario, Trainers, Vote
-from bcfl.scenarios.running.population import (
+from bcfl.scenarios.planning.population import (
     KEEPER,
     PUBLISHER,
     TRAIN_SAMPLES,

@@ -21,8 +21,8 @@ from bcfl.contracts.phases import Kind
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.errors import RunDirectoryUnreadable
+from bcfl.scenarios.planning.population import DEPLOYER, PUBLISHER, Population, Task
 from bcfl.scenarios.running.funder import open_funder
-from bcfl.scenarios.running.population import DEPLOYER, PUBLISHER, Population, Task
 
 __all__ = ("Chain", "joined_chain", "opened_chain", "set_up")
 

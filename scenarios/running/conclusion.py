@@ -21,8 +21,8 @@ from bcfl.scenarios.outcome.baselines import Setting, compare
 from bcfl.scenarios.outcome.goals import goal_success
 from bcfl.scenarios.outcome.run_log import GOALS_MEASURED, MEMBERS_MEASURED, MODELS_MEASURED
 from bcfl.scenarios.outcome.summary import Summary, Timings
+from bcfl.scenarios.planning.population import TRAIN_SAMPLES
 from bcfl.scenarios.running.measuring import measured_models, model_bytes, usable_weights
-from bcfl.scenarios.running.population import TRAIN_SAMPLES
 from bcfl.scenarios.running.resources import RunResources
 
 __all__ = ("conclude",)

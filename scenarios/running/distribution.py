@@ -15,8 +15,8 @@ from bcfl.registry import nearest
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.errors import NotApart, UnknownParticipant
+from bcfl.scenarios.planning.population import KEEPER, PUBLISHER
 from bcfl.scenarios.running.agent_factory import knows_all
-from bcfl.scenarios.running.population import KEEPER, PUBLISHER
 
 __all__ = ("AGENT_ENDED", "agents_ended", "check_agents", "check_host")
 

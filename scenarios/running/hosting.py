@@ -11,9 +11,12 @@ from pathlib import Path
 import anyio
 
 from bcfl.agents.adversaries.slow_contents import SlowContents
+from bcfl.agents.common.decisions import GaveUp, Telling
 from bcfl.agents.common.retrieval import Retrieval
+from bcfl.agents.errors import AgentBroken
 from bcfl.agents.runtime.chronicle import Chronicle, TaskFilter
 from bcfl.agents.runtime.process import AgentProcess, ProcessSettings
+from bcfl.agents.runtime.shell import Role
 from bcfl.agents.runtime.supervisor import RestartPolicy
 from bcfl.chain.clock import DrivenChainClock
 from bcfl.chain.deployer import Deployment
@@ -26,9 +29,9 @@ from bcfl.contracts.delivery import Delivery
 from bcfl.contracts.ids import Address
 from bcfl.contracts.state import MemberState, TaskState
 from bcfl.errors import BcflError
+from bcfl.scenarios.planning.population import KEEPER, PUBLISHER, task_config
 from bcfl.scenarios.running.agent_factory import AgentParts, circles_of, make_agents, sight_of
 from bcfl.scenarios.running.chain_setup import Chain
-from bcfl.scenarios.running.population import PUBLISHER, task_config
 from bcfl.scenarios.running.resources import RunResources
 from bcfl.scenarios.running.stepping import drive
 from bcfl.scenarios.running.timing import Stopwatch
@@ -93,6 +96,7 @@ async def compose(
             reconnect=None if own else ReconnectPolicy(),
             fees=FeePolicy(tip=tip),
             restarts=RestartPolicy(outlives_node=not own),
+            absent=None if names is not None else partial(_absent, resources),
         ),
     )
     resources.results.follow(lambda: process.chronicle.seen)
@@ -117,6 +121,15 @@ async def compose(
     ):
         process.add(role, signer)
     return process
+
+
+def _absent(resources: RunResources, role: Role, error: AgentBroken) -> bool:
+    """One participant's fault is its own; without a publisher or a keeper nothing would ever happen."""
+    if role.role in {PUBLISHER, KEEPER}:
+        return False
+    told = Telling(observer=resources.recorder, agent=role.name, role=role.role)
+    told(resources.results.round_now, GaveUp(reason=str(error)))
+    return True
 
 
 async def live(

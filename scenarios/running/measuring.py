@@ -14,7 +14,7 @@ from bcfl.models.networks.network import Network
 from bcfl.models.training.engine import Engine
 from bcfl.models.weights import Weights
 from bcfl.models.wire.tensors import decode
-from bcfl.scenarios.running.population import VALIDATION_SAMPLES
+from bcfl.scenarios.planning.population import VALIDATION_SAMPLES
 from bcfl.storage.errors import FetchError
 
 __all__ = ("measured_models", "model_bytes", "usable_weights")

@@ -13,12 +13,13 @@ from typing import Any
 from bcfl import log
 from bcfl.contracts.ids import Address
 from bcfl.scenarios.directory.run_directory import RunDirectory
+from bcfl.scenarios.planning.plan import Plan, planned
+from bcfl.scenarios.planning.population import KEEPER
 from bcfl.scenarios.running.chain_setup import joined_chain
 from bcfl.scenarios.running.distribution import AGENT_ENDED, check_agents
 from bcfl.scenarios.running.hosting import Enough, compose, everybody_paid, journals, live, paid, plainest
-from bcfl.scenarios.running.population import KEEPER
 from bcfl.scenarios.running.progress import RunEvent, RunStarted
-from bcfl.scenarios.running.resources import Plan, RunResources, equipped, planned
+from bcfl.scenarios.running.resources import RunResources, equipped
 
 __all__ = ("take_part",)
 
@@ -82,7 +83,7 @@ async def _act(
             journals(resources, chain, names) as journal,
         ):
             process = await compose(resources, chain, deployment, journal, names)
-            resources.recorder.started(plan.participants)
+            resources.recorder.started(plan.participants, plan.notes)
             observer(
                 RunStarted(
                     scenario=plan.scenario, trainers=population.trainers, evaluators=population.evaluators

@@ -30,6 +30,8 @@ class RunStarted:
     scenario: Scenario
     trainers: tuple[str, ...]
     evaluators: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What the data say of themselves: left out, changed, chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)

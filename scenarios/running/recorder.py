@@ -6,7 +6,7 @@ What agents did between two blocks is written sorted, so that the log does not d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bcfl.contracts import events as e
@@ -61,9 +61,10 @@ class Recorder:
         self._block: BlockRef | None = None
         self._told: set[int] = set()
 
-    def started(self, participants: Mapping[str, Mapping[str, Any]]) -> None:
-        """Name everybody, before anything else."""
-        self._write({"event": "run_started", "source": "runner", "participants": dict(participants)})
+    def started(self, participants: Mapping[str, Mapping[str, Any]], notes: Sequence[str] = ()) -> None:
+        """Name everybody, before anything else, and what the data say of themselves."""
+        noted = {"notes": list(notes)} if notes else {}
+        self._write({"event": "run_started", "source": "runner", "participants": dict(participants), **noted})
 
     def delivered(self, delivery: Delivery) -> None:
         """Blocks came or went."""

@@ -7,83 +7,22 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import anyio.to_thread
-
-from bcfl.models.data.dataset import Dataset
 from bcfl.models.training.engine import Engine, ExecutorKind
-from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.results import Results
-from bcfl.scenarios.running.population import (
+from bcfl.scenarios.planning.plan import Plan
+from bcfl.scenarios.planning.population import (
     TRAIN_SAMPLES,
     VALIDATION_SAMPLES,
-    Population,
-    Task,
     held_out_key,
-    plan_task,
-    populate,
 )
 from bcfl.scenarios.running.progress import RunEvent
 from bcfl.scenarios.running.recorder import Append, Recorder
 from bcfl.scenarios.running.timing import Stopwatch, TimedStore
-from bcfl.seeds import Seeds
 from bcfl.storage.opening import ContentStore, open_store
 
-__all__ = ("Plan", "RunResources", "equipped", "opened", "planned")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """A scenario with its data: who takes part, and in which task. Any process makes the same of the same file."""
-
-    scenario: Scenario
-    seeds: Seeds
-    population: Population
-    task: Task
-
-    @property
-    def participants(self) -> dict[str, dict[str, Any]]:
-        """Who takes part, by name, as the first record of the event log says it."""
-        scenario, population = self.scenario, self.population
-        behaviours = scenario.behaviours
-        told: dict[str, dict[str, Any]] = {
-            name: {
-                "role": population.role(name),
-                "address": population.signers[name].address,
-                "behaviour": behaviours.get(name, "honest"),
-            }
-            for name in population.agents
-        }
-        for entry in scenario.population.present:
-            for name in entry.names:
-                if name in population.held_out:
-                    told[name] |= {
-                        "judge": entry.judge.name,
-                        "flipped": entry.flipped,
-                        "samples": len(population.shares[name]),
-                        "held_out": len(population.held_out[name]),
-                    }
-        return told
-
-
-async def planned(scenario: Scenario, *, data_dir: Path | None, dataset: Dataset | None = None) -> Plan:
-    """Load the data, unless the caller has them, and share them out.
-
-    Raises:
-        ModelError: the data cannot be had, or cannot be shared in that way.
-    """
-    if dataset is None:
-        source = scenario.data.dataset.create("dataset")
-        loaded: Dataset = await anyio.to_thread.run_sync(source.load, data_dir)
-        dataset = loaded
-    seeds = Seeds(scenario.seed)
-    population = populate(scenario, dataset, seeds)
-    return Plan(
-        scenario=scenario, seeds=seeds, population=population, task=plan_task(scenario, population, seeds)
-    )
+__all__ = ("RunResources", "equipped", "opened")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,16 +13,20 @@ from functools import partial
 from pathlib import Path
 
 from bcfl import log
+from bcfl.agents.errors import NothingHappened
 from bcfl.models.data.dataset import Dataset
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.directory.run_directory import RunDirectory
+from bcfl.scenarios.outcome.ending import nothing_happened
 from bcfl.scenarios.outcome.summary import Summary
+from bcfl.scenarios.planning.plan import planned
+from bcfl.scenarios.planning.preflight import check_disk
 from bcfl.scenarios.running.chain_setup import opened_chain, set_up
 from bcfl.scenarios.running.conclusion import conclude
 from bcfl.scenarios.running.distribution import agents_ended, check_host
 from bcfl.scenarios.running.hosting import compose, everybody_paid, journals, live, plainest
 from bcfl.scenarios.running.progress import RunEnded, RunEvent, RunStarted
-from bcfl.scenarios.running.resources import RunResources, equipped, planned
+from bcfl.scenarios.running.resources import RunResources, equipped
 
 __all__ = ("RunResult", "run")
 
@@ -62,11 +66,15 @@ async def run(
         check_host(scenario, only)
     plan = await planned(scenario, data_dir=data_dir, dataset=dataset)
     with RunDirectory.create(scenario, out=out) as directory:
+        check_disk(scenario, directory.path, len(plan.task.genesis))
         log.configure(json_file=directory.log_file)
         async with equipped(plan, directory, append=directory.append_event, observer=observer) as resources:
             await _carry_out(resources, only, observer)
             summary = await conclude(resources, began)
     observer(RunEnded(summary=summary))
+    nothing = nothing_happened(summary)
+    if nothing:
+        raise NothingHappened(f"{nothing} Everything that was done is in {directory.path}.")
     return RunResult(directory=directory.path, summary=summary)
 
 
@@ -81,12 +89,13 @@ async def _carry_out(
             deployment = await set_up(plan.scenario, chain, population, plan.task, resources.directory)
             async with journals(resources, chain, only) as journal:
                 process = await compose(resources, chain, deployment, journal, only)
-                resources.recorder.started(plan.participants)
+                resources.recorder.started(plan.participants, plan.notes)
                 observer(
                     RunStarted(
                         scenario=plan.scenario,
                         trainers=population.trainers,
                         evaluators=population.evaluators,
+                        notes=plan.notes,
                     )
                 )
                 others = () if only is None else [name for name in population.agents if name not in only]

@@ -125,8 +125,9 @@ def test_every_cell_is_the_run_of_its_scenario_and_the_same_command_again_runs_n
 
 @pytest.mark.anvil
 def test_a_cell_that_fails_is_reported_and_stops_no_other(sweep_file, sweep, tmp_path):
-    # twelve classes for a network of ten: no rule of a scenario knows, training does
-    text = sweep_file.read_text().replace("defences:\n", "defences:\n  bad: {data.dataset.classes: 12}\n")
+    # twelve classes for a network of ten: no rule of a scenario knows, its data do
+    bad = "  bad: {data.dataset.classes: 12, task.network.classes: 10}\n"
+    text = sweep_file.read_text().replace("defences:\n", f"defences:\n{bad}")
     sweep_file.write_text(text)
     done = sweep(sweep_file, "--cells", "^(none|zero)/")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -136,7 +137,7 @@ def test_a_cell_that_fails_is_reported_and_stops_no_other(sweep_file, sweep, tmp
         for attack in ("none", "absent", "zero")
         for defence in ("ours", "bad")
     }
-    assert rows["none", "bad"]["sentence"]
+    assert "12 classes and the network 'mlp' tells 10 apart" in rows["none", "bad"]["sentence"]
     assert "3 of 6 cells failed" in done.stdout
     assert "Failed cells: 3" in (tmp_path / "out" / "report.md").read_text()
     again = sweep(sweep_file, "--cells", "^none/bad")

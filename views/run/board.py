@@ -65,6 +65,8 @@ class Board:
     rows: Mapping[str, Row] = field(default_factory=dict)
     gas: Mapping[str, int] = field(default_factory=dict)
     summary: Summary | None = None
+    notes: tuple[str, ...] = ()
+    """What the data say of themselves."""
 
     def counted(self, role: str, activity: str) -> int:
         """How many of a role are at an activity."""
@@ -79,7 +81,7 @@ def watched(board: Board, event: RunEvent) -> Board:
             role = "member" if scenario.kind is Kind.CONSORTIUM else "trainer"
             rows = {name: Row(name=name, role="evaluator") for name in event.evaluators}
             rows |= {name: Row(name=name, role=role) for name in event.trainers}
-            return Board(name=scenario.name, rounds=scenario.task.rounds, rows=rows)
+            return Board(name=scenario.name, rounds=scenario.task.rounds, rows=rows, notes=event.notes)
         case PhaseChanged():
             return replace(board, round=event.round, phase=event.phase, deadline=event.deadline)
         case AgentChanged():

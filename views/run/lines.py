@@ -68,7 +68,13 @@ def _fields(event: RunEvent, full: bool) -> tuple[str, dict[str, Any]]:
                 people = {"members": len(event.trainers)}
             elif not full:
                 people = {role: len(names) for role, names in people.items()}
-            return "run_started", {"scenario": event.scenario.name, "seed": event.scenario.seed, **people}
+            noted = {"data": "; ".join(event.notes)} if event.notes else {}
+            return "run_started", {
+                "scenario": event.scenario.name,
+                "seed": event.scenario.seed,
+                **people,
+                **noted,
+            }
         case PhaseChanged():
             deadline = {} if event.deadline is None else {"deadline": event.deadline}
             return "phase_changed", {"round": event.round, "phase": event.phase, **deadline}

@@ -106,7 +106,8 @@ def screen(board: Board) -> RenderableType:
         bars.add_row(*_bar("trainers", sum(_done_training(row) for row in trainers), len(trainers)))
     gas = "  ".join(f"{role} {used:,}" for role, used in sorted(board.gas.items()))
     foot = Text(f"gas  {gas}" if gas else "", style="dim")
-    return Group(head, bars, _participants(board), foot)
+    told = [Text(f"data: {note}", style="dim", no_wrap=True, overflow="ellipsis") for note in board.notes]
+    return Group(head, bars, *told, _participants(board), foot)
 
 
 def _bar(what: str, done: int, of: int) -> tuple[str, ProgressBar, str]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -68,6 +69,7 @@ code {{ overflow-wrap: anywhere; }}
 <div class="wide">{participants}</div>
 <h2>Where the time went</h2>
 <div class="wide">{timings}</div>
+{data}
 <h2>Scenario</h2>
 <details><summary>every key, as it ran (seed {seed})</summary><pre>{yaml}</pre></details>
 </body>
@@ -97,6 +99,7 @@ def write_report(directory: RunDirectory) -> Path:
         summary=summary,
         figures={title: plots.as_svg(figure) for title, figure in figures.items()},
         yaml=directory.scenario_file.read_text(encoding="utf-8"),
+        notes=_notes(directory),
         thrown_out=thrown_out,
         opening=opening,
     )
@@ -128,10 +131,11 @@ def render(
     yaml: str,
     thrown_out: str = "",
     opening: str = "",
+    notes: Sequence[str] = (),
 ) -> str:
     """The page; ``figures`` (SVG elements by title), ``thrown_out`` and ``opening`` are HTML, everything else is escaped.
 
-    ``opening``: what a consortium's report begins with.
+    ``opening``: what a consortium's report begins with; ``notes``: what the data say of themselves.
     """
     return _PAGE.format(
         style=consortium_report.STYLE if opening else "",
@@ -152,7 +156,20 @@ def render(
         timings=_timings(summary),
         seed=summary.seed,
         yaml=escape(yaml),
+        data=_data(scenario, notes),
     )
+
+
+def _notes(directory: RunDirectory) -> Sequence[str]:
+    """What the log's first record has of the data."""
+    began = (record for record in directory.events() if record["event"] == "run_started")
+    return next((record.get("notes", ()) for record in began), ())
+
+
+def _data(scenario: Scenario, notes: Sequence[str]) -> str:
+    """What was read, left out or changed; empty for data that say nothing."""
+    told = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    return f"<h2>The data</h2><p>{escape(scenario.data.dataset.name)}</p><ul>{told}</ul>" if told else ""
 
 
 def _cards(summary: Summary) -> list[tuple[str, str]]:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ import torch
 from bcfl.models.errors import InvalidHyperparameters, JobCancelled
 from bcfl.models.networks.cnn import MnistCnn
 from bcfl.models.networks.mlp import Mlp
-from bcfl.models.networks.network import build, load_weights, read_weights
+from bcfl.models.networks.network import build, load_weights, read_weights, schema_of
 from bcfl.models.training.job import Hyperparameters
 from bcfl.models.training.worker import Workbench
 
@@ -22,6 +24,38 @@ def workbench(data):
 
 def _never():
     return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normalised:
+    """A network with batch normalisation."""
+
+    def schema(self):
+        return schema_of(self)
+
+    def build(self):
+        return torch.nn.Sequential(
+            torch.nn.Flatten(), torch.nn.Linear(784, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 10)
+        )
+
+
+@pytest.mark.parametrize(
+    ("network", "samples", "steps"),
+    [
+        (Normalised(), 41, 2),
+        (Normalised(), 42, 3),
+        (Normalised(), 40, 2),
+        (Mlp(), 41, 3),
+        (Normalised(), 21, 1),
+    ],
+)
+def test_one_sample_that_is_left_joins_the_batch_before_where_a_batch_is_normalised(
+    workbench, make_job, network, samples, steps
+):
+    job = make_job(network=network, indices=range(samples), batch_size=20, epochs=1)
+    found = workbench.perform(job, cancelled=_never)
+    assert found.steps == steps
+    assert np.isfinite(found.weights.vector).all()
 
 
 @pytest.mark.parametrize("network", [Mlp(), MnistCnn(dropout=0)], ids=str)

@@ -15,8 +15,8 @@ from bcfl.contracts.phases import Kind
 from bcfl.contracts.specification import Specification
 from bcfl.models.data.synthetic import Synthetic
 from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.planning.population import plan_task, populate, task_config
 from bcfl.scenarios.running.agent_factory import AgentParts, circles_of, make_agents, sight_of
-from bcfl.scenarios.running.population import plan_task, populate, task_config
 from bcfl.seeds import Seeds
 
 DATA = Synthetic(samples=120, test_samples=60, classes=3).load()

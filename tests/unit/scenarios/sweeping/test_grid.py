@@ -6,7 +6,7 @@ import pytest
 
 from bcfl.models.data.dataset import Dataset
 from bcfl.scenarios.errors import SweepInvalid
-from bcfl.scenarios.running.population import populate
+from bcfl.scenarios.planning.population import populate
 from bcfl.scenarios.sweeping.file import load_sweep
 from bcfl.scenarios.sweeping.grid import Labels, adversaries, chosen, expand
 from bcfl.seeds import Seeds

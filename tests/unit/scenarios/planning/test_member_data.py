@@ -11,7 +11,7 @@ import pytest
 from bcfl.models.data.synthetic import Synthetic
 from bcfl.models.errors import PartitionImpossible
 from bcfl.scenarios.definition.loading import from_mapping
-from bcfl.scenarios.running.member_data import flipped, hold_out
+from bcfl.scenarios.planning.member_data import flipped, hold_out
 from bcfl.seeds import Seeds
 
 DATA = Synthetic(samples=200, test_samples=20, classes=4).load()

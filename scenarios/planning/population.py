@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,10 +16,12 @@ from bcfl.contracts.ids import ZERO_ADDRESS, Address
 from bcfl.contracts.phases import Kind, Selection
 from bcfl.contracts.specification import EntryReference, Specification
 from bcfl.models.data.dataset import Dataset, Samples
+from bcfl.models.data.partition import Natural
+from bcfl.models.errors import PartitionImpossible
 from bcfl.models.networks.network import initial_weights
 from bcfl.scenarios.definition.schema import NamedEntry, Scenario
 from bcfl.scenarios.definition.tokens import CREDIT_UNIT, parse_tokens
-from bcfl.scenarios.running.member_data import Indices, flipped, hold_out
+from bcfl.scenarios.planning.member_data import Indices, flipped, hold_out
 from bcfl.seeds import Seeds
 from bcfl.storage.content_id import content_id
 
@@ -118,9 +120,10 @@ def populate(scenario: Scenario, dataset: Dataset, seeds: Seeds) -> Population:
     """
     partition = scenario.partition.create("partition")
     owners, trainers = scenario.data_owners, scenario.trainer_names
-    parts = dict(
-        zip(owners, partition.split(dataset.train, len(owners), seeds.integer("partition")), strict=True)
-    )
+    split = partition.split(dataset.train, len(owners), seeds.integer("partition"))
+    parts = dict(zip(owners, split, strict=True))
+    if isinstance(partition, Natural):
+        parts |= _by_name(dataset, owners, partition)
     train = flipped(scenario, dataset.train, parts, seeds)
     parts = {name: parts[name] for name in trainers}
     names = (PUBLISHER, KEEPER, DEPLOYER, *scenario.evaluator_names, *trainers)
@@ -145,6 +148,24 @@ def populate(scenario: Scenario, dataset: Dataset, seeds: Seeds) -> Population:
         shares={name: kept for name, (kept, _) in halves.items()},
         held_out={name: held for name, (_, held) in halves.items()},
     )
+
+
+def _by_name(dataset: Dataset, owners: Sequence[str], partition: Natural) -> dict[str, Indices]:
+    """Who is called as an owner of the data has that owner's samples; empty where nobody is.
+
+    Raises:
+        PartitionImpossible: some are called as owners are, and others as none is.
+    """
+    named = dict(zip(dataset.owner_names, range(len(dataset.owner_names)), strict=True))
+    strangers = [name for name in owners if name not in named]
+    if len(strangers) == len(owners) or partition.merge:
+        return {}
+    if strangers:
+        raise PartitionImpossible(
+            f"'{strangers[0]}' owns no sample of '{dataset.name}', whose owners are {', '.join(named)}: name the trainers as the "
+            f"owners are called, or none of them so."
+        )
+    return {name: partition.of_owner(dataset.train, named[name]) for name in owners}
 
 
 def _validation(scenario: Scenario, dataset: Dataset) -> Samples:

@@ -13,7 +13,7 @@ from bcfl.contracts.phases import Kind
 from bcfl.contracts.specification import Specification
 from bcfl.models.data.synthetic import Synthetic
 from bcfl.scenarios.definition.loading import from_mapping
-from bcfl.scenarios.running.population import plan_task, populate, task_config
+from bcfl.scenarios.planning.population import plan_task, populate, task_config
 from bcfl.seeds import Seeds
 
 TOKEN = Address("0x00000000000000000000000000000000000000C0")

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A scenario with its data, looked at and shared out; any process makes the same of the same file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+
+from bcfl.models.data.dataset import Dataset
+from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.planning.population import Population, Task, plan_task, populate
+from bcfl.scenarios.planning.preflight import check_fit, check_shares, fitted
+from bcfl.seeds import Seeds
+
+__all__ = ("Plan", "planned")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A scenario with its data: who takes part, and in which task. Any process makes the same of the same file."""
+
+    scenario: Scenario
+    seeds: Seeds
+    population: Population
+    task: Task
+    notes: tuple[str, ...] = ()
+    """What the data say of themselves."""
+
+    @property
+    def participants(self) -> dict[str, dict[str, Any]]:
+        """Who takes part, by name, as the first record of the event log says it."""
+        scenario, population = self.scenario, self.population
+        behaviours = scenario.behaviours
+        told: dict[str, dict[str, Any]] = {
+            name: {
+                "role": population.role(name),
+                "address": population.signers[name].address,
+                "behaviour": behaviours.get(name, "honest"),
+            }
+            for name in population.agents
+        }
+        for entry in scenario.population.present:
+            for name in entry.names:
+                if name in population.held_out:
+                    told[name] |= {
+                        "judge": entry.judge.name,
+                        "flipped": entry.flipped,
+                        "samples": len(population.shares[name]),
+                        "held_out": len(population.held_out[name]),
+                    }
+        return told
+
+
+async def planned(scenario: Scenario, *, data_dir: Path | None, dataset: Dataset | None = None) -> Plan:
+    """Load the data, unless the caller has them, look whether everything fits, and share them out.
+
+    Raises:
+        ModelError: the data cannot be had, do not fit the network, or cannot be shared in that way.
+        ModelTooLarge: no update could be handed in.
+    """
+    if dataset is None:
+        source = scenario.data.dataset.create("dataset")
+        loaded: Dataset = await anyio.to_thread.run_sync(source.load, data_dir)
+        dataset = loaded
+    seeds = Seeds(scenario.seed)
+    scenario = fitted(scenario, dataset)
+    await anyio.to_thread.run_sync(check_fit, scenario, dataset)
+    population = populate(scenario, dataset, seeds)
+    check_shares(scenario, population)
+    return Plan(
+        scenario=scenario,
+        seeds=seeds,
+        population=population,
+        task=plan_task(scenario, population, seeds),
+        notes=dataset.notes,
+    )

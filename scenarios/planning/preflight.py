@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is looked at before a run costs anything: do data, network, limits, device and disk fit the scenario and each other?"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+from bcfl import registry
+from bcfl.models.data.dataset import Dataset
+from bcfl.models.data.soundness import check_dataset
+from bcfl.models.errors import NetworkUnfit
+from bcfl.models.training.trial import check_device, model_bytes, needs_pairs, try_batch
+from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.errors import DiskTooSmall, ModelTooLarge
+from bcfl.scenarios.planning.population import Population
+
+__all__ = ("check_disk", "check_fit", "check_shares", "fitted")
+
+_HEADER_BYTES = 4096
+"""Of an update beside its numbers: names and shapes of its tensors."""
+
+
+def fitted(scenario: Scenario, dataset: Dataset) -> Scenario:
+    """The scenario with what its network leaves open taken from the data: numbers a sample (``inputs``), ``classes``."""
+    entry = scenario.task.network
+    keys = {parameter.name for parameter in registry.find("network", entry.name).parameters}
+    network = entry.create("network")
+    found = {"inputs": math.prod(dataset.train.inputs.shape[1:]), "classes": dataset.train.classes}
+    taken = {
+        key: value
+        for key, value in found.items()
+        if key in keys and key not in entry.parameters and getattr(network, key) != value
+    }
+    if not taken:
+        return scenario
+    entry = entry.model_copy(update={"parameters": {**entry.parameters, **taken}})
+    task = scenario.task.model_copy(update={"network": entry})
+    return scenario.model_copy(update={"task": task})
+
+
+def check_fit(scenario: Scenario, dataset: Dataset) -> None:
+    """Look at the data, at the size of a model, and send one batch of each part through the network.
+
+    Raises:
+        ModelError: data, network or device do not fit, with the key to mend.
+        ModelTooLarge: no update could be handed in.
+    """
+    check_device(scenario.compute.device)
+    check_dataset(dataset)
+    entry, limit = scenario.task.network, scenario.task.intake.max_update_bytes
+    network = entry.create("network")
+    size = model_bytes(entry.name, network)
+    if size is not None and size + _HEADER_BYTES > limit:
+        raise ModelTooLarge(
+            f"A model of the network '{entry.name}' has {size:,} bytes, and task.intake.max_update_bytes is {limit:,}: set it to "
+            f"{size + _HEADER_BYTES} or more, or make the network smaller."
+        )
+    classes = max(dataset.train.classes, dataset.test.classes)
+    for part in (dataset.train, dataset.test):
+        try_batch(entry.name, network, part, classes)
+
+
+def check_shares(scenario: Scenario, population: Population) -> None:
+    """Whether each trainer's part can be trained on.
+
+    Raises:
+        NetworkUnfit: somebody has one sample, and the network needs two in a batch.
+    """
+    alone = [name for name, share in population.shares.items() if len(share) == 1]
+    if alone and needs_pairs(scenario.task.network.create("network")):
+        raise NetworkUnfit(
+            f"'{alone[0]}' has one sample, and the network '{scenario.task.network.name}' normalises over a batch, which needs two: "
+            f"give it more, or leave it out."
+        )
+
+
+def check_disk(scenario: Scenario, directory: Path, model: int) -> None:
+    """Whether the models of a run fit the disk of its directory, where they are kept there.
+
+    Args:
+        scenario: of the run.
+        directory: where its files go; it need not exist yet.
+        model: bytes of one model.
+
+    Raises:
+        DiskTooSmall: there is less free than the updates of all rounds take.
+    """
+    if scenario.storage.kind != "directory":
+        return
+    place = next(one for one in (directory, *directory.absolute().parents) if one.exists())
+    wanted = model * (scenario.task.rounds * (len(scenario.trainer_names) + 1) + 1)
+    free = shutil.disk_usage(place).free
+    if free < wanted:
+        raise DiskTooSmall(
+            f"The models of {scenario.task.rounds} rounds take up to {wanted:,} bytes, and {place} has {free:,} left: make room, write "
+            f"fewer rounds, or name another directory with --out."
+        )
