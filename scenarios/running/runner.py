@@ -65,7 +65,7 @@ async def run(
     if only is not None:
         check_host(scenario, only)
     plan = await planned(scenario, data_dir=data_dir, dataset=dataset)
-    with RunDirectory.create(scenario, out=out) as directory:
+    with RunDirectory.create(plan.scenario, out=out) as directory:
         check_disk(scenario, directory.path, len(plan.task.genesis))
         log.configure(json_file=directory.log_file)
         async with equipped(plan, directory, append=directory.append_event, observer=observer) as resources:

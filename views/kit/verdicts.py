@@ -34,6 +34,7 @@ def eventful(summary: Summary) -> bool:
         or who.suspensions
         or who.ejected_round is not None
         or who.removed_round is not None
+        or who.gave_up is not None
         for who in summary.participants.values()
     )
 
@@ -48,6 +49,8 @@ def verdict(summary: Summary, name: str) -> str:
     who = summary.participants[name]
     if who.removed_round is not None:
         return f"removed in round {who.removed_round}: {reason_words(who.removed_reason or 'removed')}"
+    if who.gave_up:
+        return "stayed away: it failed too often"
     if who.role not in {"trainer", "member"}:
         return ""
     text = _sentence(who)
