@@ -89,6 +89,8 @@ class NodeUnreachable(ChainError):
 class ConnectionLost(ChainError):
     """The connection to the node ended."""
 
+    precedence = 3
+
 
 class CallTimeout(ChainError):
     """The node did not answer a call in time."""
@@ -139,6 +141,8 @@ class PumpNotStarted(ChainError):
 class PumpStopped(ChainError):
     """The block pump was stopped, so the block waited for does not come; start the pump again."""
 
+    precedence = 3
+
 
 class AnvilNotFound(ChainError):
     """anvil was not found: run `npm install` in contracts/, put anvil on PATH, or set BCFL_ANVIL to the binary."""
@@ -146,6 +150,8 @@ class AnvilNotFound(ChainError):
 
 class DevnetDied(ChainError):
     """The devnet (anvil) ended by itself."""
+
+    precedence = 0
 
 
 class JournalOfAnotherChain(ChainError):
@@ -182,6 +188,8 @@ class NoFunder(ChainError):
 
 class OwnerStopped(ChainError):
     """The transaction owner does not run any more, so the intent was not taken; start it and submit again."""
+
+    precedence = 3
 
 
 class KeystoreExists(ChainError):

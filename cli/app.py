@@ -30,7 +30,7 @@ from pathlib import Path
 import click
 
 from bcfl import __version__
-from bcfl.errors import BcflError
+from bcfl.errors import BcflError, first_cause
 from bcfl.registry import nearest
 
 __all__ = ("bcfl", "main")
@@ -122,8 +122,9 @@ def _failed(error: BaseException) -> int:
         raise error
     leaves = list(_leaves(error))
     ours = [leaf for leaf in leaves if isinstance(leaf, BcflError)]
-    if ours and len(ours) == len(leaves):
-        return _say(str(ours[0]), ours[0].exit_code)
+    cause = first_cause(error)
+    if isinstance(cause, BcflError) and len(ours) == len(leaves):
+        return _say(str(cause), cause.exit_code)
     if all(isinstance(leaf, BrokenPipeError) for leaf in leaves):
         # click ends like this too where no task group has wrapped the error
         sys.stdout = io.StringIO()  # the interpreter flushes it as it leaves

@@ -116,3 +116,4 @@ class ScenarioStuck(ScenarioError):
     """Nobody acts and nobody waits, but the task has not ended; the log in the run directory says who did what."""
 
     exit_code = 7
+    precedence = 3

@@ -63,7 +63,9 @@ async def supervise(
                 failures = 0
             failures += 1
             leaf = next(_leaves(error))
-            _log.exception("agent_failed", agent=name, failures=failures)
+            # Said once at the first failure and once at the last; what is between is for the log file.
+            say = _log.warning if failures == 1 else _log.error if failures > policy.attempts else _log.info
+            say("agent_failed", agent=name, failures=failures, exc_info=True)
             if failures > policy.attempts:
                 raise AgentBroken(
                     f"The agent '{name}' failed {failures} times, last with: {_sentence(leaf)}"

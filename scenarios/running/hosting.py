@@ -28,7 +28,6 @@ from bcfl.contracts.crowd_state import CrowdState, EvaluatorState
 from bcfl.contracts.delivery import Delivery
 from bcfl.contracts.ids import Address
 from bcfl.contracts.state import MemberState, TaskState
-from bcfl.errors import BcflError
 from bcfl.scenarios.planning.population import KEEPER, PUBLISHER, task_config
 from bcfl.scenarios.running.agent_factory import AgentParts, circles_of, make_agents, sight_of
 from bcfl.scenarios.running.chain_setup import Chain
@@ -36,7 +35,7 @@ from bcfl.scenarios.running.resources import RunResources
 from bcfl.scenarios.running.stepping import drive
 from bcfl.scenarios.running.timing import Stopwatch
 
-__all__ = ("Enough", "compose", "everybody_paid", "journals", "live", "paid", "plainest")
+__all__ = ("Enough", "compose", "everybody_paid", "journals", "live", "paid")
 
 _LAST_BREATH_S = 2.0
 
@@ -219,19 +218,3 @@ def _has_all(member: MemberState) -> bool:
 
 def _has_bond(evaluator: EvaluatorState) -> bool:
     return not evaluator.bond or evaluator.returned
-
-
-def plainest(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Of what ended a run, the sentence closest to the cause: a dead devnet before the lost connection it leaves."""
-    leaves: list[BaseException] = []
-
-    def collect(error: BaseException) -> None:
-        if isinstance(error, BaseExceptionGroup):
-            for part in error.exceptions:
-                collect(part)
-        else:
-            leaves.append(error)
-
-    collect(group)
-    ours = [error for error in leaves if isinstance(error, BcflError)]
-    return min(ours, key=lambda error: type(error).__name__ != "DevnetDied") if ours else leaves[0]

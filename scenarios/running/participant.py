@@ -12,12 +12,13 @@ from typing import Any
 
 from bcfl import log
 from bcfl.contracts.ids import Address
+from bcfl.errors import first_cause
 from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.planning.plan import Plan, planned
 from bcfl.scenarios.planning.population import KEEPER
 from bcfl.scenarios.running.chain_setup import joined_chain
 from bcfl.scenarios.running.distribution import AGENT_ENDED, check_agents
-from bcfl.scenarios.running.hosting import Enough, compose, everybody_paid, journals, live, paid, plainest
+from bcfl.scenarios.running.hosting import Enough, compose, everybody_paid, journals, live, paid
 from bcfl.scenarios.running.progress import RunEvent, RunStarted
 from bcfl.scenarios.running.resources import RunResources, equipped
 
@@ -95,7 +96,7 @@ async def _act(
             )
             resources.recorder.flush()
     except BaseExceptionGroup as group:
-        raise plainest(group) from group
+        raise first_cause(group) from group
     for name in names:
         resources.recorder.decided(
             agent=name, role=population.role(name), name=AGENT_ENDED, round_number=0, evidence={}

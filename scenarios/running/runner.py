@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bcfl import log
 from bcfl.agents.errors import NothingHappened
+from bcfl.errors import first_cause
 from bcfl.models.data.dataset import Dataset
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.directory.run_directory import RunDirectory
@@ -24,7 +25,7 @@ from bcfl.scenarios.planning.preflight import check_disk
 from bcfl.scenarios.running.chain_setup import opened_chain, set_up
 from bcfl.scenarios.running.conclusion import conclude
 from bcfl.scenarios.running.distribution import agents_ended, check_host
-from bcfl.scenarios.running.hosting import compose, everybody_paid, journals, live, plainest
+from bcfl.scenarios.running.hosting import compose, everybody_paid, journals, live
 from bcfl.scenarios.running.progress import RunEnded, RunEvent, RunStarted
 from bcfl.scenarios.running.resources import RunResources, equipped
 
@@ -105,4 +106,4 @@ async def _carry_out(
             for name in others:
                 resources.recorder.take_over(resources.directory.agent_events(name))
     except BaseExceptionGroup as group:
-        raise plainest(group) from group
+        raise first_cause(group) from group

@@ -29,7 +29,10 @@ __all__ = (
     "RegistryError",
     "ScenarioError",
     "StorageError",
+    "first_cause",
 )
+
+_OF_OTHERS = 2
 
 
 class BcflError(Exception):
@@ -37,11 +40,21 @@ class BcflError(Exception):
 
     exit_code: ClassVar[int] = 1
     """The exit status of the ``bcfl`` command when this error ends it."""
+    precedence: ClassVar[int] = 1
+    """Among several that end one run, the lowest is told: 0 explains all others, 3 only follows from one of them."""
 
     def __init__(self, message: str | None = None) -> None:
         if message is None:
             message = " ".join((self.__class__.__doc__ or "").split())
         super().__init__(message)
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """Of all that ended a run together, what the others follow from; an error that is not ours comes before what only follows."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    causes = (first_cause(part) for part in error.exceptions)
+    return min(causes, key=lambda one: one.precedence if isinstance(one, BcflError) else _OF_OTHERS)
 
 
 class ContractError(BcflError):

@@ -19,7 +19,8 @@ _SECRET_NAME = re.compile(r"(secret|private|password|passphrase|mnemonic|salt|ke
 
 
 def configure(*, level: str = "warning", json_file: Path | None = None, stream: TextIO | None = None) -> None:
-    """Send structlog events of ``level`` and above to ``stream`` and all of them, as JSON, to ``json_file``.
+    """Send structlog events of ``level`` and above to ``stream``, a line each, and all of them, as JSON with their tracebacks, to
+    ``json_file``.
 
     Args:
         level: the least level shown on the stream: ``debug``, ``info``, ``warning`` or ``error``.
@@ -42,11 +43,13 @@ def configure(*, level: str = "warning", json_file: Path | None = None, stream: 
 
     console = logging.StreamHandler(stream or sys.stderr)
     console.setLevel(level.upper())
-    console.setFormatter(_formatter(shared, structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)))
+    line = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
+    console.setFormatter(_formatter(shared, _without_traceback, line))
     root.addHandler(console)
     if json_file is not None:
         file = logging.FileHandler(json_file, encoding="utf-8")
-        file.setFormatter(_formatter(shared, structlog.processors.JSONRenderer(sort_keys=True)))
+        as_json = structlog.processors.JSONRenderer(sort_keys=True)
+        file.setFormatter(_formatter(shared, structlog.processors.format_exc_info, as_json))
         root.addHandler(file)
 
     structlog.configure(
@@ -70,15 +73,29 @@ def public_url(url: str) -> str:
     return f"{parts.scheme}://{host}{port}{hidden}"
 
 
-def _formatter(shared: list[Any], renderer: Any) -> logging.Formatter:  # noqa: ANN401 - structlog's own type is Any
+def _formatter(shared: list[Any], *then: Any) -> logging.Formatter:  # noqa: ANN401 - structlog's own type is Any
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
-            renderer,
+            *then,
         ],
     )
+
+
+def _without_traceback(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """The error that ends a traceback; of several, the first."""
+    given = event.pop("exc_info", None)
+    error = given if isinstance(given, BaseException) else sys.exc_info()[1] if given is True else None
+    if isinstance(given, tuple):
+        error = given[1]
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if error is not None:
+        event["error"] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return event
 
 
 def _scrub(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -12,7 +12,11 @@ import pytest
 
 import bcfl
 from bcfl import errors
-from bcfl.errors import BcflError
+from bcfl.agents.errors import AgentBroken
+from bcfl.chain.errors import ConnectionLost, DevnetDied, OwnerStopped, PumpStopped
+from bcfl.errors import BcflError, first_cause
+from bcfl.models.errors import DataCorrupt
+from bcfl.scenarios.errors import ScenarioStuck
 
 
 def _rooms():
@@ -92,3 +96,20 @@ def test_each_branch_ends_the_command_with_a_status_that_is_not_success():
     statuses = {kind.exit_code for kind in BcflError.__subclasses__()}
     assert 0 not in statuses
     assert all(0 < status < 64 for status in statuses)
+
+
+@pytest.mark.parametrize(
+    ("ended", "cause"),
+    [
+        ([ConnectionLost(), DevnetDied(), ValueError()], DevnetDied),
+        ([KeyError(), AgentBroken()], AgentBroken),
+        ([KeyError()], KeyError),
+        ([PumpStopped(), OwnerStopped(), TypeError()], TypeError),
+        ([OwnerStopped(), ScenarioStuck(), DataCorrupt(), PumpStopped()], DataCorrupt),
+        ([ScenarioStuck()], ScenarioStuck),
+    ],
+)
+def test_of_what_ended_together_the_first_cause_is_told(ended, cause):
+    nested = BaseExceptionGroup("", [BaseExceptionGroup("", ended[:1]), *ended[1:]])
+    assert type(first_cause(nested)) is cause
+    assert first_cause(ended[0]) is ended[0]

@@ -78,6 +78,19 @@ def test_a_failure_s_traceback_is_in_the_file(tmp_path):
     assert "ValueError: invalid literal" in json.loads(line)["exception"]
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_terminal_has_the_error_in_a_line_and_no_traceback(grouped):
+    stream = io.StringIO()
+    configure(level="error", stream=stream)
+    try:
+        raise ExceptionGroup("work", [ValueError("no\nluck")]) if grouped else ValueError("no\nluck")
+    except (ValueError, ExceptionGroup):
+        _logger().exception("failed", agent="bob")
+    (line,) = stream.getvalue().splitlines()
+    assert "error='ValueError: no luck'" in line
+    assert "agent=bob" in line
+
+
 def test_configuring_again_replaces_the_first(tmp_path):
     first, second = io.StringIO(), io.StringIO()
     configure(level="info", stream=first)

@@ -7,13 +7,11 @@ import dataclasses
 
 import pytest
 
-from bcfl.agents.errors import AgentBroken
 from bcfl.agents.runtime.chronicle import Chronicle, TaskFilter
-from bcfl.chain.errors import ConnectionLost, DevnetDied
 from bcfl.contracts import events as e
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Kind
-from bcfl.scenarios.running.hosting import everybody_paid, paid, plainest
+from bcfl.scenarios.running.hosting import everybody_paid, paid
 
 ANN, BEN = (Address(f"0x{number:040x}") for number in (1, 2))
 
@@ -74,10 +72,3 @@ def test_a_crowds_evaluator_waits_for_its_bond(story):
     tale.tell(e.BondReturned, evaluator=0, amount=900)
     assert paid([account])(chronicle(tale.state))
     assert everybody_paid(chronicle(tale.state))
-
-
-def test_a_dead_devnet_is_named_before_the_lost_connection_that_it_leaves():
-    group = BaseExceptionGroup("", [BaseExceptionGroup("", [ConnectionLost()]), DevnetDied(), ValueError()])
-    assert isinstance(plainest(group), DevnetDied)
-    assert isinstance(plainest(BaseExceptionGroup("", [KeyError(), AgentBroken()])), AgentBroken)
-    assert isinstance(plainest(BaseExceptionGroup("", [KeyError()])), KeyError)
