@@ -226,7 +226,9 @@ class Devnet:
 
     def _last_words(self) -> str:
         lines = [line.strip() for line in self._output_so_far().splitlines() if line.strip()]
-        return lines[-1].rstrip(".") if lines else ""
+        # A refused option or file is said first and followed by advice; a crash ends with its reason.
+        errors = [line for line in lines if line.lower().startswith("error")]
+        return (errors or lines[-1:] or [""])[0].rstrip(".")
 
 
 def find_anvil(environment: Mapping[str, str] | None = None) -> Path:

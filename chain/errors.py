@@ -11,6 +11,7 @@
     │   ├── CallTimeout             the node did not answer a call in time
     │   ├── RpcError                the node answered a call with an error
     │   ├── ChainIdentityChanged    another chain answers at the URL
+    │   ├── ChainTooOld             the chain does not have the rules that the contracts need
     │   ├── ContractMissing         the node has no contract where one was deployed
     │   ├── BlockUnavailable        the node announces a block and does not give it
     │   ├── ReorganisationTooDeep   blocks changed that were final or are no longer remembered
@@ -43,6 +44,7 @@ __all__ = (
     "BlockUnavailable",
     "CallTimeout",
     "ChainIdentityChanged",
+    "ChainTooOld",
     "ConnectionLost",
     "ContractMissing",
     "DeploymentFailed",
@@ -120,6 +122,10 @@ class RpcError(ChainError):
 
 class ChainIdentityChanged(ChainError):
     """Another chain answers at this URL than before: start afresh, or point to the right node."""
+
+
+class ChainTooOld(ChainError):
+    """The chain does not have the rules that the contracts need (Cancun, 2024)."""
 
 
 class ContractMissing(ChainError):

@@ -23,6 +23,9 @@ from bcfl.contracts.delivery import BlockRef
 from bcfl.contracts.ids import Address, BlockHash, TxHash
 from bcfl.log import public_url
 
+_INDEXING = "indexing is in progress"
+_INDEXING_S, _INDEXING_PAUSE_S = 120.0, 0.5
+
 __all__ = ("Capabilities", "FeeData", "Node", "RawBlock", "RawLog", "checksummed", "open_node")
 
 
@@ -214,16 +217,12 @@ class Node:
 
     async def transaction(self, transaction_hash: TxHash) -> dict[str, Any] | None:
         """A transaction in the pool or the chain, as the node wrote it."""
-        found: dict[str, Any] | None = await self.transport.request(
-            "eth_getTransactionByHash", [transaction_hash]
-        )
+        found: dict[str, Any] | None = await self._indexed("eth_getTransactionByHash", [transaction_hash])
         return found
 
     async def transaction_receipt(self, transaction_hash: TxHash) -> dict[str, Any] | None:
         """A mined transaction's receipt, as the node wrote it."""
-        found: dict[str, Any] | None = await self.transport.request(
-            "eth_getTransactionReceipt", [transaction_hash]
-        )
+        found: dict[str, Any] | None = await self._indexed("eth_getTransactionReceipt", [transaction_hash])
         return found
 
     async def gas_price(self) -> int:
@@ -237,6 +236,17 @@ class Node:
         if base_fee is not None:
             priority_fee = int(await self.transport.request("eth_maxPriorityFeePerGas"), 16)
         return FeeData(base_fee=base_fee, gas_price=await self.gas_price(), priority_fee=priority_fee)
+
+    async def _indexed(self, method: str, params: Sequence[Any]) -> Any:  # noqa: ANN401 - JSON
+        """Ask again while the node's index of transactions is not there yet, as geth's is not for seconds after its start."""
+        give_up = anyio.current_time() + _INDEXING_S
+        while True:
+            try:
+                return await self.transport.request(method, params)
+            except RpcError as error:
+                if _INDEXING not in str(error) or anyio.current_time() > give_up:
+                    raise
+                await anyio.sleep(_INDEXING_PAUSE_S)
 
     async def _identity(self) -> tuple[int, BlockHash]:
         chain_id = int(await self.transport.request("eth_chainId"), 16)

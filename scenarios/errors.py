@@ -10,6 +10,7 @@
     ├── OverrideInvalid          a ``--set`` is not ``key.key=value``, or its key cannot be reached
     ├── ScenarioExists           a new scenario would overwrite a file
     ├── RunDirectoryOccupied     a run would write into somebody's files
+    ├── RunDirectoryUnwritable   a file of a run directory cannot be written: the disk may be full
     ├── RunDirectoryUnreadable   a file of a run directory is missing or damaged
     ├── ModelTooLarge            a model has more bytes than the task takes
     ├── DiskTooSmall             the run's models do not fit the disk
@@ -32,6 +33,7 @@ __all__ = (
     "OverrideInvalid",
     "RunDirectoryOccupied",
     "RunDirectoryUnreadable",
+    "RunDirectoryUnwritable",
     "ScenarioExists",
     "ScenarioInvalid",
     "ScenarioStuck",
@@ -76,6 +78,12 @@ class ScenarioExists(ScenarioError):
 
 class RunDirectoryOccupied(ScenarioError):
     """The directory for the run holds files already; give an empty or a new one with --out."""
+
+
+class RunDirectoryUnwritable(ScenarioError):
+    """A file of the run directory cannot be written; make room, or give another directory with --out."""
+
+    exit_code = 5
 
 
 class RunDirectoryUnreadable(ScenarioError):

@@ -14,8 +14,10 @@ lock: a pin is set before its blob appears, and ``collect`` looks at the pin aga
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -25,7 +27,7 @@ import anyio.to_thread
 
 from bcfl.contracts.ids import ContentId
 from bcfl.storage.content_id import LEAF_BYTES, ContentHasher, cid_text, content_id
-from bcfl.storage.errors import ContentNotFound, StoreUnreachable, WrongDigest
+from bcfl.storage.errors import ContentNotFound, StoreFull, StoreUnreachable, WrongDigest
 
 __all__ = ("DirectoryStore",)
 
@@ -45,6 +47,7 @@ class DirectoryStore:
         """Keep bytes on disk, pinned, and name them.
 
         Raises:
+            StoreFull: the disk is full.
             StoreUnreachable: the directory cannot be written.
         """
         return await anyio.to_thread.run_sync(self._put, data)
@@ -181,6 +184,15 @@ class DirectoryStore:
         try:
             yield
         except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise StoreFull(
+                    f"The store {self.location} takes no more: {error.strerror}, {_free(self._root):,} bytes are left; make room, "
+                    f"or name another directory."
+                ) from error
             raise StoreUnreachable(
                 f"The store {self.location} cannot be written: {error.strerror}."
             ) from error
+
+
+def _free(path: Path) -> int:
+    return shutil.disk_usage(path).free if path.exists() else 0

@@ -7,6 +7,7 @@ Every class has a stable ``reason``: the slug that events, reports and rejection
     ├── InvalidLocation          invalid_location   the words given do not name a store
     ├── MalformedContentId       malformed_cid      a text is not a CID that this project makes
     ├── StoreUnreachable         unreachable        the store does not answer: says nothing about the content
+    ├── StoreFull                full               the disk of the store takes no more
     ├── StoreRefused             refused            the store answers, but not with what was asked of it
     └── FetchError               unfetched          the content did not come as its id promises
         ├── ContentOversize      oversize           its size on chain is above the cap; nothing was read
@@ -35,6 +36,7 @@ __all__ = (
     "FetchTimedOut",
     "InvalidLocation",
     "MalformedContentId",
+    "StoreFull",
     "StoreRefused",
     "StoreUnreachable",
     "WrongDigest",
@@ -51,6 +53,12 @@ class MalformedContentId(StorageError):
     """The text is not a CIDv1 in lower-case base32 with codec raw or dag-pb and a sha2-256 digest."""
 
     reason: ClassVar[str] = "malformed_cid"
+
+
+class StoreFull(StorageError):
+    """The disk that the content store is on is full; make room, or name another location."""
+
+    reason: ClassVar[str] = "full"
 
 
 class StoreUnreachable(StorageError):

@@ -13,6 +13,7 @@ from bcfl.agents.errors import AgentBroken, ModelDisagreement
 from bcfl.agents.runtime.activity import Activity
 from bcfl.chain.errors import CallTimeout, ConnectionLost, NodeUnreachable, RpcError
 from bcfl.errors import ChainError
+from bcfl.storage.errors import StoreFull
 
 __all__ = ("RestartPolicy", "supervise")
 
@@ -43,6 +44,7 @@ async def supervise(
         AgentBroken: it failed too often; the last failure is the cause.
         ModelDisagreement: its model is not the one that was agreed on.
         ChainError: the node, the pump or the journal failed, which no restart of one agent mends.
+        StoreFull: nor does it make room on a disk.
     """
     failures = 0
     while True:
@@ -79,8 +81,8 @@ async def supervise(
 
 
 def _is_infrastructure(error: BaseException) -> bool:
-    """A node's refusal of one agent's call is that agent's own failure; everything else of the chain is everybody's."""
-    return isinstance(error, ChainError) and not isinstance(error, RpcError)
+    """A node's refusal of one agent's call is that agent's own failure; all else of the chain, and a full disk, is everybody's."""
+    return isinstance(error, StoreFull) or (isinstance(error, ChainError) and not isinstance(error, RpcError))
 
 
 def _sentence(error: BaseException) -> str:

@@ -102,11 +102,12 @@ class _Auditing:
         scenario = directory.scenario()
         results = results_of(log.records)
         created = results.created
-        plan = await planned(scenario, data_dir=data_dir)
+        chain = self._place()
+        started_in = None if chain is None else chain.get("started_in")
+        plan = await planned(scenario, data_dir=data_dir, started_in=started_in)
         self._add(task_findings(plan, created))
         self._add(data_findings(plan, results.task_events))
         self._add(_participants(plan, log))
-        chain = self._place()
         if chain is not None:
             self._add(place_findings(chain, created, plan))
         if url is not None and chain is not None:

@@ -22,7 +22,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +36,7 @@ from pydantic_core import from_json
 from bcfl.log import public_url
 from bcfl.scenarios.definition.loading import load, resolved
 from bcfl.scenarios.definition.schema import Scenario
-from bcfl.scenarios.errors import RunDirectoryOccupied, RunDirectoryUnreadable
+from bcfl.scenarios.errors import RunDirectoryOccupied, RunDirectoryUnreadable, RunDirectoryUnwritable
 from bcfl.scenarios.outcome.summary import RoundSummary, Summary, read_summary, write_summary
 
 __all__ = ("RunDirectory",)
@@ -42,6 +44,8 @@ __all__ = ("RunDirectory",)
 
 class RunDirectory:
     """One run's files: ``create`` for the run that writes them, ``open`` for whoever reads them later.
+
+    What writes raises ``RunDirectoryUnwritable`` where the disk does not take it.
 
     Lines are written whole and flushed at once, so that a killed run leaves all it knew. Used as a context manager
     it closes the files it appends to.
@@ -59,6 +63,7 @@ class RunDirectory:
 
         Raises:
             RunDirectoryOccupied: ``out`` holds files, is a file, or cannot be made.
+            RunDirectoryUnwritable: there is no room for the scenario.
         """
         path = out if out is not None else _fresh(root, scenario.name)
         try:
@@ -79,7 +84,8 @@ class RunDirectory:
         if url is not None:
             shown = scenario.chain.model_copy(update={"url": public_url(url)})
             scenario = scenario.model_copy(update={"chain": shown})
-        directory.scenario_file.write_text(resolved(scenario), encoding="utf-8")
+        with _writing(directory.scenario_file):
+            directory.scenario_file.write_text(resolved(scenario), encoding="utf-8")
         return directory
 
     @classmethod
@@ -183,17 +189,20 @@ class RunDirectory:
 
     def write_summary(self, summary: Summary) -> None:
         """Write ``summary.json``."""
-        write_summary(summary, self.summary_file)
+        with _writing(self.summary_file):
+            write_summary(summary, self.summary_file)
 
     def write_chain(self, record: Mapping[str, Any]) -> None:
         """Write ``chain.json``, whole or not at all: agents in other processes wait for it."""
         aside = self.chain_file.with_suffix(".partial")
-        aside.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        aside.replace(self.chain_file)
+        with _writing(self.chain_file):
+            aside.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            aside.replace(self.chain_file)
 
     def write_model(self, data: bytes) -> None:
         """Write the final model, safetensors as it is in the store."""
-        self.model_file.write_bytes(data)
+        with _writing(self.model_file):
+            self.model_file.write_bytes(data)
 
     def scenario(self) -> Scenario:
         """The scenario of the run.
@@ -271,11 +280,12 @@ class RunDirectory:
         self.close()
 
     def _append(self, path: Path, line: str) -> None:
-        file = self._appended.get(path)
-        if file is None:
-            file = self._appended[path] = path.open("a", encoding="utf-8")
-        file.write(line + "\n")
-        file.flush()
+        with _writing(path):
+            file = self._appended.get(path)
+            if file is None:
+                file = self._appended[path] = path.open("a", encoding="utf-8")
+            file.write(line + "\n")
+            file.flush()
 
     def _records(self, path: Path) -> Iterator[dict[str, Any]]:
         for number, line in self._lines(path):
@@ -315,3 +325,14 @@ def _line(record: Mapping[str, Any]) -> str:
 
 def _damaged(path: Path, number: int) -> RunDirectoryUnreadable:
     return RunDirectoryUnreadable(f"{path}, line {number} is damaged; run the scenario again.")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        free = shutil.disk_usage(path.parent).free if path.parent.exists() else 0
+        raise RunDirectoryUnwritable(
+            f"{path} cannot be written: {error.strerror}, {free:,} bytes are left there; make room, or give another directory with --out."
+        ) from error

@@ -10,7 +10,7 @@ from typing import Any
 import anyio.to_thread
 
 from bcfl.models.data.dataset import Dataset
-from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.definition.schema import NamedEntry, Scenario
 from bcfl.scenarios.planning.population import Population, Task, plan_task, populate
 from bcfl.scenarios.planning.preflight import check_fit, check_shares, fitted
 from bcfl.seeds import Seeds
@@ -54,15 +54,27 @@ class Plan:
         return told
 
 
-async def planned(scenario: Scenario, *, data_dir: Path | None, dataset: Dataset | None = None) -> Plan:
+async def planned(
+    scenario: Scenario,
+    *,
+    data_dir: Path | None,
+    dataset: Dataset | None = None,
+    started_in: object = None,
+) -> Plan:
     """Load the data, unless the caller has them, look whether everything fits, and share them out.
+
+    Args:
+        scenario: as ``scenarios.load`` gives it.
+        data_dir: where data lie that no package carries.
+        dataset: the scenario's, where the caller has it in memory already.
+        started_in: the directory that a run was started in, as its ``chain.json`` says it: relative paths of data are meant from there.
 
     Raises:
         ModelError: the data cannot be had, do not fit the network, or cannot be shared in that way.
         ModelTooLarge: no update could be handed in.
     """
     if dataset is None:
-        source = scenario.data.dataset.create("dataset")
+        source = _from(scenario.data.dataset, started_in).create("dataset")
         loaded: Dataset = await anyio.to_thread.run_sync(source.load, data_dir)
         dataset = loaded
     seeds = Seeds(scenario.seed)
@@ -77,3 +89,14 @@ async def planned(scenario: Scenario, *, data_dir: Path | None, dataset: Dataset
         task=plan_task(scenario, population, seeds),
         notes=dataset.notes,
     )
+
+
+def _from(entry: NamedEntry, started_in: object) -> NamedEntry:
+    """The entry with its file's path from there, where it is relative and not here."""
+    path = entry.parameters.get("path")
+    if not isinstance(path, str) or not isinstance(started_in, str):
+        return entry
+    there = Path(started_in) / path
+    if Path(path).exists() or not there.exists():
+        return entry
+    return entry.model_copy(update={"parameters": {**entry.parameters, "path": str(there)}})

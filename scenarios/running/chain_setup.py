@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bcfl.chain.clock import DrivenChainClock, WallChainClock
 from bcfl.chain.deployer import Deployment, deploy, distribute, fund, opened_setup
 from bcfl.chain.devnet import Devnet
 from bcfl.chain.dispatch import Gathered, Immediate
-from bcfl.chain.errors import ChainIdentityChanged
+from bcfl.chain.errors import ChainIdentityChanged, ChainTooOld
 from bcfl.chain.node import Node, open_node
 from bcfl.contracts.phases import Kind
 from bcfl.scenarios.definition.schema import Scenario
@@ -60,6 +61,7 @@ async def opened_chain(scenario: Scenario) -> AsyncIterator[Chain]:
     settings = scenario.chain
     if settings.url is not None:
         async with open_node(settings.url) as node:
+            _check_rules(node)
             yield Chain(node=node, devnet=None, clock=WallChainClock(), dispatch=Immediate(), free=False)
         return
     driven = settings.block_time is None
@@ -74,6 +76,15 @@ async def opened_chain(scenario: Scenario) -> AsyncIterator[Chain]:
             clock=DrivenChainClock() if driven else WallChainClock(),
             dispatch=Gathered() if driven else Immediate(),
             free=True,
+        )
+
+
+def _check_rules(node: Node) -> None:
+    """Before anything is sent: a chain without a base fee is older than London, and the contracts need Cancun."""
+    if node.capabilities.base_fee is None:
+        raise ChainTooOld(
+            f"The chain at {node.url} has no base fee, so it is older than London, and the contracts need the rules of Cancun: start the "
+            f"node with a newer hard fork (anvil --hardfork cancun)."
         )
 
 
@@ -152,6 +163,7 @@ async def set_up(
             "genesis_hash": node.genesis_hash,
             "url": node.url,
             "own_devnet": chain.devnet is not None,
+            "started_in": str(Path.cwd()),
             "token": deployment.token,
             "factory": deployment.factory,
             "credits": deployment.credits,

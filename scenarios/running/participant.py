@@ -53,7 +53,7 @@ async def take_part(
         check_agents(scenario, names)
         directory.agents.mkdir(exist_ok=True)
         log.configure(json_file=directory.agent_log_file(names[0]))
-        plan = await planned(scenario, data_dir=data_dir)
+        plan = await planned(scenario, data_dir=data_dir, started_in=record.get("started_in"))
 
         def append(line: Mapping[str, Any]) -> None:
             if line["source"] in names:  # the chain's events are in the host's log

@@ -280,3 +280,12 @@ async def test_a_connection_to_a_stopped_devnet_is_lost(anvil, node):
     await anvil.stop()
     with pytest.raises(ConnectionLost):
         await node.block_number()
+
+
+@pytest.mark.asyncio
+async def test_of_what_a_refused_file_makes_it_say_the_error_is_told_and_not_the_advice(tmp_path):
+    state = tmp_path / "half.state"
+    state.write_text('{"block": {')
+    with pytest.raises(DevnetDied, match=r"error: .*half\.state.*--state"):
+        async with Devnet.start(state=state):
+            pass

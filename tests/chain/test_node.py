@@ -18,7 +18,7 @@ from bcfl.chain.errors import (
     RpcError,
     WebSocketRequired,
 )
-from bcfl.chain.node import checksummed, open_node
+from bcfl.chain.node import Node, checksummed, open_node
 from bcfl.contracts.ids import Address
 
 pytestmark = pytest.mark.anvil
@@ -198,3 +198,34 @@ async def test_geth_is_another_kind_of_node(daemons, tmp_path):
         assert (await node.fee_data()).base_fee
         with pytest.raises(RpcError, match="unknown block"):
             await node.logs("0x" + "11" * 32, [NOBODY])
+
+
+class _Indexing:
+    """A transport whose node has no index of transactions for a while."""
+
+    def __init__(self, refusals: int, message: str) -> None:
+        self.left, self.message = refusals, message
+
+    async def request(self, method: str, params: object = ()) -> object:
+        if self.left:
+            self.left -= 1
+            raise RpcError(-32000, self.message)
+        return {"method": method, "params": params}
+
+
+@pytest.mark.asyncio
+async def test_an_index_that_is_not_there_yet_is_asked_again(monkeypatch):
+    monkeypatch.setattr("bcfl.chain.node._INDEXING_PAUSE_S", 0.001)
+    message = "transaction indexing is in progress"
+    transport = _Indexing(3, message)
+    monkeypatch.setattr("bcfl.chain.node.AsyncWeb3", lambda _: None)
+    node = Node(url="ws://127.0.0.1:1", transport=transport, call_timeout_s=1)
+    assert (await node.transaction_receipt("0x1"))["method"] == "eth_getTransactionReceipt"
+    assert (await node.transaction("0x1"))["method"] == "eth_getTransactionByHash"
+    transport.left = 10**6
+    monkeypatch.setattr("bcfl.chain.node._INDEXING_S", 0.01)
+    with pytest.raises(RpcError, match=message):
+        await node.transaction_receipt("0x1")
+    other = Node(url="ws://127.0.0.1:1", transport=_Indexing(1, "no such method"), call_timeout_s=1)
+    with pytest.raises(RpcError, match="no such method"):
+        await other.transaction_receipt("0x1")

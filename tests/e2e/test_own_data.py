@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import random
 import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,6 +21,7 @@ from bcfl.agents.errors import NothingHappened
 from bcfl.scenarios.audit.audit import audit
 from bcfl.scenarios.definition.loading import load
 from bcfl.scenarios.running.runner import run
+from bcfl.storage.errors import StoreFull
 
 BCFL = Path(sys.executable).with_name("bcfl")
 QUICK = Path(__file__).parents[2] / "scenarios" / "quick.yaml"
@@ -168,6 +172,32 @@ def test_what_can_be_read_is_read_and_said(bcfl, kind):
 
 
 @pytest.mark.anvil
+def test_an_audit_from_another_directory_finds_the_data(bcfl, tmp_path):
+    assert bcfl("run", CSV, table(), "storage.kind=directory").returncode == 0
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = subprocess.run(
+        [BCFL, "audit", tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=elsewhere,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "it.csv").unlink()
+    done = subprocess.run(
+        [BCFL, "audit", tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=elsewhere,
+        check=False,
+    )
+    assert (done.returncode, "There is no data file it.csv" in done.stderr) == (6, True)
+
+
+@pytest.mark.anvil
 def test_what_was_left_out_is_in_the_log_and_in_the_report(bcfl, tmp_path):
     dataset, content, settings, words = TAKEN["mostly missing"]
     done = bcfl("run", dataset, content, *settings)
@@ -247,3 +277,22 @@ async def test_a_run_in_which_nothing_was_trained_is_no_success_and_says_the_fir
         await run(scenario, out=tmp_path / "run")
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["final"]["loss"] == summary["genesis"]["loss"]
+
+
+@pytest.mark.anvil
+@pytest.mark.asyncio
+async def test_a_disk_that_fills_ends_the_run_with_its_sentence(tmp_path, monkeypatch):
+    real, left = os.fsync, iter(range(6))
+
+    def fsync(file):
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with (
+        pytest.raises(StoreFull, match="takes no more: No space left on device") as caught,
+        anyio.fail_after(30),
+    ):
+        await run(load(QUICK, ["storage.kind=directory"]), out=tmp_path / "run")
+    assert caught.value.exit_code == 5

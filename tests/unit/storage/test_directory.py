@@ -12,7 +12,7 @@ import pytest
 
 from bcfl.storage.content_id import LEAF_BYTES, cid_text, content_id
 from bcfl.storage.directory import DirectoryStore
-from bcfl.storage.errors import ContentNotFound, StoreUnreachable, WrongDigest
+from bcfl.storage.errors import ContentNotFound, StoreFull, StoreUnreachable, WrongDigest
 
 pytestmark = pytest.mark.asyncio
 
@@ -69,7 +69,7 @@ async def test_a_write_that_fails_leaves_no_blob_and_no_rest(tmp_path, monkeypat
 
     store = DirectoryStore(tmp_path)
     monkeypatch.setattr(os, "fsync", no_space)
-    with pytest.raises(StoreUnreachable, match="No space left on device"):
+    with pytest.raises(StoreFull, match="No space left on device"):
         await store.put(b"update")
     assert not await store.has(content_id(b"update"))
     assert list((tmp_path / "partial").iterdir()) == []

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from contextlib import aclosing
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from bcfl.contracts.ids import ContentId
 from bcfl.storage.content_id import LEAF_BYTES, cid_text, content_id
 from bcfl.storage.directory import DirectoryStore
-from bcfl.storage.errors import ContentNotFound
+from bcfl.storage.errors import ContentNotFound, StoreFull, StoreUnreachable
 from bcfl.storage.memory import MemoryStore
 
 pytestmark = pytest.mark.asyncio
@@ -79,3 +81,18 @@ async def test_the_root_block_of_a_file_is_another_content_than_the_file(store):
 async def test_tells_what_and_where_it_is(store):
     assert (store.kind, bool(store.location)) in {("memory", True), ("directory", True)}
     await store.aclose()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.ENOSPC, StoreFull), (errno.EDQUOT, StoreFull), (errno.EIO, StoreUnreachable)]
+)
+async def test_a_full_disk_is_told_from_one_that_does_not_answer(tmp_path, monkeypatch, number, kind):
+    def fsync(_):
+        raise OSError(number, os.strerror(number))
+
+    store = DirectoryStore(tmp_path / "store")
+    await store.put(b"before")
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(kind, match=os.strerror(number)):
+        await store.put(b"after")
+    assert list((tmp_path / "store" / "partial").iterdir()) == []

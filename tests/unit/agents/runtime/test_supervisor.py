@@ -10,6 +10,7 @@ from bcfl.agents.errors import AgentBroken, ModelDisagreement, UpdateLost
 from bcfl.agents.runtime.activity import Activity
 from bcfl.agents.runtime.supervisor import RestartPolicy, supervise
 from bcfl.chain.errors import CallTimeout, ConnectionLost, NodeUnreachable, ReorganisationTooDeep
+from bcfl.storage.errors import StoreFull
 
 NO_LUCK = ValueError("no luck")
 QUICK = RestartPolicy(attempts=3, first_delay_s=0.001, longest_delay_s=0.002)
@@ -148,5 +149,13 @@ async def test_cancellation_ends_it():
 async def test_who_computed_another_model_than_the_agreed_one_is_not_started_again():
     run, starts = _failing(100, ModelDisagreement("In round 1 …"))
     with pytest.raises(ModelDisagreement, match="In round 1"):
+        await supervise("bob", run, activity=Activity(), policy=QUICK)
+    assert len(starts) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_full_disk_is_everybodys():
+    run, starts = _failing(10, ExceptionGroup("shell", [StoreFull()]))
+    with pytest.raises(StoreFull):
         await supervise("bob", run, activity=Activity(), policy=QUICK)
     assert len(starts) == 1

@@ -3,12 +3,13 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
 from bcfl.scenarios.definition.loading import load
 from bcfl.scenarios.directory.run_directory import RunDirectory
-from bcfl.scenarios.errors import RunDirectoryOccupied, RunDirectoryUnreadable
+from bcfl.scenarios.errors import RunDirectoryOccupied, RunDirectoryUnreadable, RunDirectoryUnwritable
 from bcfl.scenarios.outcome.summary import RoundSummary
 
 
@@ -130,3 +131,18 @@ def test_what_is_no_run_is_refused_in_words(tmp_path):
     for read in (lambda run: run.chain(), lambda run: list(run.events())):
         with pytest.raises(RunDirectoryUnreadable, match="missing"):
             read(RunDirectory.open(tmp_path))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+def test_a_full_disk_is_named_with_the_file_and_what_is_left(tmp_path, scenario):
+    directory = RunDirectory.create(scenario, out=tmp_path / "out")
+    for name, write in (
+        ("events.jsonl", lambda: directory.append_event({"event": "x"})),
+        ("final.safetensors", lambda: directory.write_model(b"model")),
+    ):
+        (directory.path / name).symlink_to("/dev/full")
+        with pytest.raises(
+            RunDirectoryUnwritable, match=rf"{name} cannot be written: No space left .*, [\d,]+ bytes"
+        ) as caught:
+            write()
+        assert caught.value.exit_code == 5
