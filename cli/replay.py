@@ -21,7 +21,7 @@ def replay(directory: Path, digest: bool) -> None:
     from rich.console import Console
 
     from bcfl.scenarios.directory.replay import replayed, run_digest
-    from bcfl.views.run.live import final_table
+    from bcfl.views.run.final_table import final_table
 
     if digest:
         click.echo(run_digest(opened))

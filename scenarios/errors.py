@@ -84,6 +84,7 @@ class RunDirectoryUnwritable(ScenarioError):
     """A file of the run directory cannot be written; make room, or give another directory with --out."""
 
     exit_code = 5
+    precedence = 0
 
 
 class RunDirectoryUnreadable(ScenarioError):

@@ -58,6 +58,7 @@ class MalformedContentId(StorageError):
 class StoreFull(StorageError):
     """The disk that the content store is on is full; make room, or name another location."""
 
+    precedence = 0
     reason: ClassVar[str] = "full"
 
 

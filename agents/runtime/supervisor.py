@@ -12,8 +12,7 @@ import structlog
 from bcfl.agents.errors import AgentBroken, ModelDisagreement
 from bcfl.agents.runtime.activity import Activity
 from bcfl.chain.errors import CallTimeout, ConnectionLost, NodeUnreachable, RpcError
-from bcfl.errors import ChainError
-from bcfl.storage.errors import StoreFull
+from bcfl.errors import BcflError, ChainError
 
 __all__ = ("RestartPolicy", "supervise")
 
@@ -44,7 +43,7 @@ async def supervise(
         AgentBroken: it failed too often; the last failure is the cause.
         ModelDisagreement: its model is not the one that was agreed on.
         ChainError: the node, the pump or the journal failed, which no restart of one agent mends.
-        StoreFull: nor does it make room on a disk.
+        BcflError: of precedence 0, such as a full disk: nor does it mend that.
     """
     failures = 0
     while True:
@@ -81,8 +80,12 @@ async def supervise(
 
 
 def _is_infrastructure(error: BaseException) -> bool:
-    """A node's refusal of one agent's call is that agent's own failure; all else of the chain, and a full disk, is everybody's."""
-    return isinstance(error, StoreFull) or (isinstance(error, ChainError) and not isinstance(error, RpcError))
+    """Whether it is everybody's: a chain but for its refusal of one agent's call, a full disk, nobody left to tell."""
+    if isinstance(error, BrokenPipeError):
+        return True
+    if isinstance(error, ChainError):
+        return not isinstance(error, RpcError)
+    return isinstance(error, BcflError) and error.precedence == 0
 
 
 def _sentence(error: BaseException) -> str:

@@ -24,7 +24,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -66,19 +66,15 @@ class RunDirectory:
             RunDirectoryUnwritable: there is no room for the scenario.
         """
         path = out if out is not None else _fresh(root, scenario.name)
+        cls.check_free(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            occupied = any(path.iterdir())
         except (FileExistsError, NotADirectoryError):
             raise RunDirectoryOccupied(f"{path} is a file; give a directory with --out.") from None
         except OSError as error:
             raise RunDirectoryOccupied(
                 f"The directory {path} cannot be made ({error.strerror}); give another with --out."
             ) from error
-        if occupied:
-            raise RunDirectoryOccupied(
-                f"{path} holds files already; give an empty or a new directory with --out."
-            )
         directory = cls(path)
         url = scenario.chain.url
         if url is not None:
@@ -87,6 +83,22 @@ class RunDirectory:
         with _writing(directory.scenario_file):
             directory.scenario_file.write_text(resolved(scenario), encoding="utf-8")
         return directory
+
+    @staticmethod
+    def check_free(out: Path | None) -> None:
+        """Whether a run may write there, as far as that is known before it does; None: a new directory.
+
+        Raises:
+            RunDirectoryOccupied: it holds files, or is one.
+        """
+        if out is None or not out.exists():
+            return
+        if not out.is_dir():
+            raise RunDirectoryOccupied(f"{out} is a file; give a directory with --out.")
+        if any(out.iterdir()):
+            raise RunDirectoryOccupied(
+                f"{out} holds files already; give an empty or a new directory with --out."
+            )
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
@@ -268,7 +280,8 @@ class RunDirectory:
     def close(self) -> None:
         """Close the files that were appended to."""
         for file in self._appended.values():
-            file.close()
+            with suppress(OSError):  # what was not written has been said; each line is flushed as it comes
+                file.close()
         self._appended.clear()
 
     def __enter__(self) -> Self:

@@ -13,6 +13,7 @@ __all__ = (
     "AgentChanged",
     "GasUsed",
     "PhaseChanged",
+    "Preparing",
     "RoundDone",
     "RunEnded",
     "RunEvent",
@@ -21,6 +22,14 @@ __all__ = (
 
 AFTER_TRAINING = frozenset({"trained", "committed", "revealed", "scoring", "scored", "aggregated"})
 """What a trainer is at once it has trained in the round."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparing:
+    """What takes time before anybody is up: loading data, starting a chain, deploying contracts."""
+
+    scenario: str
+    what: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,4 +88,4 @@ class RunEnded:
     summary: Summary
 
 
-RunEvent = RunStarted | PhaseChanged | AgentChanged | RoundDone | GasUsed | RunEnded
+RunEvent = Preparing | RunStarted | PhaseChanged | AgentChanged | RoundDone | GasUsed | RunEnded

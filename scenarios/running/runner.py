@@ -15,6 +15,7 @@ from pathlib import Path
 from bcfl import log
 from bcfl.agents.errors import NothingHappened
 from bcfl.errors import first_cause
+from bcfl.log import public_url
 from bcfl.models.data.dataset import Dataset
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.directory.run_directory import RunDirectory
@@ -26,7 +27,7 @@ from bcfl.scenarios.running.chain_setup import opened_chain, set_up
 from bcfl.scenarios.running.conclusion import conclude
 from bcfl.scenarios.running.distribution import agents_ended, check_host
 from bcfl.scenarios.running.hosting import compose, everybody_paid, journals, live
-from bcfl.scenarios.running.progress import RunEnded, RunEvent, RunStarted
+from bcfl.scenarios.running.progress import Preparing, RunEnded, RunEvent, RunStarted
 from bcfl.scenarios.running.resources import RunResources, equipped
 
 __all__ = ("RunResult", "run")
@@ -65,6 +66,8 @@ async def run(
     began = time.perf_counter()
     if only is not None:
         check_host(scenario, only)
+    RunDirectory.check_free(out)
+    observer(Preparing(scenario=scenario.name, what=f"loading {scenario.data.dataset.name}"))
     plan = await planned(scenario, data_dir=data_dir, dataset=dataset)
     with RunDirectory.create(plan.scenario, out=out) as directory:
         check_disk(scenario, directory.path, len(plan.task.genesis))
@@ -85,8 +88,12 @@ async def _carry_out(
     """Open the chain, set it up and let everybody act until all is paid."""
     plan = resources.plan
     population = plan.population
+    url = plan.scenario.chain.url
+    what = "starting a chain" if url is None else f"connecting to {public_url(url)}"
+    observer(Preparing(scenario=plan.scenario.name, what=what))
     try:
         async with opened_chain(plan.scenario) as chain:
+            observer(Preparing(scenario=plan.scenario.name, what="deploying contracts"))
             deployment = await set_up(plan.scenario, chain, population, plan.task, resources.directory)
             async with journals(resources, chain, only) as journal:
                 process = await compose(resources, chain, deployment, journal, only)

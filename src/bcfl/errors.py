@@ -41,7 +41,7 @@ class BcflError(Exception):
     exit_code: ClassVar[int] = 1
     """The exit status of the ``bcfl`` command when this error ends it."""
     precedence: ClassVar[int] = 1
-    """Among several that end one run, the lowest is told: 0 explains all others, 3 only follows from one of them."""
+    """Among several that end one run, the lowest is told: 0 is everybody's and explains all others, 3 only follows from one of them."""
 
     def __init__(self, message: str | None = None) -> None:
         if message is None:

@@ -14,6 +14,7 @@ from bcfl.scenarios.running.progress import (
     AgentChanged,
     GasUsed,
     PhaseChanged,
+    Preparing,
     RoundDone,
     RunEnded,
     RunEvent,
@@ -76,6 +77,8 @@ class Board:
 def watched(board: Board, event: RunEvent) -> Board:
     """The board after an event."""
     match event:
+        case Preparing():
+            return replace(board, name=event.scenario, phase=event.what)
         case RunStarted():
             scenario = event.scenario
             role = "member" if scenario.kind is Kind.CONSORTIUM else "trainer"

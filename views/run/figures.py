@@ -20,7 +20,7 @@ from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.results import results_of
 from bcfl.scenarios.running.runner import run
 from bcfl.views.kit import plots, trajectories
-from bcfl.views.run.live import final_table
+from bcfl.views.run.final_table import final_table
 
 __all__ = ("main", "write_figures")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, Self, TextIO
 
 import structlog
+from rich.console import Console
 
 from bcfl.contracts.phases import Kind
 from bcfl.scenarios.definition.tokens import format_tokens
@@ -14,6 +15,7 @@ from bcfl.scenarios.running.progress import (
     AgentChanged,
     GasUsed,
     PhaseChanged,
+    Preparing,
     RoundDone,
     RunEnded,
     RunEvent,
@@ -21,15 +23,19 @@ from bcfl.scenarios.running.progress import (
 )
 from bcfl.views.kit.verdicts import eventful
 from bcfl.views.run.board import judged_by_members
+from bcfl.views.run.final_table import final_table
 from bcfl.views.run.unpaid import unpaid_in
 
 __all__ = ("LineView",)
+
+_WIDTH = 120
 
 
 class LineView:
     """One line an event: ``key=value`` text, or one JSON object with ``as_json``.
 
-    The text leaves out what only a machine wants (the gas of every transaction, mappings by participant).
+    The text leaves out what only a machine wants (the gas of every transaction, mappings by participant), and ends with the table that
+    a terminal keeps.
     """
 
     def __init__(self, stream: TextIO, *, as_json: bool = False) -> None:
@@ -39,6 +45,8 @@ class LineView:
             else structlog.processors.LogfmtRenderer(key_order=["timestamp", "event"], bool_as_flag=False)
         )
         self._as_json = as_json
+        self._stream = stream
+        self._summary: Summary | None = None
         # its own logger: these lines are the command's output, whatever the log's level and place
         self._log = structlog.wrap_logger(
             structlog.PrintLogger(stream),
@@ -52,16 +60,22 @@ class LineView:
             return
         name, fields = _fields(event, self._as_json)
         self._log.msg(name, **fields)
+        if isinstance(event, RunEnded):
+            self._summary = event.summary
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Lines are written as they come: nothing to close."""
+        """Lines are written as they come; what the run came to is written once more, for people."""
+        if self._summary is not None and not self._as_json:
+            Console(file=self._stream, width=_WIDTH, color_system=None).print(final_table(self._summary))
 
 
 def _fields(event: RunEvent, full: bool) -> tuple[str, dict[str, Any]]:
     match event:
+        case Preparing():
+            return "preparing", {"scenario": event.scenario, "what": event.what}
         case RunStarted():
             people: dict[str, Any] = {"trainers": event.trainers, "evaluators": event.evaluators}
             if not full and event.scenario.kind is Kind.CONSORTIUM:

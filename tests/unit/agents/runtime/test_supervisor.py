@@ -154,8 +154,9 @@ async def test_who_computed_another_model_than_the_agreed_one_is_not_started_aga
 
 
 @pytest.mark.asyncio
-async def test_a_full_disk_is_everybodys():
-    run, starts = _failing(10, ExceptionGroup("shell", [StoreFull()]))
-    with pytest.raises(StoreFull):
+@pytest.mark.parametrize("error", [StoreFull(), BrokenPipeError()])
+async def test_a_full_disk_and_a_reader_who_left_are_everybodys(error):
+    run, starts = _failing(10, ExceptionGroup("shell", [error]))
+    with pytest.raises(type(error)):
         await supervise("bob", run, activity=Activity(), policy=QUICK)
     assert len(starts) == 1

@@ -146,3 +146,4 @@ def test_a_full_disk_is_named_with_the_file_and_what_is_left(tmp_path, scenario)
         ) as caught:
             write()
         assert caught.value.exit_code == 5
+    directory.close()

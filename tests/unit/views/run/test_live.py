@@ -16,8 +16,9 @@ from bcfl.scenarios.running.progress import (
     RunStarted,
 )
 from bcfl.views.run.board import Board, watched
+from bcfl.views.run.final_table import final_table
 from bcfl.views.run.lines import LineView
-from bcfl.views.run.live import LiveView, final_table, open_view, screen
+from bcfl.views.run.live import LiveView, open_view, screen
 
 
 @pytest.fixture
@@ -36,6 +37,11 @@ def text_of(renderable) -> str:
     console = Console(file=io.StringIO(), width=120)
     console.print(renderable)
     return console.file.getvalue()
+
+
+def lines_of(stream):
+    """The lines of events, without the table after them."""
+    return [line for line in stream.getvalue().splitlines() if line.startswith("timestamp=")]
 
 
 def test_the_screen_shows_round_phase_and_every_participant(events):
@@ -79,9 +85,20 @@ def test_the_last_line_says_why_it_ended_where_that_needs_explaining(events, sum
     with open_view(text) as lines:
         lines.on_event(RunEnded(summary=diverged))
         lines.on_event(RunEnded(summary=summary))
-    first, second = text.getvalue().splitlines()
+    first, second = lines_of(text)
     assert 'conclusion="training diverges: all was lost"' in first
     assert "conclusion" not in second
+
+
+def test_what_is_redirected_ends_with_the_table_and_what_another_program_reads_does_not(events, summary):
+    text, data = io.StringIO(), io.StringIO()
+    with open_view(text) as lines, open_view(data, as_json=True) as records:
+        for event in events:
+            lines.on_event(event)
+            records.on_event(event)
+        assert "participant" not in text.getvalue()
+    assert text_of(final_table(summary)).split()[-12:] == text.getvalue().split()[-12:]
+    assert "participant  " not in data.getvalue()
 
 
 def test_the_screen_says_who_is_out_and_why(events, judged):
@@ -141,7 +158,7 @@ def test_lines_name_who_is_out_and_the_end_counts_them(judged):
     with open_view(text) as lines:
         for event in (*(RoundDone(summary=done) for done in judged.rounds), RunEnded(summary=judged)):
             lines.on_event(event)
-    first, second, end = text.getvalue().splitlines()
+    first, second, end = lines_of(text)
     assert 'suspended="bob (harmful)"' in first
     assert 'ejected="bob (harmful)"' in second
     assert "misbehaved=1 found=1 ejected_by_mistake=0 reward_share=0.125" in end
@@ -202,7 +219,7 @@ def test_lines_of_a_consortium_say_what_its_members_measured(consortium_events):
     with open_view(text) as lines:
         for event in consortium_events:
             lines.on_event(event)
-    started, phase, *_, first, _, end = text.getvalue().splitlines()
+    started, phase, *_, first, _, end = lines_of(text)
     assert started.endswith("members=4")
     assert "phase=score_reveal" in phase
     assert "judged_loss=0.45 judged_accuracy=0.75" in first
