@@ -67,8 +67,10 @@ def dialect_of(path: Path, *, separator: str | None, decimal: str | None, encodi
     return CsvDialect(separator=separator, decimal=decimal, encoding=encoding, longest=max(map(len, head)))
 
 
-def read_csv(path: Path, dialect: CsvDialect, *, text: Collection[str]) -> RawTable:
-    """The columns, each of the kind that all its values have; those of ``text`` as they are written.
+def read_csv(
+    path: Path, dialect: CsvDialect, *, text: Collection[str], ignore: Collection[str] = ()
+) -> RawTable:
+    """The columns, each of the kind that all its values have; those of ``text`` as they are written, of those to ignore the names.
 
     Raises:
         DataCorrupt: a heading is missing or twice there, or a line has another number of values.
@@ -78,14 +80,14 @@ def read_csv(path: Path, dialect: CsvDialect, *, text: Collection[str]) -> RawTa
 
     _check_header(path, dialect)
     names = _header(path, dialect)
-    types: dict[str, pa.DataType] = dict.fromkeys(text, pa.string())
+    types: dict[str, pa.DataType] = dict.fromkeys((*text, *ignore), pa.string())
     while True:  # until no column turns out to be words after all
         try:
             reader = _opened(path, dialect, types)
             # The first block shows what a column is; numbers are read as such whether or not a later one has a fraction.
             types = {field.name: types.get(field.name) or _wide(field.type) for field in reader.schema}
             batches = _opened(path, dialect, types)
-            return collected(batches, most_rows=_lines(path))
+            return collected(batches, most_rows=_lines(path), ignore=ignore)
         except pa.ArrowInvalid as error:
             column = re.match(r"In CSV column #(\d+): ", str(error))
             name = names[int(column[1])] if column is not None else None

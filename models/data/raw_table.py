@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,12 +63,13 @@ class RawTable:
     rows: int
 
 
-def collected(batches: Iterable[pa.RecordBatch], *, most_rows: int) -> RawTable:
+def collected(batches: Iterable[pa.RecordBatch], *, most_rows: int, ignore: Collection[str] = ()) -> RawTable:
     """The table that these batches of one schema are.
 
     Args:
         batches: in their order.
         most_rows: at least as many as they have in all.
+        ignore: columns of which nothing but the name is wanted.
 
     Raises:
         BadValue: a number is infinite, or more than a float32 holds.
@@ -78,7 +79,9 @@ def collected(batches: Iterable[pa.RecordBatch], *, most_rows: int) -> RawTable:
     for batch in batches:
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             if name not in found:
-                found[name] = _filled(name, column.type, most_rows)
+                found[name] = (
+                    _Filled(name, "nothing") if name in ignore else _filled(name, column.type, most_rows)
+                )
             found[name].take(column, rows)
         rows += batch.num_rows
     return RawTable(columns={name: one.column(rows) for name, one in found.items()}, rows=rows)

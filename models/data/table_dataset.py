@@ -105,9 +105,9 @@ class _Made:
             raise DataCorrupt(
                 f"{self.path} has {len(order)} complete rows, of which {source.test_fraction:.0%} cannot be kept for testing."
             )
-        test, train = order[:held_out], order[held_out:]
-        groups = self._groups(keep, train)
         targets = self.classes.targets[keep]
+        test, train = self._with_all_classes(order[:held_out], order[held_out:], targets)
+        groups = self._groups(keep, train)
         owners = None if self.owners is None else self.owners.targets[keep]
         columns = self._columns(keep, groups)
         # Column by column in memory, so that no page of it is taken before the column that is dealt out is given back.
@@ -135,6 +135,17 @@ class _Made:
             owner_names=() if self.owners is None else self.owners.labels,
             notes=tuple(self.notes),
         )
+
+    def _with_all_classes(
+        self, test: Indices, train: Indices, targets: npt.NDArray[np.int64]
+    ) -> tuple[Indices, Indices]:
+        """What is never trained on cannot be tested on: rows of a class that chance has put into the test part alone change sides."""
+        alone = np.isin(targets[test], np.setdiff1d(targets[test], targets[train]))
+        if not alone.any():
+            return test, train
+        rare = ", ".join(f"'{self.classes.labels[n]}'" for n in np.unique(targets[test][alone]))
+        self.notes.append(f"all rows of {rare} are trained on: there are too few to test on too")
+        return test[~alone], np.concatenate([train, test[alone]])
 
     def _kept(self) -> Indices:
         """Rows that have a class and an owner and, unless that is mended, every feature."""

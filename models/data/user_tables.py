@@ -52,7 +52,7 @@ class CsvFile(TableFile):
             return f"line {line_of(path, dialect, row)}"
 
         try:
-            table = read_csv(path, dialect, text=self.labels)
+            table = read_csv(path, dialect, text=self.labels, ignore=self.ignore)
         except BadValue as error:
             raise self.placed(error, path, place) from error
         made = self.made(table, path, place)
@@ -82,7 +82,7 @@ class ParquetFile(TableFile):
         try:
             file = parquet.ParquetFile(path)
             batches = (_as_words(batch, self.labels) for batch in file.iter_batches())
-            table = collected(batches, most_rows=file.metadata.num_rows)
+            table = collected(batches, most_rows=file.metadata.num_rows, ignore=self.ignore)
         except (pa.ArrowInvalid, OSError) as error:
             raise DataCorrupt(
                 f"{path} is no Parquet file that can be read: {str(error).splitlines()[0]}"

@@ -261,3 +261,25 @@ def test_what_cannot_be_in_a_parquet_file_is_named_by_its_row(tmp_path):
     parquet.write_table(pa.table({"a": [1.0, float("inf"), 2.0], "y": [0, 1, 0]}), tmp_path / "t.parquet")
     with pytest.raises(DataCorrupt, match=r"In row 2 of .* column 'a' has inf"):
         ParquetFile(path=tmp_path / "t.parquet", target="y").load()
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_what_is_ignored_may_hold_anything(tmp_path, ending):
+    wild = [1e300, float("inf"), *range(10)]
+    columns = {"a": [float(n) for n in range(12)], "wild": wild, "y": [n % 2 for n in range(12)]}
+    if ending == "parquet":
+        parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+        data = ParquetFile(path=tmp_path / "t.parquet", target="y", ignore=("wild",)).load()
+    else:
+        lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
+        data = CsvFile(path=written(tmp_path, "\n".join(lines)), target="y", ignore=("wild",)).load()
+    assert data.train.inputs.shape[1] == 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_rare_class_is_never_in_the_test_part_alone(tmp_path, seed):
+    text = "a,y\n" + "".join(f"{row},{'rare' if row == 7 else row % 2}\n" for row in range(20))
+    data = CsvFile(path=written(tmp_path, text), target="y", seed=seed).load()
+    assert set(data.test.targets) <= set(data.train.targets)
+    moved = [note for note in data.notes if "all rows of 'rare' are trained on" in note]
+    assert len(data.test) == 4 - len(moved)
