@@ -22,9 +22,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +35,8 @@ from pydantic_core import from_json
 from bcfl.log import public_url
 from bcfl.scenarios.definition.loading import load, resolved
 from bcfl.scenarios.definition.schema import Scenario
-from bcfl.scenarios.errors import RunDirectoryOccupied, RunDirectoryUnreadable, RunDirectoryUnwritable
+from bcfl.scenarios.directory.writing import writing
+from bcfl.scenarios.errors import RunDirectoryOccupied, RunDirectoryUnreadable
 from bcfl.scenarios.outcome.summary import RoundSummary, Summary, read_summary, write_summary
 
 __all__ = ("RunDirectory",)
@@ -80,7 +80,7 @@ class RunDirectory:
         if url is not None:
             shown = scenario.chain.model_copy(update={"url": public_url(url)})
             scenario = scenario.model_copy(update={"chain": shown})
-        with _writing(directory.scenario_file):
+        with writing(directory.scenario_file):
             directory.scenario_file.write_text(resolved(scenario), encoding="utf-8")
         return directory
 
@@ -201,19 +201,19 @@ class RunDirectory:
 
     def write_summary(self, summary: Summary) -> None:
         """Write ``summary.json``."""
-        with _writing(self.summary_file):
+        with writing(self.summary_file):
             write_summary(summary, self.summary_file)
 
     def write_chain(self, record: Mapping[str, Any]) -> None:
         """Write ``chain.json``, whole or not at all: agents in other processes wait for it."""
         aside = self.chain_file.with_suffix(".partial")
-        with _writing(self.chain_file):
+        with writing(self.chain_file):
             aside.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
             aside.replace(self.chain_file)
 
     def write_model(self, data: bytes) -> None:
         """Write the final model, safetensors as it is in the store."""
-        with _writing(self.model_file):
+        with writing(self.model_file):
             self.model_file.write_bytes(data)
 
     def scenario(self) -> Scenario:
@@ -293,7 +293,7 @@ class RunDirectory:
         self.close()
 
     def _append(self, path: Path, line: str) -> None:
-        with _writing(path):
+        with writing(path):
             file = self._appended.get(path)
             if file is None:
                 file = self._appended[path] = path.open("a", encoding="utf-8")
@@ -338,14 +338,3 @@ def _line(record: Mapping[str, Any]) -> str:
 
 def _damaged(path: Path, number: int) -> RunDirectoryUnreadable:
     return RunDirectoryUnreadable(f"{path}, line {number} is damaged; run the scenario again.")
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        free = shutil.disk_usage(path.parent).free if path.parent.exists() else 0
-        raise RunDirectoryUnwritable(
-            f"{path} cannot be written: {error.strerror}, {free:,} bytes are left there; make room, or give another directory with --out."
-        ) from error
