@@ -10,7 +10,7 @@ from bcfl.contracts.ids import Address, ContentId, TrainerIndex
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import RoundRecord, TaskState
 
-__all__ = ("CrowdRound", "CrowdState", "EvaluatorState", "Uncredited")
+__all__ = ("CrowdRound", "CrowdState", "EvaluatorState", "Uncredited", "evaluators_of")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,3 +88,8 @@ class CrowdState(TaskState):
     def bond_share(self, index: TrainerIndex) -> int:
         """What the member has of evaluators' bonds, in 10⁻⁹ token: no pay for its work."""
         return sum(record.bond_shares.get(index, 0) for record in self.rounds.values())
+
+
+def evaluators_of(state: TaskState) -> tuple[EvaluatorState, ...]:
+    """A crowd's evaluators, by place; a consortium has none."""
+    return state.evaluators if isinstance(state, CrowdState) else ()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bcfl.agents.audit.finding import Finding
-from bcfl.contracts.crowd_state import CrowdState, EvaluatorState
+from bcfl.contracts.crowd_state import evaluators_of
 from bcfl.contracts.ids import Address
 from bcfl.contracts.state import TaskState
 
@@ -15,7 +15,7 @@ __all__ = ("account_findings", "accounts_checked")
 
 def accounts_checked(state: TaskState) -> int:
     """How many amounts ``account_findings`` compares."""
-    return len(state.members) + len(_evaluators(state)) + 1 if state.ended else 0
+    return len(state.members) + len(evaluators_of(state)) + 1 if state.ended else 0
 
 
 def account_findings(state: TaskState, names: Mapping[Address, str]) -> Iterator[Finding]:
@@ -35,7 +35,7 @@ def account_findings(state: TaskState, names: Mapping[Address, str]) -> Iterator
                 subject=f"tokens of {names.get(member.account, member.account)}",
                 message=f"its stake of {member.stake} and bond of {member.bond} were not returned (10⁻⁹)",
             )
-    for place, evaluator in enumerate(_evaluators(state)):
+    for place, evaluator in enumerate(evaluators_of(state)):
         if evaluator.bond and not evaluator.returned:
             message = f"its bond of {evaluator.bond} was not returned (10⁻⁹)"
             yield Finding(subject=f"evaluator {place}", message=message)
@@ -48,7 +48,3 @@ def account_findings(state: TaskState, names: Mapping[Address, str]) -> Iterator
             message=f"paid {paid} + returned {state.returned} + unclaimed {state.bonus} is not "
             f"budget {state.budget} + slashed {state.slashed} (10⁻⁹)",
         )
-
-
-def _evaluators(state: TaskState) -> tuple[EvaluatorState, ...]:
-    return state.evaluators if isinstance(state, CrowdState) else ()

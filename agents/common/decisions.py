@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bcfl.agents.runtime.ports import Observer
 
@@ -30,6 +30,7 @@ __all__ = (
     "Trained",
     "Training",
     "Unusable",
+    "fault_in",
 )
 
 Natural = Annotated[int, Field(ge=0)]
@@ -180,6 +181,13 @@ DECISIONS: Mapping[str, type[Decision]] = {
     )
 }
 """By name."""
+
+
+def fault_in(error: ValidationError) -> str:
+    """What of a record is in a wrong form first, and how; empty where the record as a whole is."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"'{where}': {first['msg'].lower()}" if where else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 from bcfl.agents.common.spare_gas import after_the_round
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, WakeAt, Work
 from bcfl.contracts import calls
-from bcfl.contracts.crowd_state import CrowdRound, CrowdState
+from bcfl.contracts.crowd_state import CrowdRound, CrowdState, evaluators_of
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
 
@@ -80,9 +80,7 @@ def _dealt_with(state: TaskState) -> int:
 
 def _accused(state: TaskState) -> dict[int, int]:
     """Bonds of evaluators who would not share them of their own accord, by place."""
-    if not isinstance(state, CrowdState):
-        return {}
-    return {n: one.bond or 0 for n, one in enumerate(state.evaluators) if one.accused_in is not None}
+    return {n: one.bond or 0 for n, one in enumerate(evaluators_of(state)) if one.accused_in is not None}
 
 
 def _forfeit_bond(state: TaskState, place: int) -> Action:

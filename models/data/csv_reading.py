@@ -78,7 +78,6 @@ def read_csv(
     """
     import pyarrow as pa  # a tenth of a second that only tables cost
 
-    _check_header(path, dialect)
     names = _header(path, dialect)
     types: dict[str, pa.DataType] = dict.fromkeys((*text, *ignore), pa.string())
     while True:  # until no column turns out to be words after all
@@ -167,14 +166,11 @@ def _check_encoding(path: Path, encoding: str) -> None:
 
 def _header(path: Path, dialect: CsvDialect) -> Sequence[str]:
     with path.open(encoding=_named(dialect.encoding), newline="") as file:
-        return next(filter(None, csv.reader(file, delimiter=dialect.separator)), [])
-
-
-def _check_header(path: Path, dialect: CsvDialect) -> None:
-    header = _header(path, dialect)
+        header: Sequence[str] = next(filter(None, csv.reader(file, delimiter=dialect.separator)), [])
     twice = [name for name, count in Counter(header).items() if count > 1 and name.strip()]
     if twice:
         raise DataCorrupt(f"{path} has more than one column '{twice[0]}': give each a name of its own.")
+    return header
 
 
 def _said(path: Path, dialect: CsvDialect, error: str) -> str:

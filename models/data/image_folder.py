@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from bcfl.models.data.cache import user_data_dir
 from bcfl.models.data.dataset import Dataset, Samples
+from bcfl.models.data.user_files import candidates
 from bcfl.models.errors import DataCorrupt, DataUnavailable
 from bcfl.registry import register
 
@@ -130,8 +130,7 @@ def _shape(image: npt.NDArray[np.uint8]) -> str:
 
 
 def _directory(path: Path, data_dir: Path | None) -> Path:
-    directory = user_data_dir(data_dir)
-    for candidate in ((directory / path,) if directory is not None else ()) + (path.expanduser(),):
+    for candidate in candidates(path, data_dir):
         if candidate.is_dir():
             return candidate
     raise DataUnavailable(f"There is no directory of images {path}: correct its path.")

@@ -50,6 +50,7 @@ class Other:
     """What is neither; ``what`` names it."""
 
     what: str
+    rows: int
 
 
 RawColumn = Numbers | Words | Other
@@ -96,9 +97,9 @@ class _Filled:
     def take(self, column: pa.Array, start: int) -> None:
         """Values from the row ``start`` on."""
 
-    def column(self, rows: int) -> RawColumn:  # noqa: ARG002 - the others ask for it
+    def column(self, rows: int) -> RawColumn:
         """All of it."""
-        return Other(what=self.what)
+        return Other(what=self.what, rows=rows)
 
 
 class _FilledNumbers(_Filled):

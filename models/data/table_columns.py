@@ -84,7 +84,7 @@ def is_missing(column: RawColumn) -> Bools:
     """(n,): where a value is not there."""
     if isinstance(column, Words):
         return np.array([not word for word in column.values], dtype=bool)
-    return np.isnan(column.values) if isinstance(column, Numbers) else np.zeros(1, dtype=bool)
+    return np.isnan(column.values) if isinstance(column, Numbers) else np.zeros(column.rows, dtype=bool)
 
 
 def _of_words(name: str, words: Sequence[str | None]) -> Column:
@@ -94,6 +94,9 @@ def _of_words(name: str, words: Sequence[str | None]) -> Column:
         flags = np.array([(word or "").lower() in _TRUE for word in words], dtype=np.float64)
         return Column(name=name, values=flags[:, None], missing=missing, numbers=False)
     numbers = [word for word in distinct if is_number(word)]
+    if len(numbers) == len(distinct):  # written as Arrow does not read them, +5, or texts of a Parquet file
+        values = np.array([float(word) if word else np.nan for word in words])
+        return Column(name=name, values=values[:, None], missing=missing, numbers=True)
     if 2 * len(numbers) >= len(distinct):
         row, odd = next((n, word) for n, word in enumerate(words) if word and not is_number(word))
         raise BadValue(f"column '{name}' has '{odd}', which is no number", column=name, row=row)

@@ -15,7 +15,7 @@ from bcfl.models.data.dataset import Dataset, Samples
 from bcfl.models.errors import DataCorrupt, DataUnavailable
 from bcfl.registry import register
 
-__all__ = ("NpzFile", "locate")
+__all__ = ("NpzFile", "candidates", "locate")
 
 _REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 
@@ -77,15 +77,21 @@ def _as_float32(inputs: npt.NDArray[Any], what: str) -> npt.NDArray[np.float32]:
         return inputs.astype(np.float32)
 
 
+def candidates(path: Path, data_dir: Path | None) -> tuple[Path, ...]:
+    """Where a path of a scenario may be: in the data directory, then in the working directory."""
+    directory = user_data_dir(data_dir)
+    return (*(() if directory is None else (directory / path,)), path.expanduser())
+
+
 def locate(path: Path, data_dir: Path | None) -> Path:
     """The file; a relative path is looked for in the data directory first.
 
     Raises:
         DataUnavailable: there is no such file.
     """
-    directory = user_data_dir(data_dir)
-    for candidate in ((directory / path,) if directory is not None else ()) + (path.expanduser(),):
+    for candidate in candidates(path, data_dir):
         if candidate.is_file():
             return candidate
+    directory = user_data_dir(data_dir)
     where = f"in {directory} or " if directory is not None else ""
     raise DataUnavailable(f"There is no data file {path} {where}in the working directory: correct its path.")

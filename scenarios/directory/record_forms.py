@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bcfl.agents.common.decisions import DECISIONS, Index, Natural
+from bcfl.agents.common.decisions import DECISIONS, Index, Natural, fault_in
 
 __all__ = ("what_is_wrong",)
 
@@ -99,7 +99,5 @@ def what_is_wrong(record: object) -> str | None:
         for form in forms:
             form.model_validate(record)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return f"'{where}': {first['msg'].lower()}" if where else "it is no record"
+        return fault_in(error) or "it is no record"
     return None

@@ -9,7 +9,7 @@ from typing import Any
 
 from bcfl.agents.common.decisions import Aggregated, GaveUp, Judged, Misbehaving, Objecting, Scored, Trained
 from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState
-from bcfl.contracts.crowd_state import CrowdRound, CrowdState
+from bcfl.contracts.crowd_state import CrowdRound, CrowdState, evaluators_of
 from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.scores import SCORE_UNIT
@@ -143,7 +143,7 @@ class Results(RunLog):
         in_rounds = sum(sum(round_.gas.values()) for round_ in rounds)
         events = self.task_events
         sanctions, removals = sanctions_of(events), removals_of(events)
-        evaluators = state.evaluators if isinstance(state, CrowdState) else ()
+        evaluators = evaluators_of(state)
         removed = {evaluators[place].account: found for place, found in removals.items()}
         names = {index: self._name(member.account) for index, member in state.members.items()}
         gave_up = {name: said.reason for name, _, said in self.told_in_all(GaveUp)}

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from bcfl.agents.common.decisions import Decision, Misbehaving
+from bcfl.agents.common.decisions import Decision, Misbehaving, fault_in
 from bcfl.contracts import events as e
 from bcfl.contracts.event_codec import event_from_json
 from bcfl.contracts.fold import first_state, fold
@@ -182,9 +182,7 @@ def _read(kind: type[D], record: dict[str, Any]) -> D:
     try:
         return kind.model_validate(record)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise RunDirectoryUnreadable(
             f"A record '{kind.name}' of {record['source']} in round {record['round']} of the event log is damaged "
-            f"('{where}': {first['msg'].lower()}); run the scenario again."
+            f"({fault_in(error)}); run the scenario again."
         ) from error

@@ -24,10 +24,10 @@ from bcfl.chain.dispatch import Gathered
 from bcfl.chain.fees import FeePolicy
 from bcfl.chain.journal import Journal
 from bcfl.chain.pump import ReconnectPolicy
-from bcfl.contracts.crowd_state import CrowdState, EvaluatorState
+from bcfl.contracts.crowd_state import EvaluatorState, evaluators_of
 from bcfl.contracts.delivery import Delivery
 from bcfl.contracts.ids import Address
-from bcfl.contracts.state import MemberState, TaskState
+from bcfl.contracts.state import MemberState
 from bcfl.scenarios.planning.population import KEEPER, PUBLISHER, task_config
 from bcfl.scenarios.running.agent_factory import AgentParts, circles_of, make_agents, sight_of
 from bcfl.scenarios.running.chain_setup import Chain
@@ -187,7 +187,7 @@ def everybody_paid(chronicle: Chronicle) -> bool:
         and state.ended
         and state.returned is not None
         and all(map(_has_all, state.members.values()))
-        and all(map(_has_bond, _evaluators(state)))
+        and all(map(_has_bond, evaluators_of(state)))
     )
 
 
@@ -202,14 +202,10 @@ def paid(accounts: Iterable[Address]) -> Enough:
             and state.ended
             and (state.publisher not in asked or state.returned is not None)
             and all(_has_all(member) for member in state.members.values() if member.account in asked)
-            and all(_has_bond(one) for one in _evaluators(state) if one.account in asked)
+            and all(_has_bond(one) for one in evaluators_of(state) if one.account in asked)
         )
 
     return enough
-
-
-def _evaluators(state: TaskState) -> tuple[EvaluatorState, ...]:
-    return state.evaluators if isinstance(state, CrowdState) else ()
 
 
 def _has_all(member: MemberState) -> bool:

@@ -283,3 +283,20 @@ def test_a_rare_class_is_never_in_the_test_part_alone(tmp_path, seed):
     assert set(data.test.targets) <= set(data.train.targets)
     moved = [note for note in data.notes if "all rows of 'rare' are trained on" in note]
     assert len(data.test) == 4 - len(moved)
+
+
+def test_numbers_that_are_written_with_a_sign_or_as_texts_are_numbers(tmp_path):
+    data = plain(tmp_path, "a,y\n" + "".join(f"+{row},{row % 2}\n" for row in range(10)))
+    assert everything(data) == sorted((float(row), float(row % 2)) for row in range(10))
+    texts = pa.table({"a": [str(row) for row in range(10)], "y": [row % 2 for row in range(10)]})
+    parquet.write_table(texts, tmp_path / "t.parquet")
+    read = ParquetFile(path=tmp_path / "t.parquet", target="y", standardize=False).load()
+    assert everything(read) == everything(data)
+
+
+def test_dates_beside_an_owner_who_loses_all_rows_are_no_fault_of_the_program(tmp_path):
+    text = "site,when,b,y\n" + "".join(
+        f"{('north', 'east')[n % 2]},2020-01-{n + 1:02},{'' if n % 2 else n},{n % 3 % 2}\n" for n in range(20)
+    )
+    with pytest.raises(DataCorrupt, match=r"owner 'east' .* for want of 'b'"):
+        CsvFile(path=written(tmp_path, text), target="y", owner="site").load()
