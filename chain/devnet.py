@@ -30,7 +30,7 @@ from bcfl.contracts.delivery import BlockRef
 from bcfl.contracts.errors import ProgramMissing
 from bcfl.contracts.ids import Address
 
-__all__ = ("Devnet", "Exited", "find_anvil", "mine", "pending_count", "set_balance")
+__all__ = ("Devnet", "Exited", "find_anvil", "mine", "mine_every", "pending_count", "set_balance")
 
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 5.0
@@ -75,6 +75,7 @@ class Devnet:
         timestamp: int | None = None,
         chain_id: int = 31337,
         state: Path | None = None,
+        save_every: int | None = None,
         port: int | None = None,
         slots_in_an_epoch: int = 1,
         order: str = "fifo",
@@ -89,6 +90,7 @@ class Devnet:
             timestamp: of the genesis block, in seconds; None: now.
             chain_id: EIP-155 chain id.
             state: file that the chain is loaded from, if there, and saved to on stop.
+            save_every: seconds after which it is saved again; None: only on stop.
             port: None: a free one, which anvil finds itself, so that nobody can take it in between.
             slots_in_an_epoch: head minus this is ``safe``, minus twice this is ``finalized``.
             order: how the pool is ordered: ``fifo`` or ``fees``.
@@ -109,6 +111,8 @@ class Devnet:
             options["--timestamp"] = timestamp
         if state is not None:
             options["--state"] = str(state)
+        if save_every is not None:
+            options["--state-interval"] = save_every
         arguments = ["--no-mining"] if block_time is None else ["--block-time", f"{block_time:g}"]
         arguments += [str(part) for option in options.items() for part in option]
         devnet = await cls._spawn(find_anvil(), arguments, port or 0)
@@ -273,6 +277,17 @@ async def mine(node: Node, *, timestamp: int | None = None) -> BlockRef:
     """
     await node.transport.request("evm_mine", [] if timestamp is None else [{"timestamp": timestamp}])
     return (await node.block("latest")).ref
+
+
+async def mine_every(node: Node, seconds: int) -> None:
+    """From now on a block after so many seconds, and the next one a second after the newest, however long ago that was.
+
+    Raises:
+        RpcError: the node cannot be driven.
+    """
+    newest = (await node.block("latest")).ref
+    await node.transport.request("evm_setTime", [newest.timestamp + 1])
+    await node.transport.request("evm_setIntervalMining", [seconds])
 
 
 async def set_balance(node: Node, address: Address, wei: int) -> None:

@@ -11,6 +11,7 @@
     │   ├── CallTimeout             the node did not answer a call in time
     │   ├── RpcError                the node answered a call with an error
     │   ├── ChainIdentityChanged    another chain answers at the URL
+    │   ├── ChainNotRepeated        a devnet that is made again comes out as another chain
     │   ├── ChainTooOld             the chain does not have the rules that the contracts need
     │   ├── ContractMissing         the node has no contract where one was deployed
     │   ├── BlockUnavailable        the node announces a block and does not give it
@@ -44,6 +45,7 @@ __all__ = (
     "BlockUnavailable",
     "CallTimeout",
     "ChainIdentityChanged",
+    "ChainNotRepeated",
     "ChainTooOld",
     "ConnectionLost",
     "ContractMissing",
@@ -122,6 +124,10 @@ class RpcError(ChainError):
 
 class ChainIdentityChanged(ChainError):
     """Another chain answers at this URL than before: start afresh, or point to the right node."""
+
+
+class ChainNotRepeated(ChainError):
+    """The run's devnet cannot be made again as it was; run the scenario again."""
 
 
 class ChainTooOld(ChainError):

@@ -220,6 +220,17 @@ class Node:
         found: dict[str, Any] | None = await self._indexed("eth_getTransactionByHash", [transaction_hash])
         return found
 
+    async def raw_transaction(self, transaction_hash: TxHash) -> bytes:
+        """A transaction of the chain as it was signed.
+
+        Raises:
+            BlockUnavailable: the node has no such transaction.
+        """
+        raw = await self.transport.request("eth_getRawTransactionByHash", [transaction_hash])
+        if raw is None:
+            raise BlockUnavailable(f"The node at {self.url} has no transaction {transaction_hash}.")
+        return _bytes(raw)
+
     async def transaction_receipt(self, transaction_hash: TxHash) -> dict[str, Any] | None:
         """A mined transaction's receipt, as the node wrote it."""
         found: dict[str, Any] | None = await self._indexed("eth_getTransactionReceipt", [transaction_hash])

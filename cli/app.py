@@ -37,6 +37,7 @@ __all__ = ("bcfl", "main")
 
 _COMMANDS = {
     "run": "run a scenario and write its run directory",
+    "resume": "go on with a run that was stopped or killed",
     "agent": "act for participants of a run in a process of their own",
     "sweep": "run a grid of scenarios, resume it, and check it against targets",
     "check": "check a scenario without running it",

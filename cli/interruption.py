@@ -17,16 +17,18 @@ __all__ = ("run_until_stopped",)
 _T = TypeVar("_T")
 
 
-def run_until_stopped(work: Callable[[], Awaitable[_T]]) -> _T:
-    """Run ``work`` on an event loop to its end.
+def run_until_stopped(
+    work: Callable[[], Awaitable[_T]], *, last_words: Callable[[], str] = lambda: "stopped"
+) -> _T:
+    """Run ``work`` on an event loop to its end; ``last_words`` are for whoever has stopped it.
 
     Exits with status 128 + the signal's number when a signal stopped it; the signals that follow the first change
     nothing, so that an impatient second Ctrl-C cannot leave processes behind.
     """
-    return anyio.run(_supervised, work, backend_options={"use_uvloop": sys.platform != "win32"})
+    return anyio.run(_supervised, work, last_words, backend_options={"use_uvloop": sys.platform != "win32"})
 
 
-async def _supervised(work: Callable[[], Awaitable[_T]]) -> _T:
+async def _supervised(work: Callable[[], Awaitable[_T]], last_words: Callable[[], str]) -> _T:
     received: list[signal.Signals] = []
     failure: Exception | None = None
     results: list[_T] = []
@@ -50,7 +52,7 @@ async def _supervised(work: Callable[[], Awaitable[_T]]) -> _T:
                 failure = error
         group.cancel_scope.cancel()
     if received:
-        click.echo("stopped", err=True)
+        click.echo(last_words(), err=True)
         raise SystemExit(128 + received[0])
     if failure is not None:
         raise failure

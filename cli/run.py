@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +10,11 @@ import click
 
 from bcfl.cli.scenario_options import scenario_options
 from bcfl.scenarios.definition.loading import load
-from bcfl.scenarios.directory.run_directory import RunDirectory
-from bcfl.views.run.live import open_view
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bcfl.scenarios.running.progress import RunEvent
     from bcfl.scenarios.running.runner import RunResult
 
 __all__ = ("run",)
@@ -46,21 +46,12 @@ def run(
     """Run the scenario in FILE and write its run directory, with a report."""
     scenario = load(file, overrides, seed)
     # a wrong file is answered before the seconds that these imports take
-    from bcfl.cli.interruption import run_until_stopped
-    from bcfl.scenarios.directory.digests import write_digests
+    from bcfl.cli.carrying_out import watch
     from bcfl.scenarios.running.runner import run as run_scenario
-    from bcfl.views.run.report import write_report
 
     hosted = None if only is None else tuple(dict.fromkeys(only.split(",")))
-    with open_view(sys.stdout, as_json=as_json) as view:
 
-        async def work() -> RunResult:
-            return await run_scenario(
-                scenario, out=out, data_dir=data_dir, only=hosted, observer=view.on_event
-            )
+    async def work(observer: Callable[[RunEvent], None]) -> RunResult:
+        return await run_scenario(scenario, out=out, data_dir=data_dir, only=hosted, observer=observer)
 
-        result = run_until_stopped(work)
-    directory = RunDirectory.open(result.directory)
-    report = write_report(directory)
-    write_digests(directory)
-    click.echo(f"report: {report}", err=as_json)
+    watch(work, as_json=as_json)

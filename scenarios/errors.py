@@ -10,6 +10,8 @@
     ├── OverrideInvalid          a ``--set`` is not ``key.key=value``, or its key cannot be reached
     ├── ScenarioExists           a new scenario would overwrite a file
     ├── RunDirectoryOccupied     a run would write into somebody's files
+    ├── RunInUse                 another process carries out the run in this directory
+    ├── RunNotResumable          what the run needs to go on is gone
     ├── RunDirectoryUnwritable   a file of a run directory cannot be written: the disk may be full
     ├── RunDirectoryUnreadable   a file of a run directory is missing or damaged
     ├── ModelTooLarge            a model has more bytes than the task takes
@@ -34,6 +36,8 @@ __all__ = (
     "RunDirectoryOccupied",
     "RunDirectoryUnreadable",
     "RunDirectoryUnwritable",
+    "RunInUse",
+    "RunNotResumable",
     "ScenarioExists",
     "ScenarioInvalid",
     "ScenarioStuck",
@@ -89,6 +93,14 @@ class RunDirectoryUnwritable(ScenarioError):
 
 class RunDirectoryUnreadable(ScenarioError):
     """This is not the directory of a finished run; give one that 'bcfl run' wrote."""
+
+
+class RunInUse(ScenarioError):
+    """Another process carries out the run in this directory; wait for its end, or stop it first."""
+
+
+class RunNotResumable(ScenarioError):
+    """What the run needs to go on is gone; run the scenario again."""
 
 
 class SweepInvalid(ScenarioError):

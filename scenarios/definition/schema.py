@@ -185,6 +185,11 @@ class Chain(Keys):
     block_time: Annotated[float, Field(gt=0, le=3600)] | None = None
     funder: Annotated[str, Field(min_length=1)] | None = None
 
+    @property
+    def driven(self) -> bool:
+        """Whether the run moves its devnet's time itself."""
+        return self.url is None and self.block_time is None
+
 
 class Compute(Keys):
     """Where training runs; null ``workers`` is one a core. No result depends on it."""

@@ -11,6 +11,8 @@
     log.jsonl          the program's log
     digests.json       what the run wrote, file by file and line by line, for audits
     report.html        the report, self-contained
+    blocks.jsonl       until it has ended: the blocks of its driven devnet, to mine them again
+    devnet.json        until it has ended: the state of its devnet with blocks of their own time
     agents/            what participants in processes of their own wrote: NAME.sqlite (the journal), NAME.events.jsonl,
                        NAME.jsonl (the program's log)
 
@@ -35,6 +37,7 @@ from pydantic_core import from_json
 from bcfl.log import public_url
 from bcfl.scenarios.definition.loading import load, resolved
 from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.directory.json_lines import damaged, read_records, whole_lines
 from bcfl.scenarios.directory.writing import writing
 from bcfl.scenarios.errors import RunDirectoryOccupied, RunDirectoryUnreadable
 from bcfl.scenarios.outcome.summary import RoundSummary, Summary, read_summary, write_summary
@@ -152,6 +155,16 @@ class RunDirectory:
         return self.path / "digests.json"
 
     @property
+    def blocks_file(self) -> Path:
+        """Blocks of a driven devnet."""
+        return self.path / "blocks.jsonl"
+
+    @property
+    def devnet_file(self) -> Path:
+        """The state of a devnet that is not driven, as anvil writes it."""
+        return self.path / "devnet.json"
+
+    @property
     def blobs(self) -> Path:
         """The directory store."""
         return self.path / "blobs"
@@ -194,6 +207,10 @@ class RunDirectory:
     def append_event(self, record: Mapping[str, Any]) -> None:
         """Add a line to ``events.jsonl``; keys are sorted, so that equal records are equal lines."""
         self._append(self.events_file, _line(record))
+
+    def append_block(self, record: Mapping[str, Any]) -> None:
+        """Add a line to ``blocks.jsonl``."""
+        self._append(self.blocks_file, _line(record))
 
     def append_round(self, summary: RoundSummary) -> None:
         """Add a line to ``rounds.jsonl``."""
@@ -254,7 +271,7 @@ class RunDirectory:
         Raises:
             RunDirectoryUnreadable: the file is missing or damaged.
         """
-        yield from self._records(self.events_file)
+        yield from read_records(self.events_file)
 
     def agent_events(self, name: str) -> Iterator[dict[str, Any]]:
         """What a participant in a process of its own decided so far; nothing where it never began.
@@ -263,7 +280,7 @@ class RunDirectory:
             RunDirectoryUnreadable: the file is damaged.
         """
         path = self.agent_events_file(name)
-        return self._records(path) if path.is_file() else iter(())
+        return read_records(path) if path.is_file() else iter(())
 
     def rounds(self) -> Iterator[RoundSummary]:
         """The rounds of ``rounds.jsonl``.
@@ -271,11 +288,17 @@ class RunDirectory:
         Raises:
             RunDirectoryUnreadable: the file is missing or damaged.
         """
-        for number, line in self._lines(self.rounds_file):
+        for number, line in whole_lines(self.rounds_file):
             try:
                 yield RoundSummary.model_validate_json(line)
             except ValidationError as error:
-                raise _damaged(self.rounds_file, number) from error
+                raise damaged(self.rounds_file, number) from error
+
+    def forget_chain(self) -> None:
+        """The run has ended: nobody will make its devnet again."""
+        self.close()
+        for path in (self.blocks_file, self.devnet_file):
+            path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the files that were appended to."""
@@ -300,26 +323,6 @@ class RunDirectory:
             file.write(line + "\n")
             file.flush()
 
-    def _records(self, path: Path) -> Iterator[dict[str, Any]]:
-        for number, line in self._lines(path):
-            try:
-                # not json.loads: its depth is bounded by the recursion limit alone, which libraries raise until it crashes
-                record = from_json(line, allow_inf_nan=False)
-            except ValueError as error:
-                raise _damaged(path, number) from error
-            if not isinstance(record, dict):
-                raise _damaged(path, number)
-            yield record
-
-    def _lines(self, path: Path) -> Iterator[tuple[int, str]]:
-        try:
-            with path.open(encoding="utf-8") as file:
-                for number, line in enumerate(file, start=1):
-                    if line.endswith("\n"):
-                        yield number, line
-        except (OSError, UnicodeDecodeError) as error:
-            raise RunDirectoryUnreadable(f"{path} is missing or damaged; run the scenario again.") from error
-
 
 def _fresh(root: Path, name: str) -> Path:
     """A directory that does not exist yet; runs of the same second get a number."""
@@ -334,7 +337,3 @@ def _fresh(root: Path, name: str) -> Path:
 
 def _line(record: Mapping[str, Any]) -> str:
     return json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False)
-
-
-def _damaged(path: Path, number: int) -> RunDirectoryUnreadable:
-    return RunDirectoryUnreadable(f"{path}, line {number} is damaged; run the scenario again.")

@@ -69,7 +69,7 @@ def _check_names(scenario: Scenario, names: Collection[str]) -> None:
 
 
 def _check_shared(scenario: Scenario) -> None:
-    if scenario.chain.url is None and scenario.chain.block_time is None:
+    if scenario.chain.driven:
         raise NotApart(
             "One process drives this run's clock, so it has to host everybody: give all the same time with "
             "--set chain.block_time=1, or a node with --set chain.url=ws://host:port."

@@ -47,18 +47,19 @@ Enough = Callable[[Chronicle], bool]
 async def journals(
     resources: RunResources, chain: Chain, names: Collection[str] | None
 ) -> AsyncIterator[Journal]:
-    """The journal of a process that hosts these participants; in memory where it hosts everybody (None).
+    """The journal of a process that hosts these participants, or everybody (None).
 
-    Each participant's file is locked, for two processes would sign with the same nonces; the first one's is used.
+    Each participant's file is locked, for two processes would sign with the same nonces; the first one's is used. On a
+    driven devnet it is in memory: who goes on after a kill does again what it did since the last block, and comes to the same.
 
     Raises:
         JournalInUse: one of them acts in another process.
     """
     node = chain.node
     paths: list[Path | str] = [":memory:"]
-    if names is not None:
+    if not chain.driven:
         resources.directory.agents.mkdir(exist_ok=True)
-        paths = [resources.directory.journal_file(name) for name in names]
+        paths = [resources.directory.journal_file(name) for name in names or [PUBLISHER]]
     async with AsyncExitStack() as stack:
         opened = [
             await stack.enter_async_context(
@@ -75,8 +76,10 @@ async def compose(
     deployment: Deployment,
     journal: Journal,
     names: Collection[str] | None,
+    *,
+    away: Collection[str] = (),
 ) -> AgentProcess:
-    """A process with those agents, or with all."""
+    """A process with those agents, or with all; without those that have stayed away before."""
     plan, node = resources.plan, chain.node
     scenario, population = plan.scenario, plan.population
     own = chain.devnet is not None
@@ -118,7 +121,8 @@ async def compose(
     for role, signer in make_agents(
         parts, config=config, plan=plan.task, factory=deployment.factory, names=names
     ):
-        process.add(role, signer)
+        if role.name not in away:
+            process.add(role, signer)
     return process
 
 
@@ -160,6 +164,7 @@ async def live(
                 clock=chain.clock,
                 busy=chain_time,
                 over=over,
+                keeper=chain.keeper,
             )
             group.start_soon(_with_last_breath, driver, chain)
         await over.wait()

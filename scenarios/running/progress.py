@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.outcome.summary import RoundSummary, Summary
@@ -30,6 +31,8 @@ class Preparing:
 
     scenario: str
     what: str
+    directory: Path | None = None
+    """Where the run can be gone on with from now on, should it be stopped."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,13 @@ What agents did between two blocks is written sorted, so that the log does not d
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bcfl.contracts import events as e
 from bcfl.contracts.delivery import BlockRef, Delivery, Level, Retracted
-from bcfl.contracts.event_codec import event_to_json
+from bcfl.contracts.event_codec import event_from_json, event_to_json
 from bcfl.contracts.phases import Phase
 from bcfl.scenarios.outcome.results import Results
 from bcfl.scenarios.running.progress import AgentChanged, GasUsed, PhaseChanged, RoundDone, RunEvent
@@ -60,24 +61,53 @@ class Recorder:
         self._waiting: list[dict[str, Any]] = []
         self._block: BlockRef | None = None
         self._told: set[int] = set()
+        self._known: set[tuple[str, int]] = set()
+        self._said: set[str] = set()
+        self._until = -1
 
     def started(self, participants: Mapping[str, Mapping[str, Any]], notes: Sequence[str] = ()) -> None:
         """Name everybody, before anything else, and what the data say of themselves."""
         noted = {"notes": list(notes)} if notes else {}
         self._write({"event": "run_started", "source": "runner", "participants": dict(participants), **noted})
 
+    def take_up(self, records: Iterable[dict[str, Any]], *, until: int) -> None:
+        """What the log has from before a kill: it is folded, shown, and not written again.
+
+        Agents that are started again say again what they have said of what they still have before them; up to that
+        block what the log has already is left out.
+        """
+        self._until = until
+        for record in records:
+            if record["source"] != "chain":
+                self._results.take(record)
+                self._said.add(_content(record))
+            elif record["event"] == "retracted":
+                self._results.take(record)
+            else:
+                event = event_from_json(record)
+                self._known.add((event.origin.block.hash, event.origin.log_index))
+                self._results.take_event(event)
+                self._tell(event)
+
+    def retract(self, blocks: Sequence[int]) -> None:
+        """The log has events of blocks that have left the chain since."""
+        self._write({"event": "retracted", "source": "chain", "blocks": list(blocks)})
+
     def delivered(self, delivery: Delivery) -> None:
         """Blocks came or went."""
         if isinstance(delivery, Retracted):
             self.flush()
-            numbers = [block.number for block in delivery.blocks]
-            self._write({"event": "retracted", "source": "chain", "blocks": numbers})
+            self.retract([block.number for block in delivery.blocks])
             return
         if delivery.level is not Level.SEEN:
             return
         self.flush()
         self._block = delivery.block
+        if delivery.block.number > self._until:
+            self._said.clear()
         for event in delivery.events:
+            if (event.origin.block.hash, event.origin.log_index) in self._known:
+                continue
             self._append(self._line({"source": "chain", **event_to_json(event)}))
             self._results.take_event(event)
             self._tell(event)
@@ -122,6 +152,8 @@ class Recorder:
             self._results.take(record)
 
     def _note(self, record: dict[str, Any]) -> None:
+        if self._said and _content(record) in self._said:
+            return
         self._waiting.append(record)
         if self._at_once:
             self.flush()
@@ -159,6 +191,12 @@ class Recorder:
             case e.RoundFinalized() if event.round not in self._told:
                 self._told.add(event.round)
                 self._watch(RoundDone(summary=self._results.round(event.round)))
+
+
+def _content(record: Mapping[str, Any]) -> str:
+    """What a record says, whenever it was said."""
+    said = {key: value for key, value in record.items() if key not in {"block", "time"}}
+    return json.dumps(said, sort_keys=True)
 
 
 def _plain(evidence: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,30 +7,34 @@ It may host some of the agents only: the others then take part from processes of
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from bcfl import log
 from bcfl.agents.errors import NothingHappened
+from bcfl.chain.deployer import Deployment
 from bcfl.errors import first_cause
 from bcfl.log import public_url
 from bcfl.models.data.dataset import Dataset
 from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.directory.interrupted import held
 from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.ending import nothing_happened
 from bcfl.scenarios.outcome.summary import Summary
-from bcfl.scenarios.planning.plan import planned
+from bcfl.scenarios.planning.plan import Plan, planned
 from bcfl.scenarios.planning.preflight import check_disk
-from bcfl.scenarios.running.chain_setup import opened_chain, set_up
+from bcfl.scenarios.running.chain_setup import Chain, opened_chain, reopened_chain, set_up
 from bcfl.scenarios.running.conclusion import conclude
 from bcfl.scenarios.running.distribution import agents_ended, check_host
 from bcfl.scenarios.running.hosting import compose, everybody_paid, journals, live
+from bcfl.scenarios.running.past import Past, take_up
 from bcfl.scenarios.running.progress import Preparing, RunEnded, RunEvent, RunStarted
 from bcfl.scenarios.running.resources import RunResources, equipped
 
-__all__ = ("RunResult", "run")
+__all__ = ("RunResult", "carry_out", "run")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,35 +73,69 @@ async def run(
     RunDirectory.check_free(out)
     observer(Preparing(scenario=scenario.name, what=f"loading {scenario.data.dataset.name}"))
     plan = await planned(scenario, data_dir=data_dir, dataset=dataset)
-    with RunDirectory.create(plan.scenario, out=out) as directory:
+    with RunDirectory.create(plan.scenario, out=out) as directory, held(directory.path):
         check_disk(scenario, directory.path, len(plan.task.genesis))
-        log.configure(json_file=directory.log_file)
-        async with equipped(plan, directory, append=directory.append_event, observer=observer) as resources:
-            await _carry_out(resources, only, observer)
-            summary = await conclude(resources, began)
+        summary = await carry_out(plan, directory, hosted=only, began=began, observer=observer)
+    return RunResult(directory=directory.path, summary=summary)
+
+
+async def carry_out(
+    plan: Plan,
+    directory: RunDirectory,
+    *,
+    hosted: Collection[str] | None,
+    began: float,
+    observer: Callable[[RunEvent], None],
+    past: Past | None = None,
+) -> Summary:
+    """From the chain to the tables: what a run does once its data are there and its directory is its own.
+
+    Args:
+        plan: of the run.
+        directory: of the run.
+        hosted: the participants that this process hosts; None: all.
+        began: when that was, by ``time.perf_counter``.
+        observer: told of progress.
+        past: what there is from before a kill.
+
+    Raises:
+        NothingHappened: no round was scored or paid.
+        BcflError: one clear sentence on what could not be done.
+    """
+    log.configure(json_file=directory.log_file)
+    at_once = not plan.scenario.chain.driven  # there nothing is done again that was done
+    async with equipped(
+        plan, directory, append=directory.append_event, observer=observer, at_once=at_once
+    ) as resources:
+        await _act(resources, hosted, observer, past)
+        summary = await conclude(resources, began)
+    directory.forget_chain()
     observer(RunEnded(summary=summary))
     nothing = nothing_happened(summary)
     if nothing:
         raise NothingHappened(f"{nothing} Everything that was done is in {directory.path}.")
-    return RunResult(directory=directory.path, summary=summary)
+    return summary
 
 
-async def _carry_out(
-    resources: RunResources, only: Collection[str] | None, observer: Callable[[RunEvent], None]
+async def _act(
+    resources: RunResources,
+    hosted: Collection[str] | None,
+    observer: Callable[[RunEvent], None],
+    past: Past | None,
 ) -> None:
     """Open the chain, set it up and let everybody act until all is paid."""
-    plan = resources.plan
+    plan, recorder = resources.plan, resources.recorder
     population = plan.population
-    url = plan.scenario.chain.url
-    what = "starting a chain" if url is None else f"connecting to {public_url(url)}"
-    observer(Preparing(scenario=plan.scenario.name, what=what))
     try:
-        async with opened_chain(plan.scenario) as chain:
-            observer(Preparing(scenario=plan.scenario.name, what="deploying contracts"))
-            deployment = await set_up(plan.scenario, chain, population, plan.task, resources.directory)
-            async with journals(resources, chain, only) as journal:
-                process = await compose(resources, chain, deployment, journal, only)
-                resources.recorder.started(plan.participants, plan.notes)
+        async with _chain(resources, hosted, observer, past) as (chain, deployment):
+            async with journals(resources, chain, hosted) as journal:
+                process = await compose(
+                    resources, chain, deployment, journal, hosted, away=past.away if past else ()
+                )
+                if past is not None:
+                    await take_up(past, chain.node, recorder)
+                if past is None or not past.records:
+                    recorder.started(plan.participants, plan.notes)
                 observer(
                     RunStarted(
                         scenario=plan.scenario,
@@ -106,11 +144,38 @@ async def _carry_out(
                         notes=plan.notes,
                     )
                 )
-                others = () if only is None else [name for name in population.agents if name not in only]
+                others = () if hosted is None else [name for name in population.agents if name not in hosted]
                 after = partial(agents_ended, resources.directory, others) if others else None
                 await live(process, chain, resources.chain_time, everybody_paid, after=after)
-                resources.recorder.flush()
+                recorder.flush()
             for name in others:
-                resources.recorder.take_over(resources.directory.agent_events(name))
+                recorder.take_over(resources.directory.agent_events(name))
     except BaseExceptionGroup as group:
         raise first_cause(group) from group
+
+
+@asynccontextmanager
+async def _chain(
+    resources: RunResources,
+    hosted: Collection[str] | None,
+    observer: Callable[[RunEvent], None],
+    past: Past | None,
+) -> AsyncIterator[tuple[Chain, Deployment]]:
+    plan, directory = resources.plan, resources.directory
+    scenario = plan.scenario
+
+    def prepare(what: str) -> None:
+        lasting = scenario.storage.kind != "memory"
+        observer(Preparing(scenario=scenario.name, what=what, directory=directory.path if lasting else None))
+
+    url = scenario.chain.url if past is None else past.url or scenario.chain.url
+    where = None if url is None else public_url(url)
+    if past is not None:
+        prepare("making the chain again" if where is None else f"connecting to {where}")
+        async with reopened_chain(scenario, directory, blocks=past.blocks, url=past.url) as reopened:
+            yield reopened
+        return
+    prepare("starting a chain" if where is None else f"connecting to {where}")
+    async with opened_chain(scenario, directory) as chain:
+        prepare("deploying contracts")
+        yield chain, await set_up(scenario, chain, plan.population, plan.task, directory, hosted=hosted)

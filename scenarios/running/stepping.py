@@ -13,6 +13,7 @@ from bcfl.agents.runtime.process import AgentProcess
 from bcfl.chain.clock import DrivenChainClock
 from bcfl.chain.devnet import mine
 from bcfl.chain.dispatch import Gathered
+from bcfl.chain.mined_blocks import BlockKeeper
 from bcfl.chain.node import Node
 from bcfl.scenarios.errors import ScenarioStuck
 
@@ -27,8 +28,9 @@ async def drive(
     clock: DrivenChainClock,
     busy: BusyMark,
     over: anyio.Event,
+    keeper: BlockKeeper | None = None,
 ) -> None:
-    """Mine and move time until the run is over.
+    """Mine and move time until the run is over; a block is kept once all that follows from it was delivered.
 
     Raises:
         ScenarioStuck: nobody acts, nobody waits, and the task has not ended.
@@ -49,5 +51,7 @@ async def drive(
                 timestamp = max(timestamp, wake)
             block = await mine(node, timestamp=timestamp)
             await process.pump.settled(block.number)
+            if keeper is not None:
+                await keeper.keep(block.number)
         finally:
             busy.stop()
