@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -40,6 +40,7 @@ class ProcessSettings:
         fees: what transactions offer.
         restarts: how often an agent may fail.
         absent: told of an agent that has failed too often; True: the others go on without it. None: they do not.
+        done: by agent, round and name of its transactions that are on the chain, where the journal does not know them.
     """
 
     confirmations: int = 0
@@ -49,6 +50,7 @@ class ProcessSettings:
     fees: FeePolicy = field(default_factory=FeePolicy)
     restarts: RestartPolicy = field(default_factory=RestartPolicy)
     absent: Callable[[Role, AgentBroken], bool] | None = None
+    done: Mapping[str, Collection[tuple[int, str]]] = field(default_factory=dict)
 
 
 class AgentProcess:
@@ -126,6 +128,7 @@ class AgentProcess:
                 activity=self.activity,
                 observer=self._observer,
                 bell=bell,
+                done=self._settings.done.get(role.name, ()),
             )
             self._shells[role.name] = shell
             bell.ring()

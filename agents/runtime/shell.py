@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import anyio
@@ -69,6 +69,7 @@ class Shell:
         activity: counts what it has under way.
         observer: hears what it decides and what becomes of it.
         bell: rings when it should look again.
+        done: round and name of the transactions that are on the chain from an earlier life without a journal.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Shell:
         activity: Activity,
         observer: Observer,
         bell: Bell,
+        done: Collection[tuple[int, str]] = (),
     ) -> None:
         self.role = role
         self._owner = owner
@@ -90,6 +92,7 @@ class Shell:
         self._results = RecentResults()
         self._running: dict[Work[Any], anyio.CancelScope] = {}
         self._submitted: set[ActionKey] = set()
+        self._done = frozenset(done)
         self._alarm: tuple[int, anyio.CancelScope] | None = None
         self._woken = 0
 
@@ -156,7 +159,7 @@ class Shell:
 
     async def _transact(self, action: Transact, task: Address) -> None:
         key = ActionKey(self.role.name, task, action.round, action.name)
-        if key in self._submitted:
+        if key in self._submitted or (action.round, action.name) in self._done:
             return
         self._submitted.add(key)
         self._observer.decided(

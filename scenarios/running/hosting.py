@@ -31,6 +31,7 @@ from bcfl.contracts.state import MemberState
 from bcfl.scenarios.planning.population import KEEPER, PUBLISHER, task_config
 from bcfl.scenarios.running.agent_factory import AgentParts, circles_of, make_agents, sight_of
 from bcfl.scenarios.running.chain_setup import Chain
+from bcfl.scenarios.running.past import Past
 from bcfl.scenarios.running.resources import RunResources
 from bcfl.scenarios.running.stepping import drive
 from bcfl.scenarios.running.timing import Stopwatch
@@ -76,10 +77,9 @@ async def compose(
     deployment: Deployment,
     journal: Journal,
     names: Collection[str] | None,
-    *,
-    away: Collection[str] = (),
+    past: Past | None = None,
 ) -> AgentProcess:
-    """A process with those agents, or with all; without those that have stayed away before."""
+    """A process with those agents, or with all; ``past`` is what there is from before a kill."""
     plan, node = resources.plan, chain.node
     scenario, population = plan.scenario, plan.population
     own = chain.devnet is not None
@@ -98,6 +98,7 @@ async def compose(
             reconnect=None if own else ReconnectPolicy(),
             fees=FeePolicy(tip=tip),
             restarts=RestartPolicy(outlives_node=not own),
+            done={} if past is None else past.done,
             absent=None if names is not None else partial(_absent, resources),
         ),
     )
@@ -121,7 +122,7 @@ async def compose(
     for role, signer in make_agents(
         parts, config=config, plan=plan.task, factory=deployment.factory, names=names
     ):
-        if role.name not in away:
+        if past is None or role.name not in past.away:
             process.add(role, signer)
     return process
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,15 @@ class Past:
         """Who had failed too often on a driven devnet, where a run is to come to the same as without the kill."""
         told = (record for record in self.records if record["event"] == GaveUp.name and self.blocks)
         return frozenset(record["source"] for record in told)
+
+    @property
+    def done(self) -> dict[str, set[tuple[int, str]]]:
+        """By agent, round and name of its transactions on a driven devnet; elsewhere the journal knows them."""
+        found: dict[str, set[tuple[int, str]]] = defaultdict(set)
+        for record in self.records if self.blocks else ():
+            if record["event"] == "transaction" and record["status"] == "included":
+                found[record["source"]].add((record["round"], record["action"]))
+        return found
 
 
 async def take_up(past: Past, node: Node, recorder: Recorder) -> None:

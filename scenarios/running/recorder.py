@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from bcfl.agents.common.decisions import DECISIONS
 from bcfl.contracts import events as e
 from bcfl.contracts.delivery import BlockRef, Delivery, Level, Retracted
 from bcfl.contracts.event_codec import event_from_json, event_to_json
@@ -62,7 +63,8 @@ class Recorder:
         self._block: BlockRef | None = None
         self._told: set[int] = set()
         self._known: set[tuple[str, int]] = set()
-        self._said: set[str] = set()
+        self._worked: set[str] = set()
+        self._sent: set[str] = set()
         self._until = -1
 
     def started(self, participants: Mapping[str, Mapping[str, Any]], notes: Sequence[str] = ()) -> None:
@@ -73,14 +75,14 @@ class Recorder:
     def take_up(self, records: Iterable[dict[str, Any]], *, until: int) -> None:
         """What the log has from before a kill: it is folded, shown, and not written again.
 
-        Agents that are started again say again what they have said of what they still have before them; up to that
-        block what the log has already is left out.
+        Agents that are started again say again what they have said of what they still have before them. What the log has
+        of work that they do again is left out, and up to that block also what it has of transactions.
         """
         self._until = until
         for record in records:
             if record["source"] != "chain":
                 self._results.take(record)
-                self._said.add(_content(record))
+                (self._worked if record["event"] in DECISIONS else self._sent).add(_content(record))
             elif record["event"] == "retracted":
                 self._results.take(record)
             else:
@@ -104,7 +106,7 @@ class Recorder:
         self.flush()
         self._block = delivery.block
         if delivery.block.number > self._until:
-            self._said.clear()
+            self._sent.clear()
         for event in delivery.events:
             if (event.origin.block.hash, event.origin.log_index) in self._known:
                 continue
@@ -152,7 +154,8 @@ class Recorder:
             self._results.take(record)
 
     def _note(self, record: dict[str, Any]) -> None:
-        if self._said and _content(record) in self._said:
+        again = self._worked if record["event"] in DECISIONS else self._sent
+        if again and _content(record) in again:
             return
         self._waiting.append(record)
         if self._at_once:

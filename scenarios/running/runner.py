@@ -129,9 +129,7 @@ async def _act(
     try:
         async with _chain(resources, hosted, observer, past) as (chain, deployment):
             async with journals(resources, chain, hosted) as journal:
-                process = await compose(
-                    resources, chain, deployment, journal, hosted, away=past.away if past else ()
-                )
+                process = await compose(resources, chain, deployment, journal, hosted, past)
                 if past is not None:
                     await take_up(past, chain.node, recorder)
                 if past is None or not past.records:
