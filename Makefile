@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FORGE := $(BIN)/python contracts/toolchain.py forge
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage gate nightly mutants symbolic artifacts experiments robustness bench figures clean
+.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage gate nightly mutants symbolic artifacts experiments robustness chaos bench figures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -74,6 +74,9 @@ experiments: setup ## the published settings over five seeds, and the consortium
 
 robustness: setup ## every attack against the default defence, and its targets (about two hours; goes on where it stopped)
 	$(BIN)/bcfl sweep scenarios/sweeps/full.yaml --out runs/robustness --check scenarios/sweeps/targets.yaml
+
+chaos: setup ## kill members, hosts and whole runs in every phase, and go on (about half an hour)
+	BCFL_EVERY_PHASE=1 $(BIN)/pytest -n 2 --dist worksteal tests/chaos tests/e2e/test_resume.py $(PYTEST_ARGS)
 
 bench: setup ## speed and gas, as ratios measured side by side
 	$(BIN)/python -m benchmarks

@@ -111,6 +111,10 @@ class TransactionNode(Protocol):
         """The header at a tag or hash."""
         ...
 
+    async def find_block(self, which: int, /) -> NewestBlock | None:
+        """The header of a block by number; None where there is none."""
+        ...
+
     async def nonce(self, address: Address, block: str, /) -> int:
         """The next nonce at ``latest`` or ``pending``."""
         ...

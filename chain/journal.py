@@ -215,6 +215,10 @@ class Journal:
 
         self._waiting.append(_Request(operation))
 
+    async def including_blocks(self) -> tuple[tuple[int, BlockHash], ...]:
+        """Number and hash of every block that holds a transaction of the journal, oldest first."""
+        return await self._run(outbox.blocks)
+
     async def reopen(self, blocks: Sequence[BlockHash]) -> tuple[OutboxEntry, ...]:
         """Take the transactions of blocks that left the chain back to sent; returns them by sender and nonce."""
         return await self._run(lambda connection: outbox.reopen(connection, blocks))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from bcfl.chain.blocks import concurrently
 from bcfl.chain.devnet import mine
 from bcfl.chain.errors import ChainNotRepeated
 from bcfl.chain.node import Node
@@ -74,7 +75,7 @@ class BlockKeeper:
                 number=number,
                 timestamp=block.ref.timestamp,
                 hash=block.ref.hash,
-                transactions=tuple([await self._node.raw_transaction(one) for one in block.transactions]),
+                transactions=tuple(await concurrently(self._node.raw_transaction, block.transactions)),
             )
             self._append(kept.to_json())
             self._newest = number

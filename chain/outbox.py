@@ -16,7 +16,18 @@ from typing import Any
 
 from bcfl.contracts.ids import Address, BlockHash, TxHash
 
-__all__ = ("TABLE", "ActionKey", "OutboxEntry", "OutboxStatus", "at", "forget", "of_sender", "put", "reopen")
+__all__ = (
+    "TABLE",
+    "ActionKey",
+    "OutboxEntry",
+    "OutboxStatus",
+    "at",
+    "blocks",
+    "forget",
+    "of_sender",
+    "put",
+    "reopen",
+)
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS outbox (
@@ -119,6 +130,14 @@ def of_sender(connection: sqlite3.Connection, sender: Address) -> tuple[OutboxEn
         (sender,),
     )
     return tuple(_entry(row) for row in rows)
+
+
+def blocks(connection: sqlite3.Connection) -> tuple[tuple[int, BlockHash], ...]:
+    """Number and hash of every block that holds a transaction of the rows, oldest first."""
+    rows = connection.execute(
+        "SELECT DISTINCT block_number, block_hash FROM outbox WHERE block_hash IS NOT NULL ORDER BY block_number"
+    )
+    return tuple((number, BlockHash(block_hash)) for number, block_hash in rows)
 
 
 def reopen(connection: sqlite3.Connection, blocks: Sequence[BlockHash]) -> tuple[OutboxEntry, ...]:

@@ -107,6 +107,7 @@ class OwnerPool:
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Run all owners, those of now and those to come, until cancelled; one that fails ends all."""
+        await self._reopen()
         async with anyio.create_task_group() as tasks:
             for owner in self._owners.values():
                 tasks.start_soon(owner.run, name=f"owner of {owner.address}")
@@ -120,6 +121,17 @@ class OwnerPool:
     async def observe(self, delivery: Delivery) -> None:
         """Take in what the block pump delivered; returns when everything it leads to has been done."""
         await self._watch.observe(delivery, tuple(self._owners.values()))
+
+    async def _reopen(self) -> None:
+        """Take back what a reorganisation took off the chain while nobody looked: the owners send it again as they start."""
+        gone = []
+        for number, block_hash in reversed(await self._journal.including_blocks()):
+            found = await self._node.find_block(number)
+            if found is not None and found.ref.hash == block_hash:
+                break  # what it stands on is on the chain too
+            gone.append(block_hash)
+        if gone:
+            await self._journal.reopen(gone)
 
     def _report(self, outcome: Outcome) -> None:
         self._routes.get(outcome.key.agent, self._on_outcome)(outcome)

@@ -12,6 +12,13 @@ from bcfl.scenarios.directory.run_directory import RunDirectory
 __all__ = ("replay",)
 
 
+_WHERE = {
+    "completed": "after its task had completed on the chain, before it wrote its tables",
+    "cancelled": "after its task was cancelled on the chain, before it wrote its tables",
+    "interrupted": "before its task ended, and how that goes on is on the chain",
+}
+
+
 @click.command
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--digest", is_flag=True, help="Print one hash over everything but wall times.")
@@ -26,4 +33,9 @@ def replay(directory: Path, digest: bool) -> None:
     if digest:
         click.echo(run_digest(opened))
     else:
-        Console().print(final_table(replayed(opened)))
+        summary = replayed(opened)
+        Console().print(final_table(summary))
+        if not opened.summary_file.is_file():
+            click.echo(
+                f"The run was stopped {_WHERE[summary.status]}; 'bcfl resume {directory}' goes on with it."
+            )

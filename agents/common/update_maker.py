@@ -186,12 +186,12 @@ class UpdateMaker:
                 "start": work.start.digest.hex(),
             },
         )
-        await self._services.journal.write(actions=[ActionRecord(key, data)])
-        content = content_id(data)
         for result in turn.results[-1:]:
             trained = Trained(loss=result.train_loss, samples=self._data.count, steps=result.steps)
             self._tell(work.round, trained)
-        return Update(key=key, content=content, salt=salt)
+        # told before: what the journal has is not trained again, and then nobody would say so
+        await self._services.journal.write(actions=[ActionRecord(key, data)])
+        return Update(key=key, content=content_id(data), salt=salt)
 
     async def _publish(self, work: Publish) -> bool:
         data = await self._services.journal.action(work.update.key)

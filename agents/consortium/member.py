@@ -190,7 +190,6 @@ class Member:
             probe=judgement.probe,
             salt=salt,
         )
-        await self._services.journal.write(actions=[ActionRecord(key, encode_opinion(opinion))])
         judged = Judged(
             loss=verdicts.loss,
             accuracy=verdicts.accuracy,
@@ -200,6 +199,7 @@ class Member:
             probe=judgement.probe.hex(),
         )
         self._tell(work.round, judged)
+        await self._services.journal.write(actions=[ActionRecord(key, encode_opinion(opinion))])
         return opinion
 
     async def _agree(self, work: AgreeModel) -> Agreed | None:

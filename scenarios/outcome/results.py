@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from bcfl.agents.common.decisions import Aggregated, GaveUp, Judged, Misbehaving, Objecting, Scored, Trained
 from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState
@@ -45,6 +45,10 @@ __all__ = ("NOT_REVEALED", "Results", "results_of")
 
 NOT_REVEALED = "not_revealed"
 UNKNOWN = "unknown"
+_STATUS: Mapping[Phase, Literal["completed", "cancelled"]] = {
+    Phase.COMPLETED: "completed",
+    Phase.CANCELLED: "cancelled",
+}
 _AFTERWARDS = ("withdraw", "refund", "open_validation")
 
 
@@ -151,7 +155,7 @@ class Results(RunLog):
         summary = Summary(
             scenario=scenario,
             seed=seed,
-            status="completed" if state.phase is Phase.COMPLETED else "cancelled",
+            status=_STATUS.get(state.phase, "interrupted"),
             genesis=genesis,
             rounds=rounds,
             final=Final(

@@ -106,7 +106,7 @@ class RunLog:
         )
         if created is None:
             raise RunDirectoryUnreadable(
-                "The event log ends before a task was created; run the scenario again."
+                "The event log ends before a task was created: 'bcfl resume' goes on with its run."
             )
         return created
 

@@ -233,13 +233,14 @@ class Summary(_Model):
     """One run. ``members`` are a consortium's; ``detection`` and ``fairness`` are null in files of versions that did not
     measure them.
 
-    ``conclusion`` says why it ended as it did, where that needs explaining; else it is empty.
+    ``conclusion`` says why it ended as it did, where that needs explaining; else it is empty. Only the replay of a log that
+    ends before the task does is ``interrupted``.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     scenario: str
     seed: int
-    status: Literal["completed", "cancelled"] = "completed"
+    status: Literal["completed", "cancelled", "interrupted"] = "completed"
     conclusion: str = ""
     genesis: Genesis
     rounds: tuple[RoundSummary, ...]

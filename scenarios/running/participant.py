@@ -14,6 +14,7 @@ from bcfl import log
 from bcfl.contracts.ids import Address
 from bcfl.errors import first_cause
 from bcfl.scenarios.directory.run_directory import RunDirectory
+from bcfl.scenarios.errors import NotApart
 from bcfl.scenarios.planning.plan import Plan, planned
 from bcfl.scenarios.planning.population import KEEPER
 from bcfl.scenarios.running.chain_setup import joined_chain
@@ -51,6 +52,10 @@ async def take_part(
     with RunDirectory.open(path) as directory:
         scenario, record = directory.scenario(), directory.chain()
         check_agents(scenario, names)
+        if "hosted" in record and record["hosted"] is None:
+            raise NotApart(
+                f"One process carries out the whole run in {path}: 'bcfl resume {path}' goes on with it, should it have been stopped."
+            )
         directory.agents.mkdir(exist_ok=True)
         log.configure(json_file=directory.agent_log_file(names[0]))
         plan = await planned(scenario, data_dir=data_dir, started_in=record.get("started_in"))

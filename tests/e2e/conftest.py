@@ -22,14 +22,14 @@ QUICK = Path(__file__).parents[2] / "scenarios" / "quick.yaml"
 
 
 class Started:
-    """A run under way."""
+    """A command that carries out a run, under way."""
 
-    def __init__(self, directory: Path, arguments: tuple[str, ...]) -> None:
+    def __init__(self, directory: Path, *command: str, output: Path | None = None) -> None:
         self.directory = directory
-        self.output = directory.with_suffix(".out")
+        self.output = output or directory.with_suffix(".out")
         with self.output.open("w") as file:
             self.process = subprocess.Popen(
-                [str(BCFL), "run", *arguments, "--out", str(directory)],
+                [str(BCFL), *command],
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -71,13 +71,28 @@ def start(tmp_path: Path):
     running: list[Started] = []
 
     def launch(*options: str, scenario: Path = QUICK) -> Started:
-        run = Started(tmp_path / f"run-{len(running)}", (str(scenario), *options))
-        running.append(run)
-        return run
+        directory = tmp_path / f"run-{len(running)}"
+        running.append(Started(directory, "run", str(scenario), *options, "--out", str(directory)))
+        return running[-1]
 
     yield launch
     for run in running:
         run.stop()
+
+
+@pytest.fixture
+def begin(tmp_path: Path):
+    """``begin(directory, "resume")``, ``begin(directory, "agent", "bob")``: another command on a run, under way."""
+    running: list[Started] = []
+
+    def launch(directory: Path, command: str, *names: str) -> Started:
+        output = tmp_path / f"{command}-{len(running)}.out"
+        running.append(Started(directory, command, str(directory), *names, output=output))
+        return running[-1]
+
+    yield launch
+    for one in running:
+        one.stop()
 
 
 @pytest.fixture
@@ -94,7 +109,8 @@ def finished(start: Callable[..., Started]):
 
 @pytest.fixture(scope="session")
 def honest_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = Started(tmp_path_factory.mktemp("honest") / "run", (str(QUICK),))
+    directory = tmp_path_factory.mktemp("honest") / "run"
+    run = Started(directory, "run", str(QUICK), "--out", str(directory))
     assert run.end() == 0, run.text
     return run.directory
 
@@ -135,7 +151,7 @@ def tiny(tmp_path: Path) -> Path:
 def consortium_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("consortium")
     (folder / "tiny.yaml").write_text(CONSORTIUM)
-    run = Started(folder / "run", (str(folder / "tiny.yaml"),))
+    run = Started(folder / "run", "run", str(folder / "tiny.yaml"), "--out", str(folder / "run"))
     assert run.end() == 0, run.text
     return run.directory
 

@@ -48,6 +48,10 @@ class FakeNode:
         ref = next((ref for ref, _ in self.blocks if ref.hash == which), self.blocks[-1][0])
         return SimpleNamespace(ref=ref, base_fee=self.base_fee)
 
+    async def find_block(self, number):
+        ref = next((ref for ref, _ in self.blocks if ref.number == number), None)
+        return None if ref is None else SimpleNamespace(ref=ref, base_fee=self.base_fee)
+
     async def nonce(self, address, block):
         self.calls.append("nonce")
         used = sum(tx.sender == address for _, txs in self.blocks for tx in txs)

@@ -117,3 +117,41 @@ async def test_a_cancelled_release_loses_nothing(node, running_owner, intent):
         await gathered.release()
         await owner.observe(await node.mine())
         assert node.included() == [b"one", b"two"]
+
+
+@pytest.mark.asyncio
+async def test_what_a_reorganisation_took_off_the_chain_while_nobody_looked_is_sent_again(
+    node, intent, signer
+):
+    async with Journal.open(":memory:", chain_id=31337, genesis_hash="0x00") as journal:
+
+        def pool():
+            made = OwnerPool(
+                node=node,
+                journal=journal,
+                dispatch=Immediate(),
+                fee_policy=FeePolicy(),
+                on_outcome=outcomes.append,
+            )
+            return made, made.owner(signer(1), "trainer")
+
+        outcomes = []
+        first, owner = pool()
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(first.run)
+            for action in ("early", "late"):
+                await owner.submit(intent(action, gas=50_000))
+                await first.observe(await node.mine())
+            tasks.cancel_scope.cancel()
+        node.retract(1)
+        await node.mine()
+        assert node.included() == [b"early"]
+        again, owner = pool()
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(again.run)
+            await owner.submit(intent("early", gas=50_000))
+            assert again.pending == 1
+            await again.observe(await node.mine())
+            assert node.included() == [b"early", b"late"]
+            assert [outcome.key.action for outcome in outcomes] == ["early", "late", "late"]
+            tasks.cancel_scope.cancel()
