@@ -11,8 +11,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
+
 from bcfl.chain.devnet import mine
-from bcfl.chain.errors import DeploymentFailed, NoFunder
+from bcfl.chain.errors import DeploymentFailed, NoEmptyBlocks, NoFunder
 from bcfl.chain.keys import Signer
 from bcfl.chain.node import Node, checksummed
 from bcfl.contracts import calls
@@ -23,6 +25,7 @@ from bcfl.contracts.ids import Address, TxHash
 __all__ = ("LEAST_DURATION_S", "Deployment", "Setup", "deploy", "distribute", "fund", "opened_setup")
 
 _GAS_MARGIN = 1.2
+_LONGEST_BLOCK_S = 90.0
 LEAST_DURATION_S = 2
 """Of a phase, for factories of ours: several blocks of a devnet. A chain of 12-second blocks wants a minute."""
 
@@ -111,7 +114,13 @@ async def opened_setup(node: Node, *, driven: bool, confirmations: int) -> Async
     heads = await node.transport.subscribe("newHeads")
 
     async def wait_for_head() -> None:
-        await heads.__anext__()
+        with anyio.move_on_after(_LONGEST_BLOCK_S) as patience:
+            await heads.__anext__()
+        if patience.cancelled_caught and confirmations:
+            raise NoEmptyBlocks(
+                f"The node at {node.url} has made no block for {_LONGEST_BLOCK_S:g} s: if it makes blocks for transactions alone, as geth --dev does, "
+                f"nothing becomes final with chain.confirmations: {confirmations}; set it to 0, or start the node with a period (geth --dev --dev.period 1)."
+            )
 
     try:
         yield Setup(node=node, next_block=wait_for_head, confirmations=confirmations)

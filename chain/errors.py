@@ -14,6 +14,7 @@
     │   ├── ChainNotRepeated        a devnet that is made again comes out as another chain
     │   ├── ChainTooOld             the chain does not have the rules that the contracts need
     │   ├── ContractMissing         the node has no contract where one was deployed
+    │   ├── NoEmptyBlocks           the chain makes blocks for transactions alone, and confirmations are waited for
     │   ├── BlockUnavailable        the node announces a block and does not give it
     │   ├── ReorganisationTooDeep   blocks changed that were final or are no longer remembered
     │   ├── PumpNotStarted          the pump was asked for its place before it had one
@@ -58,6 +59,7 @@ __all__ = (
     "JournalUnwritable",
     "KeystoreExists",
     "KeystoreUnreadable",
+    "NoEmptyBlocks",
     "NoFunder",
     "NodeUnreachable",
     "OwnerStopped",
@@ -136,6 +138,10 @@ class ChainTooOld(ChainError):
 
 class ContractMissing(ChainError):
     """The node has no contract at this address: give the URL of a node that has the run's blocks."""
+
+
+class NoEmptyBlocks(ChainError):
+    """The node makes a block only for a transaction: with confirmations nothing is ever final there."""
 
 
 class BlockUnavailable(ChainError):

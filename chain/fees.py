@@ -34,12 +34,15 @@ class FeePolicy:
         cap: the highest ``max_fee`` ever offered; None for no cap.
         patience: blocks to wait before a transaction is looked into (is it lost, is it priced out?).
         gas_margin_percent: added to the node's estimate of gas, since state may change before inclusion.
+        asks_ahead: a call that the newest block refuses is tried on the one being made, whose time is now: a chain may make
+            no block until then. Not where somebody drives the node's time.
     """
 
     tip: int = 1_000_000_000
     cap: int | None = None
     patience: int = 3
     gas_margin_percent: int = 20
+    asks_ahead: bool = False
 
     def __post_init__(self) -> None:
         if self.tip < 0 or self.patience < 1 or self.gas_margin_percent < 0 or (self.cap or 0) < 0:

@@ -119,8 +119,8 @@ class TransactionNode(Protocol):
         """The next nonce at ``latest`` or ``pending``."""
         ...
 
-    async def estimate_gas(self, transaction: dict[str, Any], /) -> int:
-        """Gas that a transaction takes."""
+    async def estimate_gas(self, transaction: dict[str, Any], block: str = "latest", /) -> int:
+        """Gas that a transaction takes after a block, or in the ``pending`` one."""
         ...
 
     async def send_raw(self, signed: bytes, /) -> TxHash:

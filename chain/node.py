@@ -202,14 +202,15 @@ class Node:
         """Accounts that the node signs for."""
         return tuple(checksummed(account) for account in await self.transport.request("eth_accounts"))
 
-    async def estimate_gas(self, transaction: dict[str, Any]) -> int:
+    async def estimate_gas(self, transaction: dict[str, Any], block: str = "latest") -> int:
         """Gas that a transaction takes; a revert is an ``RpcError`` with its data.
 
         Args:
             transaction: JSON-RPC's own fields; integers and bytes are written as hexadecimal here.
+            block: after which it is to happen; ``pending``: in the one being made, at its time.
         """
         fields = {name: _hexadecimal(value) for name, value in transaction.items()}
-        return int(await self.transport.request("eth_estimateGas", [fields]), 16)
+        return int(await self.transport.request("eth_estimateGas", [fields, block]), 16)
 
     async def send_raw(self, signed: bytes) -> TxHash:
         """Hand a signed transaction to the node; returns before it is in a block."""

@@ -22,6 +22,7 @@ from anyio.abc import TaskStatus
 from anyio.streams.memory import MemoryObjectSendStream
 
 from bcfl.chain import fees
+from bcfl.chain.asking import asked, estimated_gas
 from bcfl.chain.dispatch import Dispatch, Parcel
 from bcfl.chain.errors import FeeCapReached, JournalUnwritable, OwnerStopped
 from bcfl.chain.fees import FeePolicy
@@ -42,7 +43,6 @@ _T = TypeVar("_T")
 MOST_GAS = 16_777_216
 """Of a transaction, EIP-7825: nodes refuse a higher limit, whatever of it would be used."""
 _ATTEMPTS = 6  # to get one transaction accepted: every retry has other fees or another nonce
-_BACKOFF_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # between tries of a call that a node could not answer
 
 
 class _Job:
@@ -184,8 +184,8 @@ class TransactionOwner:
         if not self._open:
             return
         await self._journal.store([opened.entry for opened in self._open.values()])
-        await self._ask(self._watch.base_fee)
-        used = await self._ask(lambda: self._node.nonce(self.address, "latest"))
+        await asked(self._watch.base_fee)
+        used = await asked(lambda: self._node.nonce(self.address, "latest"))
         for opened in self.under_way():
             opened.since = self._watch.head
             if used <= opened.entry.nonce:  # not in a block: if the node has it still, it will say so
@@ -225,10 +225,10 @@ class TransactionOwner:
         request = {"from": self.address, "to": call["to"], "value": call["value"], "data": call["data"]}
         try:
             if gas is None:
-                estimate = await self._ask(lambda: self._node.estimate_gas(request))
+                estimate = await estimated_gas(self._node, request, ahead=self._policy.asks_ahead)
                 wanted = estimate + estimate * self._policy.gas_margin_percent // 100 + spare
                 gas = min(wanted, max(estimate, MOST_GAS))
-            offer = fees.initial(await self._ask(self._watch.base_fee), self._policy.tip, self._policy.cap)
+            offer = fees.initial(await asked(self._watch.base_fee), self._policy.tip, self._policy.cap)
         except ChainError as error:
             reverted = not isinstance(error, FeeCapReached) and classify(error) is Verdict.REVERTED
             self._report(
@@ -242,7 +242,7 @@ class TransactionOwner:
 
     async def _learn_nonce(self, key: ActionKey) -> bool:
         try:
-            pending = await self._ask(lambda: self._node.nonce(self.address, "pending"))
+            pending = await asked(lambda: self._node.nonce(self.address, "pending"))
         except ChainError as error:
             self._report(key, OutcomeStatus.FAILED, str(error))
             return False
@@ -445,17 +445,6 @@ class TransactionOwner:
             if receipt is not None:
                 return receipt
         return None
-
-    async def _ask(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        """Ask the node, again after a pause where it could not answer."""
-        for pause in _BACKOFF_S:
-            try:
-                return await call()
-            except ChainError as error:
-                if classify(error) is not Verdict.TRANSIENT:
-                    raise
-                await anyio.sleep(pause)
-        return await call()
 
     def _is_open(self, opened: OpenTransaction) -> bool:
         return self._open.get(opened.entry.key) is opened

@@ -40,6 +40,7 @@ class ProcessSettings:
         fees: what transactions offer.
         restarts: how often an agent may fail.
         absent: told of an agent that has failed too often; True: the others go on without it. None: they do not.
+        retry_s: seconds after which an agent looks again when a transaction of its was refused; None: at the next block.
         done: by agent, round and name of its transactions that are on the chain, where the journal does not know them.
     """
 
@@ -50,6 +51,7 @@ class ProcessSettings:
     fees: FeePolicy = field(default_factory=FeePolicy)
     restarts: RestartPolicy = field(default_factory=RestartPolicy)
     absent: Callable[[Role, AgentBroken], bool] | None = None
+    retry_s: float | None = None
     done: Mapping[str, Collection[tuple[int, str]]] = field(default_factory=dict)
 
 
@@ -128,6 +130,7 @@ class AgentProcess:
                 activity=self.activity,
                 observer=self._observer,
                 bell=bell,
+                retry_s=self._settings.retry_s,
                 done=self._settings.done.get(role.name, ()),
             )
             self._shells[role.name] = shell

@@ -69,6 +69,8 @@ class Shell:
         activity: counts what it has under way.
         observer: hears what it decides and what becomes of it.
         bell: rings when it should look again.
+        retry_s: seconds after which it looks again when a transaction was refused, on a chain whose time passes without
+            blocks; None: at the next block.
         done: round and name of the transactions that are on the chain from an earlier life without a journal.
     """
 
@@ -81,6 +83,7 @@ class Shell:
         activity: Activity,
         observer: Observer,
         bell: Bell,
+        retry_s: float | None = None,
         done: Collection[tuple[int, str]] = (),
     ) -> None:
         self.role = role
@@ -93,12 +96,16 @@ class Shell:
         self._running: dict[Work[Any], anyio.CancelScope] = {}
         self._submitted: set[ActionKey] = set()
         self._done = frozenset(done)
+        self._retry_s = retry_s
+        self._refused = anyio.Event()
         self._alarm: tuple[int, anyio.CancelScope] | None = None
         self._woken = 0
 
     async def run(self, chronicle: ViewSource) -> None:
         """Act on the chronicle whenever the bell rings."""
         async with anyio.create_task_group() as group:
+            if self._retry_s is not None:
+                group.start_soon(self._retry, self._retry_s)
             while True:
                 await self._bell.wait()
                 try:
@@ -178,6 +185,7 @@ class Shell:
         reason = error_name(outcome.reason) if isinstance(outcome.reason, bytes) else outcome.reason
         if outcome.status is not OutcomeStatus.INCLUDED:
             self._submitted.discard(outcome.key)
+            self._refused.set()
             # That others were quicker is no fault: a vote after the deciding one, a call of a phase that has ended.
             overtaken = outcome.status is OutcomeStatus.REVERTED
             (_log.info if overtaken else _log.warning)(
@@ -192,6 +200,14 @@ class Shell:
             gas=outcome.gas_used,
             reason="" if outcome.status is OutcomeStatus.INCLUDED else reason,
         )
+
+    async def _retry(self, pause_s: float) -> None:
+        """A chain may make blocks for transactions alone: what was refused for coming too early has none to wait for."""
+        while True:
+            await self._refused.wait()
+            await anyio.sleep(pause_s)
+            self._refused = anyio.Event()
+            self._bell.ring()
 
     def _set_alarm(self, group: anyio.abc.TaskGroup, timestamp: int | None) -> None:
         if self._alarm is not None:

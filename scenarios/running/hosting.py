@@ -39,6 +39,7 @@ from bcfl.scenarios.running.timing import Stopwatch
 __all__ = ("Enough", "compose", "everybody_paid", "journals", "live", "paid")
 
 _LAST_BREATH_S = 2.0
+_RETRY_S = 2.0
 
 Enough = Callable[[Chronicle], bool]
 """Whether the agents of a process have nothing left to do."""
@@ -96,7 +97,8 @@ async def compose(
             confirmations=scenario.chain.confirmations,
             start_block=deployment.block + 1,
             reconnect=None if own else ReconnectPolicy(),
-            fees=FeePolicy(tip=tip),
+            fees=FeePolicy(tip=tip, asks_ahead=not chain.driven),
+            retry_s=None if chain.driven else _RETRY_S,
             restarts=RestartPolicy(outlives_node=not own),
             done={} if past is None else past.done,
             absent=None if names is not None else partial(_absent, resources),

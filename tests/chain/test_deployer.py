@@ -3,7 +3,9 @@
 
 import pytest
 
+from bcfl.chain import deployer
 from bcfl.chain.deployer import fund, opened_setup
+from bcfl.chain.errors import NoEmptyBlocks
 from bcfl.chain.keys import derive_key
 from bcfl.chain.node import open_node
 from bcfl.errors import ChainError
@@ -42,3 +44,15 @@ async def test_nonces_are_counted_here_since_a_node_may_count_a_transaction_late
     async with opened_setup(node, driven=True, confirmations=0) as setup:
         await fund(setup, ACCOUNTS[:5], wei=7, funder=None)
     assert [await node.balance(account) for account in ACCOUNTS[:5]] == [7] * 5
+
+
+@pytest.mark.asyncio
+async def test_confirmations_where_blocks_come_for_transactions_alone_are_refused_in_a_sentence(
+    node, monkeypatch
+):
+    monkeypatch.setattr(deployer, "_LONGEST_BLOCK_S", 0.2)
+    async with opened_setup(node, driven=False, confirmations=2) as setup:
+        with pytest.raises(
+            NoEmptyBlocks, match=r"has made no block for 0\.2 s.*chain\.confirmations: 2; set it to 0"
+        ):
+            await fund(setup, ACCOUNTS[:1], wei=7, funder=None)

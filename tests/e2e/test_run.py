@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import anyio
 import pytest
 
 from bcfl.contracts.ids import ContentId
@@ -173,3 +174,13 @@ def test_json_lines_are_json(start):
     assert run.end() == 0, run.text
     records = [json.loads(line) for line in run.text.splitlines() if line.startswith("{")]
     assert records[-1]["event"] == "run_ended"
+
+
+@pytest.mark.geth
+@pytest.mark.asyncio
+async def test_a_chain_that_makes_blocks_for_transactions_alone(start, outcome, honest, tmp_path, daemons):
+    async with daemons.running_geth(tmp_path) as url:
+        run = start("--set", f"chain.url={url}", "--set", "task.schedule.closing_s=2")
+        # its blocks' time runs ahead of the wall's, a second a block: deadlines are that much later
+        assert await anyio.to_thread.run_sync(run.end) == 0, run.text
+    assert outcome(run.directory)[1:] == outcome(honest)[1:]

@@ -59,7 +59,7 @@ class FakeNode:
             used += 1
         return used
 
-    async def estimate_gas(self, transaction):
+    async def estimate_gas(self, transaction, block="latest"):
         self.calls.append("estimate")
         if self.refuses_estimates is not None:
             raise self.refuses_estimates

@@ -227,7 +227,7 @@ async def test_a_node_that_cannot_answer_now_is_asked_again(node, running_owner,
 async def test_an_unreachable_node_fails_the_intent_and_takes_no_nonce(
     monkeypatch, node, running_owner, intent
 ):
-    monkeypatch.setattr("bcfl.chain.transaction_owner._BACKOFF_S", (0.0,))
+    monkeypatch.setattr("bcfl.chain.asking._BACKOFF_S", (0.0,))
     real_nonce = node.nonce
 
     async def unreachable(_address, _block):

@@ -307,3 +307,37 @@ async def test_a_deadline_that_the_wall_says_has_come_is_acted_on_once_though_no
         await anyio.sleep(1.3)  # chain time is the wall's between blocks
         group.cancel_scope.cancel()
     assert seen == [1000, 1001]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("retry_s", "tries"), [(0.05, 3), (None, 1)])
+async def test_what_was_refused_for_coming_too_early_is_tried_again_where_no_block_may_come(retry_s, tries):
+    activity = Activity()
+    bell = Bell(activity)
+    intents = []
+    advance = Transact(
+        round=1, name="advance", call=Call(to="0x70997970C51812dc3A010C7d01b50e0d17dc79C8", data=b"")
+    )
+
+    class Owner:
+        async def submit(self, intent):
+            intents.append(intent)
+            status = OutcomeStatus.REVERTED if len(intents) < 3 else OutcomeStatus.INCLUDED
+            shell.outcome(Outcome(key=intent.key, status=status, reason="too early"))
+
+    shell = Shell(
+        role=SimpleNamespace(name="keeper", role="keeper", decide=lambda *_: [advance], perform=None),
+        owner=Owner(),
+        clock=WallChainClock(),
+        activity=activity,
+        observer=SimpleNamespace(decided=lambda **_: None, transacted=lambda **_: None),
+        bell=bell,
+        retry_s=retry_s,
+    )
+    chronicle = SimpleNamespace(seen=None, final=None, now=1000)
+    async with anyio.create_task_group() as group:
+        group.start_soon(shell.run, chronicle)
+        bell.ring()
+        await anyio.sleep(0.4)
+        group.cancel_scope.cancel()
+    assert len(intents) == tries
