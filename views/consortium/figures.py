@@ -13,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 from bcfl.scenarios.definition.tokens import BASE_UNITS
 from bcfl.scenarios.outcome.summary import MemberSummary, Performance, Summary
 from bcfl.views.consortium.members import Vocabulary, right
-from bcfl.views.kit.plots import COLOURS, INK, STYLE, by_round, figure_of, plain
+from bcfl.views.kit.canvas import COLOURS, INK, STYLE, by_round, figure_of, headed, legend, plain, say
 
 __all__ = ("contributions", "right_answers", "tokens")
 
@@ -54,7 +54,9 @@ def contributions(summary: Summary) -> Figure:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         if summary.members:
             handles, labels = axes.get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside right upper")
+            legend(figure, handles, labels, beside=True)
+        if not any(bottom):
+            say(axes, "nothing was useful in any round, or too few judged")
         return figure
 
 
@@ -76,7 +78,9 @@ def tokens(summary: Summary) -> Figure:
         _rows(axes, names)
         axes.set_xlabel("tokens")
         if names:
-            axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+            legend(figure, *axes.get_legend_handles_labels(), beside=True)
+        if not any((*training, *judging)):
+            say(axes, "nobody was credited anything")
         return figure
 
 
@@ -107,9 +111,9 @@ def right_answers(summary: Summary, words: Vocabulary) -> Figure:
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         own = any(member.own_test for member in summary.members.values())
         samples = f"{words.samples}{' of its own' if own else ''}"
-        axes.set_title(f"{samples} judged rightly; at the right how many, in the order of the legend")
+        headed(axes, f"{samples} judged rightly; at the right how many, in the order of the legend")
         handles, labels = axes.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(_MODELS))
+        legend(figure, handles, labels, columns=len(_MODELS))
         return figure
 
 

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from html import escape
-
-from matplotlib.figure import Figure
 
 from bcfl.contracts.consortium_state import ConsortiumState
 from bcfl.scenarios.definition.schema import Scenario
@@ -15,7 +14,7 @@ from bcfl.scenarios.outcome.summary import Summary
 from bcfl.views.consortium import figures, member_cards, sections
 from bcfl.views.consortium.judges import JudgeRecord, judges_of, who_judged_whom
 from bcfl.views.consortium.members import gain_of, vocabulary_of
-from bcfl.views.kit import plots
+from bcfl.views.kit import pages
 
 __all__ = ("STYLE", "opening")
 
@@ -46,12 +45,8 @@ def opening(scenario: Scenario, summary: Summary, results: Results) -> str:
 
 
 def _drawn(scenario: Scenario, summary: Summary) -> Iterator[tuple[str, str]]:
-    yield "Contribution by round", _figure(figures.contributions(summary))
-    yield "Tokens", _figure(figures.tokens(summary))
+    yield "Contribution by round", pages.figure(partial(figures.contributions, summary))
+    yield "Tokens", pages.figure(partial(figures.tokens, summary))
     if any(gain_of(member) is not None for member in summary.members.values()):
         words = vocabulary_of(scenario, summary)
-        yield "Right answers", _figure(figures.right_answers(summary, words))
-
-
-def _figure(figure: Figure) -> str:
-    return f"<figure>{plots.as_svg(figure)}</figure>"
+        yield "Right answers", pages.figure(partial(figures.right_answers, summary, words))

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures of a run: what the report shows and the documentation prints.
 
-Text and axes are drawn in one reserved colour, which the SVG writer replaces by ``currentColor``: the figures take
-the page's text colour, in light and dark alike. Above a dozen trainers lines become a band (minimum, median, maximum).
+Above a dozen trainers lines become a band (minimum, median, maximum).
 """
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -20,67 +17,21 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from bcfl.scenarios.definition.tokens import BASE_UNITS
 from bcfl.scenarios.outcome.summary import Summary
+from bcfl.views.kit.canvas import COLOURS, INK, STYLE, by_round, figure_of, legend, plain, say
 
 __all__ = (
-    "COLOURS",
-    "INK",
     "MOST_LINES",
-    "STYLE",
-    "as_svg",
-    "by_round",
-    "figure_of",
     "gas_by_role",
     "loss_and_accuracy",
-    "plain",
-    "save_png",
+    "per_round",
     "scores_and_tokens",
     "timeline",
 )
 
-# Okabe & Ito 2008: told apart by colour-blind readers, on white and on near-black
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B8A800", "#7F7F7F")
-INK = "#010203"
 MOST_LINES = 12
 _MOST_MARKS = 5000
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "bcfl",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "grid.color": "#8888884D",
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 4,
-}
-
-
-def as_svg(figure: Figure) -> str:
-    """The figure as an ``<svg>`` element that takes the colour of the text around it."""
-    buffer = io.StringIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :].replace(INK, "currentColor")
-
-
-def save_png(figure: Figure, path: Path, *, dpi: int = 150) -> None:
-    """Write the figure on white."""
-    with mpl.rc_context(STYLE):
-        figure.savefig(path, dpi=dpi, facecolor="white", metadata={"Software": None})
+_FAR_APART = 20
+"""Times: a round that is so much smaller than another cannot be seen on its scale."""
 
 
 def loss_and_accuracy(summary: Summary) -> Figure:
@@ -128,14 +79,15 @@ def scores_and_tokens(summary: Summary) -> Figure:
         numbers = [done.round for done in summary.rounds]
         scores = {name: [done.scores.get(name, math.nan) for done in summary.rounds] for name in names}
         tokens = {name: _running(name, summary) for name in names}
+        scores, relative = per_round(scores)
         _lines_or_band(left, numbers, scores)
         left.axhline(0, color=INK, linewidth=0.8)
-        by_round(left, "score")
+        by_round(left, "score, of the round's largest" if relative else "score")
         _lines_or_band(right, [0, *numbers], {name: [0.0, *values] for name, values in tokens.items()})
         by_round(right, "tokens so far")
         if names:
             handles, labels = right.get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside lower center", ncols=6)
+            legend(figure, handles, labels)
         return figure
 
 
@@ -153,7 +105,9 @@ def gas_by_role(summary: Summary) -> Figure:
             bottom = [low + more for low, more in zip(bottom, used, strict=True)]
         by_round(axes, "gas (millions)")
         if any(bottom):
-            axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+            legend(figure, *axes.get_legend_handles_labels(), beside=True)
+        else:
+            say(axes, "no transaction of a round was included")
         return figure
 
 
@@ -183,18 +137,20 @@ def timeline(events: Iterable[Mapping[str, Any]]) -> Figure:
         return figure
 
 
-def figure_of(columns: int, *, height: float) -> tuple[Figure, Sequence[Axes]]:
-    """An empty figure with panels side by side, ``height`` inches high."""
-    # not pyplot: it keeps every figure alive and is bound to one thread
-    figure = Figure(figsize=(9.5, height), layout="constrained")
-    return figure, list(figure.subplots(1, columns, squeeze=False)[0])
+def per_round(rows: Mapping[str, Sequence[float]]) -> tuple[dict[str, list[float]], bool]:
+    """Scores by name, each divided by its round's largest where rounds are far apart; and whether they do.
 
-
-def by_round(axes: Axes, title: str) -> None:
-    """Panel of something by round."""
-    axes.set_title(title)
-    axes.set_xlabel("round")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    The first rounds of a task teach most: on one scale all later ones would look like nothing.
+    """
+    columns = list(zip(*rows.values(), strict=True))
+    most = [max((abs(x) for x in column if not math.isnan(x)), default=0.0) for column in columns]
+    worth = [one for one in most if one > 0]
+    if not worth or max(worth) <= _FAR_APART * min(worth):
+        return {name: list(values) for name, values in rows.items()}, False
+    return {
+        name: [value / largest if largest else value for value, largest in zip(values, most, strict=True)]
+        for name, values in rows.items()
+    }, True
 
 
 def _gaps(values: Iterable[float | None]) -> list[float]:
@@ -243,9 +199,3 @@ def _lines_or_band(axes: Axes, numbers: Sequence[int], rows: Mapping[str, Sequen
         numbers, low, high, color=COLOURS[0], alpha=0.25, linewidth=0, label="minimum to maximum"
     )
     axes.plot(numbers, [_median(column) for column in columns], marker="o", color=COLOURS[0], label="median")
-
-
-def plain(name: str) -> str:
-    """A name as matplotlib's labels need it."""
-    # matplotlib reads dollars as mathematics and hides labels that begin with an underscore
-    return name.replace("$", r"\$").lstrip("_")

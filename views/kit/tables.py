@@ -8,16 +8,24 @@ from html import escape
 
 __all__ = ("table",)
 
+_LONG = 45
+"""Characters, a little more than an address has."""
+
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, text: tuple[int, ...] = ()) -> str:
-    """A ``<table>``; numbers stand right, the columns at ``text`` and the first one left."""
+    """A ``<table>``; numbers stand right, the columns at ``text`` and the first one left, and long words are broken into lines."""
+
+    def kind(position: int) -> str:
+        if position not in text:
+            return ""
+        longest = max((len(row[position]) for row in rows), default=0)
+        return ' class="text long"' if longest > _LONG else ' class="text"'
+
+    kinds = [kind(position) for position in range(len(heads))]
 
     def row(tag: str, cells: Sequence[str]) -> str:
         return "".join(
-            f'<{tag} class="text">{escape(cell)}</{tag}>'
-            if position in text
-            else f"<{tag}>{escape(cell)}</{tag}>"
-            for position, cell in enumerate(cells)
+            f"<{tag}{kinds[position]}>{escape(cell)}</{tag}>" for position, cell in enumerate(cells)
         )
 
     body = "".join(f"<tr>{row('td', cells)}</tr>" for cells in rows)

@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bcfl.scenarios.outcome.summary import Summary
-from bcfl.views.kit.plots import COLOURS, INK, MOST_LINES, STYLE, by_round, figure_of, plain
+from bcfl.views.kit.canvas import COLOURS, INK, STYLE, by_round, figure_of, legend, plain
+from bcfl.views.kit.plots import MOST_LINES, per_round
 
 __all__ = ("lanes", "score_trajectories")
 
@@ -41,10 +42,12 @@ def score_trajectories(summary: Summary, misbehaved: Mapping[str, Sequence[int]]
         misbehaved: the rounds in which each adversary misbehaved.
     """
     numbers = [done.round for done in summary.rounds]
-    rows = {name: [done.scores.get(name, math.nan) for done in summary.rounds] for name in _trainers(summary)}
+    rows, relative = per_round(
+        {name: [done.scores.get(name, math.nan) for done in summary.rounds] for name in _trainers(summary)}
+    )
     with mpl.rc_context(STYLE):
         figure, (axes,) = figure_of(1, height=3.8)
-        by_round(axes, "score by round")
+        by_round(axes, "score by round, of the round's largest" if relative else "score by round")
         _honest(axes, numbers, [row for name, row in rows.items() if name not in misbehaved])
         for place, name in enumerate(name for name in rows if name in misbehaved):
             colour = COLOURS[place % len(COLOURS)]
@@ -61,7 +64,7 @@ def score_trajectories(summary: Summary, misbehaved: Mapping[str, Sequence[int]]
         handles, labels = axes.get_legend_handles_labels()
         handles += [_mark(marker) for marker in (_MISBEHAVED, _SUSPENDED, _EJECTED)]
         labels += ["misbehaved in this round", "suspended", "thrown out"]
-        figure.legend(handles, labels, loc="outside right upper")
+        legend(figure, handles, labels, beside=True)
         return figure
 
 
@@ -79,8 +82,8 @@ def lanes(summary: Summary, misbehaved: Mapping[str, Sequence[int]]) -> Figure:
     names = names[:_MOST_LANES]
     shown = summary.rounds[:_MOST_CELLS]
     numbers = [done.round for done in shown]
-    scores = np.array([[done.scores.get(name, math.nan) for done in shown] for name in names])
-    scores = scores.reshape(len(names), len(numbers))
+    rows, relative = per_round({name: [done.scores.get(name, math.nan) for done in shown] for name in names})
+    scores = np.array([rows[name] for name in names]).reshape(len(names), len(numbers))
     most = float(np.nanmax(np.abs(scores), initial=0.0)) or 1.0
     with mpl.rc_context(STYLE):
         figure, (axes,) = figure_of(1, height=1.3 + 0.27 * max(len(names), 1))
@@ -97,7 +100,7 @@ def lanes(summary: Summary, misbehaved: Mapping[str, Sequence[int]]) -> Figure:
                 edgecolors="#88888866" if len(numbers) <= _MOST_EDGED else "none",
                 linewidth=0.6,
             )
-            figure.colorbar(image, ax=axes, label="score", pad=0.01)
+            figure.colorbar(image, ax=axes, label="score ÷ largest" if relative else "score", pad=0.01)
         for lane, name in enumerate(names):
             _marks(axes, lane, name, summary, misbehaved.get(name, ()), frozenset(numbers))
         axes.set_yticks(range(len(names)), [_label(summary, name, misbehaved) for name in names])
@@ -110,9 +113,7 @@ def lanes(summary: Summary, misbehaved: Mapping[str, Sequence[int]]) -> Figure:
             _SUSPENDED: "suspended",
             _EJECTED: "thrown out",
         }
-        figure.legend(
-            [_mark(marker) for marker in kinds], list(kinds.values()), loc="outside lower center", ncols=4
-        )
+        legend(figure, [_mark(marker) for marker in kinds], list(kinds.values()), columns=4)
         return figure
 
 

@@ -19,7 +19,7 @@ from bcfl.scenarios.definition.loading import load
 from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.results import results_of
 from bcfl.scenarios.running.runner import run
-from bcfl.views.kit import plots, trajectories
+from bcfl.views.kit import canvas, plots, trajectories
 from bcfl.views.run.final_table import final_table
 
 __all__ = ("main", "write_figures")
@@ -50,7 +50,7 @@ def write_figures(directory: RunDirectory, target: Path) -> tuple[Path, ...]:
         "timeline.png": plots.timeline(directory.events()),
     }
     for name, figure in drawn.items():
-        plots.save_png(figure, target / name)
+        canvas.save_png(figure, target / name)
     shown = io.StringIO()
     Console(file=shown, width=_TABLE_WIDTH, color_system=None).print(final_table(summary))
     table = target / "final-table.txt"

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.definition.tokens import format_tokens
@@ -13,7 +16,8 @@ from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.results import Results, results_of
 from bcfl.scenarios.outcome.summary import RoundSummary, Summary
 from bcfl.views.consortium import report as consortium_report
-from bcfl.views.kit import plots, trajectories
+from bcfl.views.kit import pages, plots, trajectories
+from bcfl.views.kit.canvas import save_vector
 from bcfl.views.kit.numbers import number, percent
 from bcfl.views.kit.tables import table
 from bcfl.views.kit.verdicts import eventful, verdict
@@ -45,12 +49,9 @@ h3 + p {{ margin: 0 0 .5rem; }}
 .card {{ border: 1px solid var(--line); border-top: 3px solid var(--accent); border-radius: .4rem; padding: .5rem .8rem; }}
 .card b {{ display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; }}
 .card span {{ font-size: .85rem; opacity: .8; }}
-.wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }}
 th, td {{ padding: .25rem .8rem .25rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }}
 th:first-child, td:first-child, td.text, th.text {{ text-align: left; }}
-figure {{ margin: 0; }}
-svg {{ max-width: 100%; height: auto; }}
 pre {{ background: var(--soft); padding: .8rem; overflow-x: auto; font-size: .85rem; }}
 code {{ overflow-wrap: anywhere; }}
 {style}</style>
@@ -58,6 +59,7 @@ code {{ overflow-wrap: anywhere; }}
 <body>
 <h1>{name}</h1>
 <p class="sub">{description}</p>
+<p class="sub origin">{origin}</p>
 {opening}<p class="words">{words}</p>
 <div class="cards">{cards}</div>
 <p>Final model: <code>{cid}</code></p>
@@ -84,11 +86,12 @@ def write_report(directory: RunDirectory) -> Path:
         ScenarioError: one of those files is missing or damaged.
     """
     scenario, summary = directory.scenario(), directory.summary()
-    figures = {"Loss and accuracy": plots.loss_and_accuracy(summary)}
+    events = tuple(directory.events())
+    figures: dict[str, pages.Draw] = {"Loss and accuracy": partial(plots.loss_and_accuracy, summary)}
     if not summary.members:  # a consortium's have sections of their own
-        figures["Scores and tokens"] = plots.scores_and_tokens(summary)
-    figures["Gas by role"] = plots.gas_by_role(summary)
-    figures["Timeline of events"] = plots.timeline(directory.events())
+        figures["Scores and tokens"] = partial(plots.scores_and_tokens, summary)
+    figures["Gas by role"] = partial(plots.gas_by_role, summary)
+    figures["Timeline of events"] = partial(plots.timeline, events)
     opening = thrown_out = ""
     if summary.members:
         opening = consortium_report.opening(scenario, summary, results_of(directory.events()))
@@ -97,13 +100,15 @@ def write_report(directory: RunDirectory) -> Path:
     page = render(
         scenario=scenario,
         summary=summary,
-        figures={title: plots.as_svg(figure) for title, figure in figures.items()},
+        figures={title: pages.figure(draw) for title, draw in figures.items()},
+        origin=_origin(directory, summary),
         yaml=directory.scenario_file.read_text(encoding="utf-8"),
         notes=_notes(directory),
         thrown_out=thrown_out,
         opening=opening,
     )
     directory.report_file.write_text(page, encoding="utf-8")
+    _write_figures(directory.figures, figures)
     return directory.report_file
 
 
@@ -114,11 +119,8 @@ def _thrown_out(summary: Summary, results: Results) -> str:
     measured = {done.round: results.evidence(done.round) for done in summary.rounds}
     told = evidence.section(summary, measured, misbehaved=misbehaved)
     drawn = [
-        f"<figure>{plots.as_svg(figure)}</figure>"
-        for figure in (
-            trajectories.lanes(summary, misbehaved),
-            trajectories.score_trajectories(summary, misbehaved),
-        )
+        pages.figure(partial(draw, summary, misbehaved))
+        for draw in (trajectories.lanes, trajectories.score_trajectories)
     ]
     return f"<h2>Who was thrown out, and why</h2>{drawn[0]}{told}{drawn[1]}"
 
@@ -132,13 +134,16 @@ def render(
     thrown_out: str = "",
     opening: str = "",
     notes: Sequence[str] = (),
+    origin: str = "",
 ) -> str:
-    """The page; ``figures`` (SVG elements by title), ``thrown_out`` and ``opening`` are HTML, everything else is escaped.
+    """The page; ``figures`` (by title), ``thrown_out`` and ``opening`` are HTML, everything else is escaped.
 
-    ``opening``: what a consortium's report begins with; ``notes``: what the data say of themselves.
+    ``opening``: what a consortium's report begins with; ``notes``: what the data say of themselves; ``origin``: when, with what
+    and where it ran.
     """
     return _PAGE.format(
-        style=consortium_report.STYLE if opening else "",
+        style=pages.STYLE + (consortium_report.STYLE if opening else ""),
+        origin=escape(origin),
         opening=f"{opening}\n" if opening else "",
         title=escape(f"{summary.scenario} · bcfl"),
         name=escape(summary.scenario),
@@ -150,7 +155,7 @@ def render(
         ),
         cid=escape(summary.final.cid),
         thrown_out=thrown_out,
-        figures="".join(f"<h2>{escape(title)}</h2><figure>{svg}</figure>" for title, svg in figures.items()),
+        figures="".join(f"<h2>{escape(title)}</h2>{drawn}" for title, drawn in figures.items()),
         rounds=_rounds(summary),
         participants=_participants(summary) + _unpaid(summary),
         timings=_timings(summary),
@@ -158,6 +163,37 @@ def render(
         yaml=escape(yaml),
         data=_data(scenario, notes),
     )
+
+
+def _origin(directory: RunDirectory, summary: Summary) -> str:
+    """When, with what, on which chain: as much as the run has noted of itself."""
+    record = directory.chain() if directory.chain_file.is_file() else {}
+    commit = f" ({record['commit']})" if record.get("commit") else ""
+    return " · ".join(
+        [
+            *(
+                [f"{datetime.fromisoformat(record['started']):%Y-%m-%d %H:%M} UTC"]
+                if "started" in record
+                else []
+            ),
+            *([f"bcfl {record['version']}{commit}"] if "version" in record else []),
+            *([f"chain {record['chain_id']}, {_node(record)}"] if record else []),
+            f"seed {summary.seed}",
+        ]
+    )
+
+
+def _node(record: Mapping[str, Any]) -> str:
+    return "the run’s own devnet" if record["own_devnet"] else str(record["url"])
+
+
+def _write_figures(folder: Path, figures: Mapping[str, pages.Draw]) -> None:
+    """The same figures as files for a paper: SVG and PDF."""
+    folder.mkdir(exist_ok=True)
+    for title, draw in figures.items():
+        name = title.lower().replace(" ", "-")
+        for kind in ("svg", "pdf"):
+            save_vector(draw(), folder / f"{name}.{kind}")
 
 
 def _notes(directory: RunDirectory) -> Sequence[str]:

@@ -16,11 +16,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from bcfl.scenarios.sweeping.file import ABSENT, NONE
 from bcfl.scenarios.sweeping.measures import Measured, at_least
 from bcfl.scenarios.sweeping.sweep import Outcome
-from bcfl.views.kit.plots import COLOURS, INK, STYLE, by_round, figure_of, plain
+from bcfl.views.kit.canvas import COLOURS, INK, STYLE, by_round, figure_of, headed, legend, plain
 from bcfl.views.kit.trajectories import score_trajectories
 
 __all__ = (
@@ -29,6 +30,7 @@ __all__ = (
     "defences",
     "ejections",
     "reward_shares",
+    "telling",
     "trajectory",
     "worst_case",
 )
@@ -59,7 +61,7 @@ def worst_case(measured: Sequence[Measured]) -> Figure:
     fractions = sorted({one.labels.fraction for one in cells})
     rows = sorted({one.labels.heterogeneity for one in cells})
     with mpl.rc_context(STYLE):
-        figure, panels = figure_of(max(len(shown), 1), height=1.6 + 0.7 * max(len(rows), 1))
+        figure, panels = figure_of(max(len(shown), 1), height=1.3 + 0.5 * max(len(rows), 1), stacked=True)
         for axes, defence in zip(panels, shown, strict=False):
             gaps = np.full((len(rows), len(fractions)), math.nan)
             words: dict[tuple[int, int], str] = {}
@@ -84,7 +86,7 @@ def worst_case(measured: Sequence[Measured]) -> Figure:
             )
             axes.set_xticks(range(len(fractions)), [f"{100 * fraction:g} %" for fraction in fractions])
             axes.set_yticks(range(len(rows)), [plain(row) for row in rows])
-            axes.set_title(f"{plain(defence)}: gap in points, worst attack")
+            headed(axes, f"{plain(defence)}: gap in points, worst attack (hatched: not run)")
             axes.set_xlabel("adversaries")
         return figure
 
@@ -115,8 +117,8 @@ def attacks_by_defence(measured: Sequence[Measured]) -> Figure:
             _cells(axes, values, words, low=0.0, high=1.0 if axes is left else 0.4, cmap=cmap)
             slanted: dict[str, Any] = {"rotation": 35, "ha": "right"} if len(shown) > _MOST_PANELS else {}
             axes.set_xticks(range(len(shown)), [plain(name) for name in shown], **slanted)
-            axes.set_yticks(range(len(names)), [plain(name) for name in names] if axes is left else [])
-            axes.set_title(title)
+            axes.set_yticks(range(len(names)), [plain(name) for name in names] if _begins_a_row(axes) else [])
+            headed(axes, title)
         return figure
 
 
@@ -148,27 +150,29 @@ def reward_shares(outcomes: Sequence[Outcome]) -> Figure:
             by_round(axes, f"{plain(defence)}: share of all rewards so far")
         if shown:
             handles, labels = panels[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside lower center", ncols=2)
+            legend(figure, handles, labels, columns=2)
         return figure
 
 
-def trajectory(outcomes: Sequence[Outcome]) -> tuple[str, Figure] | None:
-    """Scores by round of one cell, with its name: of those where most adversaries were ejected the first."""
+def telling(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """One cell to look into: of those where most adversaries were ejected the first; None without an attack."""
     candidates = [
         outcome
         for outcome in outcomes
         if outcome.result.summary is not None and outcome.cell.labels.attack not in (NONE, ABSENT)
     ]
-    if not candidates:
-        return None
 
-    def telling(outcome: Outcome) -> int:
+    def ejected(outcome: Outcome) -> int:
         detection = outcome.result.summary.detection if outcome.result.summary else None
         return 0 if detection is None else detection.ejected_adversaries
 
-    chosen = max(candidates, key=telling)
-    assert chosen.result.summary is not None  # noqa: S101 - for mypy: all candidates have one
-    return chosen.cell.labels.name, score_trajectories(chosen.result.summary, chosen.result.misbehaved)
+    return max(candidates, key=ejected, default=None)
+
+
+def trajectory(outcome: Outcome) -> Figure:
+    """Scores by round of one cell, which must not have failed."""
+    assert outcome.result.summary is not None  # noqa: S101 - for mypy: telling gives no other
+    return score_trajectories(outcome.result.summary, outcome.result.misbehaved)
 
 
 def ejections(measured: Sequence[Measured]) -> Figure:
@@ -205,16 +209,21 @@ def ejections(measured: Sequence[Measured]) -> Figure:
         ticks = [float(tick) for tick in range(1, int(never) - 1, max(1, int(never) // 8))]
         axes.set_xticks([*ticks, never], [*(f"{tick:g}" for tick in ticks), "never"])
         axes.set_xlabel("median rounds to eject an adversary (1: in the round of its first misbehaviour)")
-        axes.set_title("honest trainers ejected, %")
+        headed(axes, "honest trainers ejected, %")
         axes.set_ylim(-0.3, max([5.0, *(110 * y for *_, y in points)]))
         if points:
-            axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+            legend(figure, *axes.get_legend_handles_labels(), beside=True)
         return figure
 
 
 def _named(attacks: Sequence[str]) -> str:
     more = len(attacks) - _MOST_NAMED
     return plain(", ".join(attacks[:_MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
+
+
+def _begins_a_row(axes: Axes) -> bool:
+    place = axes.get_subplotspec()
+    return place is None or place.is_first_col()
 
 
 def _cells(
@@ -227,6 +236,18 @@ def _cells(
     cmap: str,
 ) -> None:
     axes.grid(visible=False)
+    for row, column in np.argwhere(np.isnan(values)):  # hatched: not run is not a low value
+        axes.add_patch(
+            Rectangle(
+                (column - 0.5, row - 0.5),
+                1,
+                1,
+                hatch="////",
+                facecolor="none",
+                edgecolor="#88888866",
+                linewidth=0,
+            )
+        )
     if values.size:
         axes.imshow(np.ma.masked_invalid(values), cmap=cmap, vmin=low, vmax=high, aspect="auto")
     scale, shades = Normalize(low, high, clip=True), mpl.colormaps[cmap]

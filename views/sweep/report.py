@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from bcfl.scenarios.sweeping.file import Sweep
 from bcfl.scenarios.sweeping.measures import Measured
 from bcfl.scenarios.sweeping.sweep import Outcome
 from bcfl.scenarios.sweeping.targets import TargetResult
-from bcfl.views.kit.plots import as_svg
+from bcfl.views.kit import pages
 from bcfl.views.kit.tables import table
-from bcfl.views.sweep import figures
+from bcfl.views.sweep import curves, figures
 from bcfl.views.sweep.tables import TextTable, failures, markdown, results, targets_table
 
 __all__ = ("render_sweep", "write_sweep_report")
@@ -31,16 +32,13 @@ body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem aut
 h1 {{ margin: 0; font-size: 1.7rem; }}
 h2 {{ margin: 2.2rem 0 .6rem; font-size: 1.15rem; }}
 .sub, figcaption {{ opacity: .75; }}
-.wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem; }}
 th, td {{ padding: .25rem .8rem .25rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }}
 th:first-child, td:first-child, td.text, th.text {{ text-align: left; }}
 td:first-child, td.text {{ white-space: normal; }}
 td:first-child {{ min-width: 13rem; }}
 td.text:nth-child(6) {{ min-width: 18rem; font-size: .82rem; }}
-figure {{ margin: 0; }}
-svg {{ max-width: 100%; height: auto; }}
-</style>
+{style}</style>
 </head>
 <body>
 <h1>{name}</h1>
@@ -81,14 +79,15 @@ def render_sweep(
     figures: Mapping[str, str],
     last: Sequence[TextTable],
 ) -> str:
-    """The page; ``figures`` are SVG elements by title, everything else is escaped."""
+    """The page; ``figures`` are HTML by title, everything else is escaped."""
     return _PAGE.format(
+        style=pages.STYLE,
         title=escape(f"{sweep.name} · bcfl"),
         name=escape(sweep.name),
         description=escape(sweep.description),
         words=escape(words),
         first="".join(map(_html, first)),
-        figures="".join(f"<h2>{escape(title)}</h2><figure>{svg}</figure>" for title, svg in figures.items()),
+        figures="".join(f"<h2>{escape(title)}</h2>{drawn}" for title, drawn in figures.items()),
         last="".join(map(_html, last)),
     )
 
@@ -116,17 +115,19 @@ def _words(outcomes: Sequence[Outcome]) -> str:
 def _drawn(outcomes: Sequence[Outcome], measured: Sequence[Measured]) -> dict[str, str]:
     if not figures.attacked(measured):
         return {}
-    drawn = {
-        "Worst case over attacks": figures.worst_case(measured),
-        "Attacks against defences": figures.attacks_by_defence(measured),
-        "Who is paid": figures.reward_shares(outcomes),
-        "What fast ejection costs": figures.ejections(measured),
+    drawn: dict[str, pages.Draw] = {
+        "Worst case over attacks": partial(figures.worst_case, measured),
+        "Attacks against defences": partial(figures.attacks_by_defence, measured),
+        "Accuracy by round": partial(curves.accuracy_by_round, outcomes),
+        "More and more adversaries": partial(curves.gap_by_fraction, measured),
+        "Who is paid": partial(figures.reward_shares, outcomes),
+        "What fast ejection costs": partial(figures.ejections, measured),
     }
-    shown = figures.trajectory(outcomes)
-    if shown is not None:
-        drawn[f"Scores in one cell: {shown[0]}"] = shown[1]
-    return {title: as_svg(figure) for title, figure in drawn.items()}
+    chosen = figures.telling(outcomes)
+    if chosen is not None:
+        drawn[f"Scores in one cell: {chosen.cell.labels.name}"] = partial(figures.trajectory, chosen)
+    return {title: pages.figure(draw) for title, draw in drawn.items()}
 
 
 def _html(shown: TextTable) -> str:
-    return f'<h2>{escape(shown.title)}</h2><div class="wide">{table(shown.heads, shown.rows, text=shown.text)}</div>'
+    return f"<h2>{escape(shown.title)}</h2>{pages.scrolling(table(shown.heads, shown.rows, text=shown.text))}"

@@ -6,7 +6,7 @@ import pytest
 from bcfl.scenarios.outcome.summary import Performance
 from bcfl.views.consortium.figures import contributions, right_answers, tokens
 from bcfl.views.consortium.members import HOSPITALS, MEMBERS
-from bcfl.views.kit import plots
+from bcfl.views.kit import canvas
 
 
 def test_contributions_are_stacked_by_round(consortium):
@@ -46,4 +46,4 @@ def test_a_run_without_members_or_measures_can_be_drawn(consortium, member):
     unmeasured = consortium().model_copy(update={"members": {"_$x": bare}})
     for summary in (empty, unmeasured):
         for figure in (contributions(summary), tokens(summary), right_answers(summary, MEMBERS)):
-            assert plots.as_svg(figure).startswith("<svg")
+            assert canvas.as_svg(figure).startswith("<svg")

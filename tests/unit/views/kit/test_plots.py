@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bcfl.scenarios.outcome.summary import Participant
-from bcfl.views.kit import plots
+from bcfl.views.kit import canvas, plots
 
 
 def lines(axes) -> dict[str, list[float]]:
@@ -63,11 +63,11 @@ def test_a_run_without_rounds_and_events_can_be_drawn(summary):
         plots.gas_by_role(empty),
         plots.timeline([]),
     ):
-        assert plots.as_svg(figure).startswith("<svg")
+        assert canvas.as_svg(figure).startswith("<svg")
 
 
 def test_svg_takes_the_pages_colour_and_is_the_same_each_time(summary):
-    first, second = (plots.as_svg(plots.loss_and_accuracy(summary)) for _ in range(2))
+    first, second = (canvas.as_svg(plots.loss_and_accuracy(summary)) for _ in range(2))
     assert first == second
     assert "currentColor" in first
     assert "#010203" not in first
@@ -75,5 +75,45 @@ def test_svg_takes_the_pages_colour_and_is_the_same_each_time(summary):
 
 
 def test_png_is_written(summary, tmp_path):
-    plots.save_png(plots.gas_by_role(summary), tmp_path / "gas.png", dpi=40)
+    canvas.save_png(plots.gas_by_role(summary), tmp_path / "gas.png", dpi=40)
     assert (tmp_path / "gas.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_rounds_that_are_far_apart_have_a_scale_each():
+    rows = {"bob": [2.0, -0.01], "eve": [1.0, math.nan], "joe": [0.0, 0.005]}
+    scaled, relative = plots.per_round(rows)
+    assert relative
+    assert scaled["bob"] == [1.0, -1.0]
+    assert scaled["joe"] == [0.0, 0.5]
+    assert math.isnan(scaled["eve"][1])
+    near = {"bob": [2.0, 0.2], "eve": [1.0, 0.1]}
+    assert plots.per_round(near) == (near, False)
+    assert plots.per_round({"bob": [0.0, 0.0]}) == ({"bob": [0.0, 0.0]}, False)
+    assert plots.per_round({}) == ({}, False)
+
+
+def test_empty_bars_say_why(summary):
+    rounds = tuple(done.model_copy(update={"gas": {}}) for done in summary.rounds)
+    (axes,) = plots.gas_by_role(summary.model_copy(update={"rounds": rounds})).axes
+    assert [text.get_text() for text in axes.texts] == ["no transaction of a round was included"]
+    assert not plots.gas_by_role(summary).axes[0].texts
+
+
+def test_on_a_phone_panels_stand_one_below_the_other_and_letters_keep_their_size(summary):
+    page = plots.loss_and_accuracy(summary)
+    with canvas.on_a_phone():
+        phone = plots.loss_and_accuracy(summary)
+    assert phone.get_figwidth() < page.get_figwidth() / 2
+    assert phone.get_figheight() == 2 * page.get_figheight()
+    # 390 pixels less the page's margins: points of the figure become at least as many pixels
+    assert 358 / (72 * phone.get_figwidth()) > 1.1
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_files_for_a_paper_are_dark_and_the_same_each_time(summary, tmp_path, kind, begins):
+    paths = [tmp_path / f"{name}.{kind}" for name in ("one", "two")]
+    for path in paths:
+        canvas.save_vector(plots.gas_by_role(summary), path)
+    assert paths[0].read_bytes().startswith(begins)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert b"currentColor" not in paths[0].read_bytes()

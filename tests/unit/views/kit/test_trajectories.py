@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bcfl.scenarios.outcome.summary import Participant
-from bcfl.views.kit import plots
+from bcfl.views.kit import canvas
 from bcfl.views.kit.trajectories import lanes, score_trajectories
 
 MISBEHAVED = {"bob": (1, 2)}
@@ -68,4 +68,4 @@ def test_a_run_without_rounds_or_trainers_can_be_drawn(summary):
         summary.model_copy(update={"participants": {}, "rounds": ()}),
     ):
         for figure in (score_trajectories(empty, {}), lanes(empty, {})):
-            assert plots.as_svg(figure).startswith("<svg")
+            assert canvas.as_svg(figure).startswith("<svg")

@@ -12,7 +12,8 @@ from bcfl.scenarios.sweeping.file import Sweep
 from bcfl.scenarios.sweeping.measures import measure
 from bcfl.scenarios.sweeping.sweep import CellDone, SweepStarted
 from bcfl.scenarios.sweeping.targets import Target, check
-from bcfl.views.kit.plots import as_svg
+from bcfl.views.kit.canvas import as_svg, on_a_phone
+from bcfl.views.sweep import curves
 from bcfl.views.sweep import figures as sweep_figures
 from bcfl.views.sweep.progress import SweepBar, SweepLines, duration, open_sweep_view
 from bcfl.views.sweep.report import write_sweep_report
@@ -75,7 +76,7 @@ def test_the_report_is_one_file_with_the_missed_targets_first(outcomes, measured
     page.feed(text)
     assert page.outside == []
     assert "script" not in page.tags
-    assert page.tags.count("svg") == 5
+    assert page.tags.count("svg") == 2 * 7
     assert "&lt;b&gt;two&lt;/b&gt;" in text
     assert (
         text.index("MISSED")
@@ -144,10 +145,11 @@ def test_figures_show_the_worst_attack_and_who_is_never_ejected(measured, outcom
 
 
 def test_the_trajectory_is_of_a_cell_in_which_adversaries_were_ejected(outcomes):
-    name, figure = sweep_figures.trajectory(outcomes)
+    chosen = sweep_figures.telling(outcomes)
+    name, figure = chosen.cell.labels.name, sweep_figures.trajectory(chosen)
     assert name.split("/")[0] != "none"
     assert "thrown out" in as_svg(figure)
-    assert sweep_figures.trajectory(outcomes[:2]) is None
+    assert sweep_figures.telling(outcomes[:2]) is None
 
 
 # --- progress -------------------------------------------------------------------------------------------------
@@ -189,3 +191,36 @@ def test_the_bar_keeps_failures_on_the_screen(outcomes):
 
 def test_a_file_gets_lines():
     assert isinstance(open_sweep_view(io.StringIO()), SweepLines)
+
+
+def test_what_did_not_run_is_hatched_and_has_no_number(measured):
+    attacked = sweep_figures.attacked(measured)
+    some = [one for one in attacked if (one.labels.attack, one.labels.defence) != ("zero", "off")]
+    axes = sweep_figures.attacks_by_defence(some).axes[0]
+    shown = {(round(text.get_position()[1]), round(text.get_position()[0])) for text in axes.texts}
+    hatched = {(round(patch.get_y() + 0.5), round(patch.get_x() + 0.5)) for patch in axes.patches}
+    assert len(hatched) == 1
+    assert len(shown) == 3
+    assert not shown & hatched
+    assert not sweep_figures.attacks_by_defence(attacked).axes[0].patches
+
+
+def test_on_a_phone_both_panels_name_the_attacks(measured):
+    with on_a_phone():
+        left, right = sweep_figures.attacks_by_defence(measured).axes
+    named = [[label.get_text() for label in axes.get_yticklabels()] for axes in (left, right)]
+    assert named[0] == named[1]
+    assert named[0]
+
+
+def test_curves_have_a_line_a_fraction_and_a_line_a_defence(outcomes, measured):
+    by_round = curves.accuracy_by_round(outcomes)
+    assert len(by_round.axes) == 2
+    for axes in by_round.axes:
+        assert len(axes.get_lines()) == len(axes.collections) >= 1  # each with its interval
+    (axes,) = curves.gap_by_fraction(measured).axes
+    lines = {line.get_label(): list(line.get_ydata()) for line in axes.get_lines()}
+    assert set(lines) == {"ours", "off"}
+    assert lines["off"][0] > lines["ours"][0]
+    assert curves.accuracy_by_round([]).axes
+    assert curves.gap_by_fraction([]).axes
