@@ -71,7 +71,9 @@ STYLE: dict[Any, Any] = {
 def as_svg(figure: Figure) -> str:
     """The figure as an ``<svg>`` element that takes the colour of the text around it."""
     buffer = io.StringIO()
-    with mpl.rc_context(STYLE):
+    # ids of their own: a hatch that is defined in a drawing that is not displayed is not displayed either
+    salt = STYLE["svg.hashsalt"] if _layout.get().side_by_side else f"{STYLE['svg.hashsalt']}-phone"
+    with mpl.rc_context({**STYLE, "svg.hashsalt": salt}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :].replace(INK, "currentColor")

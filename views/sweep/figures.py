@@ -95,7 +95,8 @@ def attacks_by_defence(measured: Sequence[Measured]) -> Figure:
     """Pooled F1 of ejections, and the adversaries' mean share of the rewards, for every attack under every defence."""
     cells = attacked(measured)
     shown = defences(measured)[:_MOST_DEFENCES]
-    names = sorted({one.labels.attack for one in cells})
+    # judges who misbehave are nobody's to eject, and earn no rewards
+    names = sorted({one.labels.attack for one in cells if one.adversaries or one.ejected_adversaries})
     with mpl.rc_context(STYLE):
         figure, (left, right) = figure_of(2, height=1.5 + 0.33 * max(len(names), 1))
         for axes, title, value, cmap in (
