@@ -13,11 +13,13 @@ help: ## list the targets
 setup: .setup-python .setup-node ## make .venv and contracts/node_modules
 
 .setup-python: pyproject.toml constraints.txt
+	@echo "setup: a Python environment in $(VENV), then the packages of constraints.txt (PyTorch is the largest: minutes the first time)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 .setup-node: contracts/package-lock.json
+	@echo "setup: anvil, forge and solc of contracts/package-lock.json into contracts/node_modules"
 	cd contracts && npm install --no-save --no-fund --no-audit --loglevel=error
 	touch $@
 

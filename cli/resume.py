@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bcfl.cli.loading import loading
 from bcfl.scenarios.directory.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ def resume(directory: Path, url: str | None, data_dir: Path | None, as_json: boo
     Of a run in several processes it is the part of the process that set it up; 'bcfl agent' goes on with the others.
     """
     RunDirectory.open(directory)
-    from bcfl.cli.carrying_out import watch
-    from bcfl.scenarios.running.resumption import resume as resume_run
+    with loading():
+        from bcfl.cli.carrying_out import watch
+        from bcfl.scenarios.running.resumption import resume as resume_run
 
     async def work(observer: Callable[[RunEvent], None]) -> RunResult:
         return await resume_run(directory, url=url, data_dir=data_dir, observer=observer)

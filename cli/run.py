@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bcfl.cli.loading import loading
 from bcfl.cli.scenario_options import scenario_options
 from bcfl.scenarios.definition.loading import load
 
@@ -46,8 +47,9 @@ def run(
     """Run the scenario in FILE and write its run directory, with a report."""
     scenario = load(file, overrides, seed)
     # a wrong file is answered before the seconds that these imports take
-    from bcfl.cli.carrying_out import watch
-    from bcfl.scenarios.running.runner import run as run_scenario
+    with loading():
+        from bcfl.cli.carrying_out import watch
+        from bcfl.scenarios.running.runner import run as run_scenario
 
     hosted = None if only is None else tuple(dict.fromkeys(only.split(",")))
 

@@ -11,6 +11,7 @@ from bcfl.scenarios.running.progress import (
     AgentChanged,
     GasUsed,
     PhaseChanged,
+    Preparing,
     RoundDone,
     RunEnded,
     RunStarted,
@@ -19,6 +20,7 @@ from bcfl.views.run.board import Board, watched
 from bcfl.views.run.final_table import final_table
 from bcfl.views.run.lines import LineView
 from bcfl.views.run.live import LiveView, open_view, screen
+from bcfl.views.run.pace import Pace
 
 
 @pytest.fixture
@@ -54,6 +56,20 @@ def test_the_screen_shows_round_phase_and_every_participant(events):
     bob = next(line for line in shown.splitlines() if line.startswith("bob"))
     assert bob.split() == ["bob", "trained", "0.4500", "+1.2000", "1.2000"]
     assert "trainer 48,000" in shown
+
+
+def test_what_takes_its_time_is_shown_with_how_long_it_has_and_will(events):
+    board, pace = Board(), Pace()
+    for now, event in enumerate(events[:3]):
+        board = watched(board, event)
+        pace = pace.following(board, float(now))
+    shown = text_of(screen(board, pace, 13.0))
+    assert "Training" in shown
+    assert "0:12, about 0:12 left" in shown  # one of two has trained
+    preparing = watched(Board(), Preparing(scenario="mnist", what="loading mnist"))
+    assert "0:05" in text_of(screen(preparing, Pace().following(preparing, 1.0), 6.0))
+    board = watched(board, events[-1])
+    assert "left" not in text_of(screen(board, pace, 60.0))
 
 
 def test_a_thousand_trainers_stay_on_one_screen(scenario):
