@@ -9,7 +9,7 @@ From Python and in notebooks::
     result = await bcfl.scenarios.run(scenario)
     result.summary.final.accuracy
 
-``load`` and ``run`` are imported when they are first asked for: the package itself loads neither torch nor web3.
+``load``, ``run`` and ``resume`` are imported when they are first asked for: the package itself loads neither torch nor web3.
 """
 
 from __future__ import annotations
@@ -19,11 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bcfl.scenarios.definition.loading import load
+    from bcfl.scenarios.running.resumption import resume
     from bcfl.scenarios.running.runner import run
 
-__all__ = ("load", "run")
+__all__ = ("load", "resume", "run")
 
-_HOMES = {"load": "bcfl.scenarios.definition.loading", "run": "bcfl.scenarios.running.runner"}
+_HOMES = {
+    "load": "bcfl.scenarios.definition.loading",
+    "resume": "bcfl.scenarios.running.resumption",
+    "run": "bcfl.scenarios.running.runner",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for

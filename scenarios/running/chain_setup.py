@@ -78,7 +78,9 @@ async def opened_chain(scenario: Scenario, directory: RunDirectory) -> AsyncIter
         return
     if settings.block_time is None:
         async with Devnet.start(timestamp=_GENESIS_TIME) as devnet, open_node(devnet.url) as node:
-            yield _driven(node, devnet, BlockKeeper(node=node, append=directory.append_block))
+            lasting = scenario.storage.kind != "memory"  # without its models no run goes on
+            keeper = BlockKeeper(node=node, append=directory.append_block) if lasting else None
+            yield _driven(node, devnet, keeper)
         return
     async with (
         Devnet.start(
@@ -136,7 +138,7 @@ async def reopened_chain(
         yield _timed(node, devnet), deployment
 
 
-def _driven(node: Node, devnet: Devnet, keeper: BlockKeeper) -> Chain:
+def _driven(node: Node, devnet: Devnet, keeper: BlockKeeper | None) -> Chain:
     return Chain(
         node=node, devnet=devnet, clock=DrivenChainClock(), dispatch=Gathered(), free=True, keeper=keeper
     )

@@ -45,6 +45,7 @@ async def resume(
     began = time.perf_counter()
     with RunDirectory.open(path) as directory, held(path):
         if directory.summary_file.is_file():
+            directory.forget_chain()
             return RunResult(directory=path, summary=directory.summary())
         scenario = directory.scenario()
         _check(scenario, directory)
