@@ -4,11 +4,22 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what is ``thorough`` to ``make chaos``: each such test has a shorter one beside it that always runs."""
+    if "BCFL_EVERY_PHASE" in os.environ:
+        return
+    left = [item for item in items if item.get_closest_marker("thorough") is not None]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
 
 
 @pytest.fixture(scope="session")

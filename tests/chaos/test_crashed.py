@@ -51,6 +51,7 @@ def test_one_of_four(chain, consortium, timely, agreed, losses, paid):
     paid(run)
 
 
+@pytest.mark.thorough
 def test_two_of_five(chain, consortium, timely, agreed, losses, paid):
     run = consortium(members=5, rounds=3)
     victims = ["ben", "emil"]

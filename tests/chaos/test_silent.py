@@ -28,6 +28,7 @@ def test_one_of_four_falls_silent_between_commitment_and_opening(
     paid(run)  # also who is not there to ask for it
 
 
+@pytest.mark.thorough
 def test_two_of_five_fall_silent_and_one_wakes_when_all_is_over(
     chain, consortium, timely, agreed, losses, paid
 ):

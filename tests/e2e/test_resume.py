@@ -7,7 +7,6 @@ Phases are sampled here; ``make chaos`` (``BCFL_EVERY_PHASE``) goes through all 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from pathlib import Path
@@ -19,7 +18,6 @@ from bcfl.scenarios.directory.run_directory import RunDirectory
 
 pytestmark = [pytest.mark.timeout(300)]
 
-EVERY_PHASE = "BCFL_EVERY_PHASE" in os.environ
 LONG = ("--set", "task.training.epochs=40")  # so that a kill meets trainers at work
 SOON = ("--set", "task.schedule.closing_s=2")
 
@@ -57,9 +55,10 @@ def digest(directory: Path) -> str:
     return run_digest(RunDirectory.open(directory))
 
 
-def sampled(*cases, more=()):
+def sampled(*cases, more):
     """For ``parametrize``: those of every run of the tests, and the others."""
-    return [*cases, *(more if EVERY_PHASE else ())]
+    thorough = [one if isinstance(one, tuple) else (one,) for one in more]
+    return [*cases, *(pytest.param(*one, marks=pytest.mark.thorough) for one in thorough)]
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +137,7 @@ def came_to(directory: Path) -> object:
 
 @pytest.mark.anvil
 @pytest.mark.parametrize(
-    "words", sampled('"trained"', more=["TaskCreated", '"reveal"', '"scored"', "TaskCompleted"])
+    "words", sampled(more=["TaskCreated", '"trained"', '"reveal"', '"scored"', "TaskCompleted"])
 )
 def test_a_devnet_with_blocks_of_its_own_time(start, finished, resumed, bcfl, words):
     timed = (*SOON, "--set", "chain.block_time=1")
@@ -208,12 +207,6 @@ def test_ctrl_c_says_how_to_go_on_and_replay_that_it_can(start, bcfl, resumed):
 
 @pytest.mark.anvil
 def test_what_cannot_go_on_says_why_and_loses_nothing(start, bcfl):
-    run = start(*LONG, "--set", "storage.kind=memory")
-    killed(run, "events.jsonl", "RoundStarted")
-    gone = bcfl("resume", str(run.directory))
-    assert gone.returncode == 2
-    assert "kept its models in memory" in gone.stderr
-
     run = start(*LONG)
     killed(run, "events.jsonl", "RoundStarted")
     blocks = run.directory / "blocks.jsonl"
@@ -234,6 +227,15 @@ def test_what_cannot_go_on_says_why_and_loses_nothing(start, bcfl):
     assert "Block 0 of the run comes out with the hash" in other.stderr
     blocks.write_text(whole)
     assert bcfl("resume", str(run.directory)).returncode == 0
+
+
+def test_a_store_in_memory_is_gone(bcfl, honest):
+    scenario = honest / "scenario.yaml"
+    scenario.write_text(scenario.read_text().replace("kind: directory", "kind: memory"))
+    (honest / "summary.json").unlink()
+    gone = bcfl("resume", str(honest))
+    assert gone.returncode == 2
+    assert "kept its models in memory" in gone.stderr
 
 
 def test_a_directory_without_a_run(bcfl, tmp_path):

@@ -32,6 +32,7 @@ async def test_a_real_kubo_daemon_and_its_cat(start, bcfl, outcome, daemons, tmp
         assert audited.returncode == 0, audited.stdout
 
 
+@pytest.mark.thorough
 @pytest.mark.geth
 @pytest.mark.asyncio
 async def test_a_real_geth(start, outcome, daemons, tmp_path):

@@ -85,13 +85,23 @@ def save_png(figure: Figure, path: Path, *, dpi: int = 150) -> None:
         figure.savefig(path, dpi=dpi, facecolor="white", metadata={"Software": None})
 
 
-def save_vector(figure: Figure, path: Path) -> None:
-    """Write the figure as SVG or PDF, by the file's name, for paper: dark ink, no background."""
+def save_vector(figure: Figure, svg: str, stem: Path) -> None:
+    """Write a figure as SVG and PDF for paper: dark ink, no background.
+
+    Args:
+        figure: drawn before.
+        svg: what ``as_svg`` gave of it, which need not be made again.
+        stem: the files' path without ``.svg`` and ``.pdf``.
+    """
+    stem.with_suffix(".svg").write_text(
+        f'<?xml version="1.0" encoding="utf-8"?>\n{svg.replace("currentColor", _INK_ON_PAPER)}',
+        encoding="utf-8",
+    )
+    figure.set_layout_engine("none")  # its panels have their places by now
+    buffer = io.BytesIO()
     with mpl.rc_context({**STYLE, "pdf.fonttype": 42}):
-        buffer = io.BytesIO()
-        dates = {"Date": None} if path.suffix == ".svg" else {"CreationDate": None}
-        figure.savefig(buffer, format=path.suffix[1:], metadata={"Creator": None, **dates})
-    path.write_bytes(buffer.getvalue().replace(INK.encode(), _INK_ON_PAPER.encode()))
+        figure.savefig(buffer, format="pdf", metadata={"Creator": None, "CreationDate": None})
+    stem.with_suffix(".pdf").write_bytes(buffer.getvalue())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from bcfl.views.kit.canvas import as_svg, on_a_phone
+from bcfl.views.kit.canvas import as_svg, on_a_phone, save_vector
 
 __all__ = ("STYLE", "Draw", "figure", "scrolling")
 
@@ -33,9 +34,17 @@ svg { max-width: 100%; height: auto; }
 """
 
 
-def figure(draw: Draw) -> str:
-    """A ``<figure>`` that shows one of two drawings, by the width of the screen."""
-    page = as_svg(draw())
+def figure(draw: Draw, *, files: Path | None = None) -> str:
+    """A ``<figure>`` that shows one of two drawings, by the width of the screen.
+
+    Args:
+        draw: draws it.
+        files: where the wide one is written too, as SVG and PDF: a path without suffix.
+    """
+    wide = draw()
+    page = as_svg(wide)
+    if files is not None:
+        save_vector(wide, page, files)
     with on_a_phone():
         phone = as_svg(draw())
     return f'<figure><div class="on-a-page">{page}</div><div class="on-a-phone">{phone}</div></figure>'

@@ -17,7 +17,6 @@ from bcfl.scenarios.outcome.results import Results, results_of
 from bcfl.scenarios.outcome.summary import RoundSummary, Summary
 from bcfl.views.consortium import report as consortium_report
 from bcfl.views.kit import pages, plots, trajectories
-from bcfl.views.kit.canvas import save_vector
 from bcfl.views.kit.numbers import number, percent
 from bcfl.views.kit.tables import table
 from bcfl.views.kit.verdicts import eventful, verdict
@@ -97,10 +96,14 @@ def write_report(directory: RunDirectory) -> Path:
         opening = consortium_report.opening(scenario, summary, results_of(directory.events()))
     elif eventful(summary):
         thrown_out = _thrown_out(summary, results_of(directory.events()))
+    directory.figures.mkdir(exist_ok=True)
     page = render(
         scenario=scenario,
         summary=summary,
-        figures={title: pages.figure(draw) for title, draw in figures.items()},
+        figures={
+            title: pages.figure(draw, files=directory.figures / title.lower().replace(" ", "-"))
+            for title, draw in figures.items()
+        },
         origin=_origin(directory, summary),
         yaml=directory.scenario_file.read_text(encoding="utf-8"),
         notes=_notes(directory),
@@ -108,7 +111,6 @@ def write_report(directory: RunDirectory) -> Path:
         opening=opening,
     )
     directory.report_file.write_text(page, encoding="utf-8")
-    _write_figures(directory.figures, figures)
     return directory.report_file
 
 
@@ -185,15 +187,6 @@ def _origin(directory: RunDirectory, summary: Summary) -> str:
 
 def _node(record: Mapping[str, Any]) -> str:
     return "the run’s own devnet" if record["own_devnet"] else str(record["url"])
-
-
-def _write_figures(folder: Path, figures: Mapping[str, pages.Draw]) -> None:
-    """The same figures as files for a paper: SVG and PDF."""
-    folder.mkdir(exist_ok=True)
-    for title, draw in figures.items():
-        name = title.lower().replace(" ", "-")
-        for kind in ("svg", "pdf"):
-            save_vector(draw(), folder / f"{name}.{kind}")
 
 
 def _notes(directory: RunDirectory) -> Sequence[str]:
