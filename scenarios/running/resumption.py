@@ -14,7 +14,7 @@ from bcfl.scenarios.errors import RunNotResumable
 from bcfl.scenarios.planning.plan import planned
 from bcfl.scenarios.running.past import Past
 from bcfl.scenarios.running.progress import Preparing, RunEvent
-from bcfl.scenarios.running.runner import RunResult, carry_out
+from bcfl.scenarios.running.runner import RunResult, carry_out, check_happened
 
 __all__ = ("resume",)
 
@@ -46,7 +46,9 @@ async def resume(
     with RunDirectory.open(path) as directory, held(path):
         if directory.summary_file.is_file():
             directory.forget_chain()
-            return RunResult(directory=path, summary=directory.summary())
+            summary = directory.summary()
+            check_happened(summary, path)
+            return RunResult(directory=path, summary=summary)
         scenario = directory.scenario()
         _check(scenario, directory)
         observer(

@@ -34,7 +34,7 @@ from bcfl.scenarios.running.past import Past, take_up
 from bcfl.scenarios.running.progress import Preparing, RunEnded, RunEvent, RunStarted
 from bcfl.scenarios.running.resources import RunResources, equipped
 
-__all__ = ("RunResult", "carry_out", "run")
+__all__ = ("RunResult", "carry_out", "check_happened", "run")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,10 +111,19 @@ async def carry_out(
         summary = await conclude(resources, began)
     directory.forget_chain()
     observer(RunEnded(summary=summary))
+    check_happened(summary, directory.path)
+    return summary
+
+
+def check_happened(summary: Summary, path: Path) -> None:
+    """A run in which no round was scored or paid is no success.
+
+    Raises:
+        NothingHappened: it is this one.
+    """
     nothing = nothing_happened(summary)
     if nothing:
-        raise NothingHappened(f"{nothing} Everything that was done is in {directory.path}.")
-    return summary
+        raise NothingHappened(f"{nothing} Everything that was done is in {path}.")
 
 
 async def _act(
@@ -130,8 +139,6 @@ async def _act(
         async with _chain(resources, hosted, observer, past) as (chain, deployment):
             async with journals(resources, chain, hosted) as journal:
                 process = await compose(resources, chain, deployment, journal, hosted, past)
-                if past is not None:
-                    await take_up(past, chain.node, recorder)
                 if past is None or not past.records:
                     recorder.started(plan.participants, plan.notes)
                 observer(
@@ -142,6 +149,8 @@ async def _act(
                         notes=plan.notes,
                     )
                 )
+                if past is not None:  # after everybody was shown: what they have done is told again
+                    await take_up(past, chain.node, recorder)
                 others = () if hosted is None else [name for name in population.agents if name not in hosted]
                 after = partial(agents_ended, resources.directory, others) if others else None
                 await live(process, chain, resources.chain_time, everybody_paid, after=after)

@@ -10,6 +10,7 @@ pytestmark = [pytest.mark.anvil, pytest.mark.timeout(400)]
 OUTAGE_S = 4
 
 
+@pytest.mark.thorough  # tests/e2e/test_interruption.py takes a node away from a run
 def test_one_then_two_of_five_lose_their_node_and_find_it_again(
     chain, consortium, relays, timely, agreed, losses, paid
 ):
