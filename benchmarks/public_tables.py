@@ -9,11 +9,11 @@ missing, an array of objects), the file is written as its loader would give it. 
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
 import json
-import pickle
 import subprocess
 import sys
 import tempfile
@@ -28,6 +28,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from bcfl.models.data.cache import Wheel, cache_dir, download_package
+from bcfl.models.data.mnist import ArrayUnpickler
 from bcfl.scenarios.definition.loading import load
 from bcfl.scenarios.directory.run_directory import RunDirectory
 
@@ -144,24 +145,20 @@ def _as_windows(content: bytes, folder: Path) -> Path:
     return path
 
 
-class _NumpyAlone(pickle.Unpickler):
+class _Recordings(ArrayUnpickler):
+    """Arrays, and the bytes that an old pickle writes as text."""
+
     def find_class(self, module: str, name: str) -> Any:
-        if (module.split(".")[0], name) in {
-            ("numpy", "_reconstruct"),
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-            ("numpy", "scalar"),
-            ("_codecs", "encode"),
-        }:
-            return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-        raise pickle.UnpicklingError(f"{module}.{name} is no part of an array.")
+        if (module, name) == ("_codecs", "encode"):
+            return codecs.encode
+        return super().find_class(module, name)
 
 
 def _plain_objects(content: bytes) -> dict[str, Any]:
     file = io.BytesIO(content)
     version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
     (np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0)(file)  # type: ignore[no-untyped-call]
-    found: dict[str, Any] = _NumpyAlone(file, encoding="latin1").load().item()
+    found: dict[str, Any] = _Recordings(file, encoding="latin1").load().item()
     return found
 
 

@@ -7,7 +7,6 @@ says of that block was written. Where time is the world's, nothing is taken back
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Collection, Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bcfl.chain.mined_blocks import MinedBlock
-from bcfl.scenarios.directory.json_lines import read_records
+from bcfl.scenarios.directory.json_lines import line_of, read_records
 from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.directory.writing import writing
 from bcfl.scenarios.errors import RunInUse, RunNotResumable
@@ -114,7 +113,5 @@ def _write_again(path: Path, records: list[dict[str, Any]]) -> None:
     aside = path.with_suffix(".partial")
     with writing(path):
         with aside.open("w", encoding="utf-8") as file:
-            file.writelines(
-                json.dumps(record, sort_keys=True, ensure_ascii=False) + "\n" for record in records
-            )
+            file.writelines(f"{line_of(record)}\n" for record in records)
         aside.replace(path)

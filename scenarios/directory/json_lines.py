@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,12 @@ from pydantic_core import from_json
 
 from bcfl.scenarios.errors import RunDirectoryUnreadable
 
-__all__ = ("damaged", "read_records", "whole_lines")
+__all__ = ("damaged", "line_of", "read_records", "whole_lines")
+
+
+def line_of(record: Mapping[str, Any]) -> str:
+    """A record as a line, without its end; keys are sorted, so that equal records are equal lines."""
+    return json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:

@@ -38,7 +38,7 @@ from pydantic_core import from_json
 from bcfl.log import public_url
 from bcfl.scenarios.definition.loading import load, resolved
 from bcfl.scenarios.definition.schema import Scenario
-from bcfl.scenarios.directory.json_lines import damaged, read_records, whole_lines
+from bcfl.scenarios.directory.json_lines import damaged, line_of, read_records, whole_lines
 from bcfl.scenarios.directory.writing import writing
 from bcfl.scenarios.errors import RunDirectoryOccupied, RunDirectoryUnreadable
 from bcfl.scenarios.outcome.summary import RoundSummary, Summary, read_summary, write_summary
@@ -208,15 +208,15 @@ class RunDirectory:
         if path not in self._appended and path.is_file():
             written = path.read_bytes()
             os.truncate(path, written.rfind(b"\n") + 1)
-        self._append(path, _line(record))
+        self._append(path, line_of(record))
 
     def append_event(self, record: Mapping[str, Any]) -> None:
         """Add a line to ``events.jsonl``; keys are sorted, so that equal records are equal lines."""
-        self._append(self.events_file, _line(record))
+        self._append(self.events_file, line_of(record))
 
     def append_block(self, record: Mapping[str, Any]) -> None:
         """Add a line to ``blocks.jsonl``."""
-        self._append(self.blocks_file, _line(record))
+        self._append(self.blocks_file, line_of(record))
 
     def append_round(self, summary: RoundSummary) -> None:
         """Add a line to ``rounds.jsonl``."""
@@ -339,7 +339,3 @@ def _fresh(root: Path, name: str) -> Path:
         path = root / f"{name}-{stamp}-{number}"
         number += 1
     return path
-
-
-def _line(record: Mapping[str, Any]) -> str:
-    return json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False)

@@ -121,10 +121,11 @@ async def compose(
         sight=sight_of(scenario, population),
     )
     config = task_config(scenario, plan.task, token=deployment.token, signers=population.signers)
+    away = frozenset[str]() if past is None else past.away
     for role, signer in make_agents(
         parts, config=config, plan=plan.task, factory=deployment.factory, names=names
     ):
-        if past is None or role.name not in past.away:
+        if role.name not in away:
             process.add(role, signer)
     return process
 

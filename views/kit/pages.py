@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from bcfl.views.kit.canvas import as_svg, on_a_phone, save_vector
 
-__all__ = ("STYLE", "Draw", "figure", "scrolling")
+__all__ = ("STYLE", "Draw", "figure")
 
 Draw = Callable[[], Figure]
 """Draws a figure, for whatever it is to be shown on."""
@@ -48,8 +48,3 @@ def figure(draw: Draw, *, files: Path | None = None) -> str:
     with on_a_phone():
         phone = as_svg(draw())
     return f'<figure><div class="on-a-page">{page}</div><div class="on-a-phone">{phone}</div></figure>'
-
-
-def scrolling(html: str) -> str:
-    """What may be wider than the screen."""
-    return f'<div class="wide">{html}</div>'

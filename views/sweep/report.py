@@ -130,4 +130,4 @@ def _drawn(outcomes: Sequence[Outcome], measured: Sequence[Measured]) -> dict[st
 
 
 def _html(shown: TextTable) -> str:
-    return f"<h2>{escape(shown.title)}</h2>{pages.scrolling(table(shown.heads, shown.rows, text=shown.text))}"
+    return f'<h2>{escape(shown.title)}</h2><div class="wide">{table(shown.heads, shown.rows, text=shown.text)}</div>'
