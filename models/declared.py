@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-__all__ = ("compares_once", "follows_scores", "is_private", "is_stateless", "largest_round")
+__all__ = ("compares_once", "follows_scores", "is_private", "is_stateless", "largest_round", "vocabulary")
 
 
 def is_stateless(defence: object) -> bool:
@@ -34,3 +34,9 @@ def compares_once(aggregator: object) -> bool:
 def follows_scores(aggregator: object) -> bool:
     """``follows_scores``: the weights depend on the scores that are posted. Else True."""
     return bool(getattr(aggregator, "follows_scores", True))
+
+
+def vocabulary(network: object) -> int | None:
+    """``vocabulary``: the network maps sequences of tokens, int64 from 0 to below it. Else it takes numbers."""
+    size: int | None = getattr(network, "vocabulary", None)
+    return size

@@ -25,13 +25,16 @@ import bcfl.models.data.femnist
 import bcfl.models.data.heart_disease
 import bcfl.models.data.image_folder
 import bcfl.models.data.mnist
+import bcfl.models.data.mnist_writers
 import bcfl.models.data.partition
+import bcfl.models.data.shakespeare
 import bcfl.models.data.synthetic
 import bcfl.models.data.user_files
 import bcfl.models.data.user_tables
 import bcfl.models.defences.none
 import bcfl.models.defences.pipeline
 import bcfl.models.defences.published
+import bcfl.models.networks.char_lstm
 import bcfl.models.networks.cnn
 import bcfl.models.networks.mlp
 import bcfl.models.networks.tabular

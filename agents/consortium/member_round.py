@@ -25,6 +25,7 @@ from bcfl.contracts.scores import SCORE_UNIT, quantise
 from bcfl.contracts.specification import Specification
 from bcfl.models.aggregation.weights import proportions
 from bcfl.models.data.dataset import Samples
+from bcfl.models.declared import vocabulary
 from bcfl.models.defences.novelty import copies_by_digest
 from bcfl.models.networks.network import Network
 from bcfl.models.scoring.game import ScoringRound
@@ -177,16 +178,21 @@ class MemberRounds:
     ) -> bytes:
         """sha256 over each usable update's index and its answers to samples that the round's start model seeds."""
         seed = hashlib.sha256(record.start_model.digest + record.number.to_bytes(4, "big")).digest()
-        shape = self._engine.samples(SamplesRef(self._held_out, np.zeros(1, dtype=np.int64))).inputs.shape[1:]
-        inputs = np.random.Generator(np.random.PCG64(int.from_bytes(seed, "big"))).standard_normal(
-            (PROBE_SAMPLES, *shape), dtype=np.float32
+        one = self._engine.samples(SamplesRef(self._held_out, np.zeros(1, dtype=np.int64)))
+        shape = (PROBE_SAMPLES, *one.inputs.shape[1:])
+        drawn = np.random.Generator(np.random.PCG64(int.from_bytes(seed, "big")))
+        tokens = vocabulary(network)
+        inputs = (
+            drawn.standard_normal(shape, dtype=np.float32)
+            if tokens is None
+            else drawn.integers(tokens, size=shape)
         )
         digest = hashlib.sha256(seed)
         members = sorted(models)
         outputs = await self._engine.outputs(
             network,
             [models[index] for index in members],
-            Samples(inputs=inputs, targets=np.zeros(PROBE_SAMPLES, dtype=np.int64)),
+            Samples(inputs=inputs, targets=np.zeros(PROBE_SAMPLES, dtype=np.int64), tokens=one.tokens),
         )
         for index, logits in zip(members, outputs, strict=True):
             digest.update(index.to_bytes(4, "big"))

@@ -62,7 +62,10 @@ class LabelFlip(DataAttack):
 @register("data_attack", "low_quality", source="Cai et al. 2020 (2CP), arXiv 2011.07516")
 @dataclass(frozen=True, kw_only=True)
 class LowQuality(DataAttack):
-    """A ``share`` of the samples only, their features under noise of ``noise`` times the features' own deviation."""
+    """A ``share`` of the samples only, their features under noise of ``noise`` times the features' own deviation.
+
+    Of a text's tokens the part noise/(1 + noise) is exchanged for others that occur in it.
+    """
 
     noise: float = 2.0
     share: float = 0.2
@@ -77,6 +80,10 @@ class LowQuality(DataAttack):
         """At least one sample stays."""
         count = max(1, round(self.share * len(samples)))
         kept = samples.select(np.sort(rng.permutation(len(samples))[:count]).astype(np.int64))
+        if kept.tokens:
+            exchanged = rng.random(kept.inputs.shape) < self.noise / (1 + self.noise)
+            others = rng.choice(kept.inputs.ravel(), size=kept.inputs.shape)
+            return dataclasses.replace(kept, inputs=np.where(exchanged, others, kept.inputs))
         features = kept.inputs.astype(np.float64)
         return reworked(kept, features + self.noise * features.std() * rng.standard_normal(features.shape))
 

@@ -30,6 +30,7 @@ __all__ = (
     "download_package",
     "fetched_arrays",
     "load_arrays",
+    "places",
     "user_data_dir",
     "write_arrays",
 )
@@ -85,6 +86,21 @@ def user_data_dir(data_dir: Path | None) -> Path | None:
             f"There is no data directory {chosen}: give an existing one by --data-dir or BCFL_DATA_DIR, or none."
         )
     return chosen
+
+
+def places(data_dir: Path | None, name: str) -> tuple[Path, ...]:
+    """Where a data set of that name may lie: the user's directory, and those in it whose names begin alike; none where none is given.
+
+    Raises:
+        DataUnavailable: there is no such directory.
+    """
+    directory = user_data_dir(data_dir)
+    if directory is None:
+        return ()
+    return (
+        directory,
+        *sorted(one for one in directory.iterdir() if one.name.startswith(name) and one.is_dir()),
+    )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from bcfl.registry import create, entries
 
 __all__ = ("AvailableDataset", "available", "fetch")
 
-_DOWNLOADED = frozenset({"heart_disease", "mnist"})
+_DOWNLOADED = frozenset({"heart_disease", "mnist", "shakespeare"})
 
 
 @dataclass(frozen=True, kw_only=True)

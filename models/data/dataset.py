@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +23,8 @@ class Samples:
     """Inputs with their classes, treated as immutable.
 
     ``inputs`` is a uint8 or float32 array (n, ...); a network sees ``inputs · scale`` as float32, so that
-    images stay one byte a pixel. ``targets`` is an int64 array (n,) of classes from 0. ``owners``, where the
+    images stay one byte a pixel. With ``tokens`` it is a uint8 or int64 array (n, length) of a vocabulary's numbers,
+    which a network sees as int64. ``targets`` is an int64 array (n,) of classes from 0. ``owners``, where the
     data bring it, is an int64 array (n,) that says whose sample it is (a writer, a hospital).
     """
 
@@ -30,12 +32,15 @@ class Samples:
     targets: npt.NDArray[np.int64]
     owners: npt.NDArray[np.int64] | None = None
     scale: float = 1.0
+    tokens: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.targets)
-        if self.inputs.dtype not in (np.uint8, np.float32) or self.targets.dtype != np.int64:
+        wanted = (np.uint8, np.int64) if self.tokens else (np.uint8, np.float32)
+        if self.inputs.dtype not in wanted or self.targets.dtype != np.int64:
             raise DataCorrupt(
-                f"Samples are uint8 or float32 inputs with int64 targets, not {self.inputs.dtype} with {self.targets.dtype}."
+                f"{'Sequences of tokens' if self.tokens else 'Samples'} are {' or '.join(one.__name__ for one in wanted)} inputs with "
+                f"int64 targets, not {self.inputs.dtype} with {self.targets.dtype}."
             )
         if len(self.inputs) != count or self.targets.ndim != 1:
             raise DataCorrupt(
@@ -56,18 +61,23 @@ class Samples:
         """One more than the largest class."""
         return int(self.targets.max()) + 1 if len(self) else 0
 
+    @cached_property
+    def vocabulary(self) -> int:
+        """One more than the largest token; 0 where the inputs are none."""
+        return int(self.inputs.max()) + 1 if self.tokens and self.inputs.size else 0
+
     def select(self, indices: npt.NDArray[np.int64]) -> Samples:
         """A copy of the samples at these indices, in their order."""
-        return Samples(
+        return dataclasses.replace(
+            self,
             inputs=self.inputs[indices],
             targets=self.targets[indices],
             owners=None if self.owners is None else self.owners[indices],
-            scale=self.scale,
         )
 
     def digest(self) -> str:
-        """The sha256 of dtype, shape and bytes of every array, and of the scale."""
-        digest = hashlib.sha256(repr(self.scale).encode())
+        """The sha256 of dtype, shape and bytes of every array, and of what a network sees of them."""
+        digest = hashlib.sha256(("tokens" if self.tokens else repr(self.scale)).encode())
         for array in (self.inputs, self.targets, self.owners):
             if array is not None:
                 digest.update(f"{array.dtype.str}{array.shape}".encode())

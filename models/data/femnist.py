@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """FEMNIST by writer, as LEAF divides it: handwritten characters whose owners are the people who wrote them.
 
-No package carries it, so it is read from a file of the user's: ``femnist_writers.npz`` with ``x`` (n, 28, 28), uint8 and 255
-for white paper, ``y`` 0 … 61, ``writer`` and ``is_test`` (LEAF's own split).
+No package carries it, so it is read from the user's directory: LEAF's own JSON, or ``femnist_writers.npz`` with ``x`` (n, 28, 28),
+uint8 and 255 for white paper, ``y`` 0 … 61, ``writer`` and ``is_test`` (LEAF's own split).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from bcfl.models.data.cache import Arrays, cache_dir, load_arrays, user_data_dir
+from bcfl.models.data.cache import Arrays, cache_dir, load_arrays, places
 from bcfl.models.data.dataset import Dataset, Samples
+from bcfl.models.data.leaf_json import holds_leaf, read_leaf
 from bcfl.models.errors import DataCorrupt, DataUnavailable
 from bcfl.registry import register
 
@@ -29,9 +31,25 @@ _CLASSES = 62
 @register("dataset", "femnist", source="Caldas et al. 2018 (LEAF), arXiv 1812.01097")
 @dataclass(frozen=True, kw_only=True)
 class Femnist:
-    """Handwritten digits, or all 62 characters, by writer: images (1, 28, 28), ink light on dark as in MNIST, in 0…1."""
+    """Handwritten digits, or all 62 characters, by writer: images (1, 28, 28), ink light on dark as in MNIST, in 0…1.
+
+    ``polarity`` ``leaf``: dark on light, as LEAF and the published experiment have them. ``test``: LEAF's division by ``samples`` of each
+    writer, or ``test_share`` of the ``writers``, drawn under ``seed``, with all that they wrote; ``writers`` limits how many
+    there are in all, drawn under the seed too.
+    """
 
     digits: bool = True
+    polarity: Literal["mnist", "leaf"] = "mnist"
+    test: Literal["samples", "writers"] = "samples"
+    test_share: float = 0.1
+    writers: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.test_share < 1 or (self.writers is not None and self.writers < 2):
+            raise ValueError(
+                f"test_share must be above 0 and below 1 and writers at least 2, not {self.test_share} and {self.writers}"
+            )
 
     def load(self, data_dir: Path | None = None) -> Dataset:
         """From ``data_dir`` or ``$BCFL_DATA_DIR`` where given, else from the cache, where the user has put it.
@@ -40,31 +58,66 @@ class Femnist:
             DataUnavailable: the file is not there.
             DataCorrupt: it is something else.
         """
-        directory = user_data_dir(data_dir) or cache_dir() / "femnist"
-        path = directory / _FILE
-        if not path.is_file():
-            raise DataUnavailable(
-                f"{directory} does not hold {_FILE} (arrays {', '.join(_ARRAYS)}), which no package carries: make it from "
-                f"LEAF's JSON, and put it there or give its directory by --data-dir."
-            )
-        arrays = _checked(load_arrays(path, _ARRAYS), path)
-        wanted = arrays["y"] < (_DIGITS if self.digits else _CLASSES)
+        directories = places(data_dir, "femnist") or (cache_dir() / "femnist",)
+        for directory in directories:
+            if holds_leaf(directory):
+                return self._divided(_from_leaf(directory))
+            if (path := directory / _FILE).is_file():
+                return self._divided(_checked(load_arrays(path, _ARRAYS), path))
+        raise DataUnavailable(
+            f"{directories[0]} does not hold {_FILE} (arrays {', '.join(_ARRAYS)}) or LEAF's train/*.json with test/*.json, which no "
+            f"package carries: put them there, or give their directory by --data-dir."
+        )
+
+    def _divided(self, arrays: Arrays) -> Dataset:
+        writers = arrays["writer"]
+        generator = np.random.Generator(np.random.PCG64(self.seed))
+        drawn = generator.permutation(np.unique(writers))[: self.writers]
         held_out = arrays["is_test"].astype(bool)
+        if self.test == "writers":
+            held_out = np.isin(writers, drawn[: max(1, round(len(drawn) * self.test_share))])
+        wanted = (arrays["y"] < (_DIGITS if self.digits else _CLASSES)) & np.isin(writers, drawn)
         return Dataset(
             name="femnist",
-            train=_samples(arrays, wanted & ~held_out),
-            test=_samples(arrays, wanted & held_out),
+            train=self._samples(arrays, wanted & ~held_out),
+            test=self._samples(arrays, wanted & held_out),
             source="LEAF's FEMNIST, of NIST Special Database 19",
             licence="BSD-2-Clause (LEAF), public domain (NIST)",
+            notes=(f"{len(drawn)} writers",),
+        )
+
+    def _samples(self, arrays: Arrays, chosen: npt.NDArray[np.bool_]) -> Samples:
+        images = arrays["x"][chosen][:, None]
+        return Samples(
+            inputs=images if self.polarity == "leaf" else 255 - images,
+            targets=arrays["y"][chosen].astype(np.int64),
+            owners=arrays["writer"][chosen].astype(np.int64),
+            scale=1 / 255,
         )
 
 
-def _samples(arrays: Arrays, chosen: npt.NDArray[np.bool_]) -> Samples:
-    return Samples(
-        inputs=255 - arrays["x"][chosen][:, None],
-        targets=arrays["y"][chosen].astype(np.int64),
-        owners=arrays["writer"][chosen].astype(np.int64),
-        scale=1 / 255,
+def _from_leaf(directory: Path) -> Arrays:
+    """LEAF's numbers from 0 to 1 are whole 255ths."""
+    parts = [(part == "test", one) for part in ("train", "test") for one in read_leaf(directory, part)]
+    number = {user: place for place, user in enumerate(sorted({one.user for _, one in parts}))}
+    try:
+        images = [np.asarray(one.x, dtype=np.float32).reshape(-1, 28, 28) for _, one in parts]
+        classes = [np.asarray(one.y, dtype=np.int64).reshape(-1) for _, one in parts]
+    except (TypeError, ValueError) as error:
+        raise DataCorrupt(
+            f"{directory} does not hold LEAF's FEMNIST: each x must be 784 numbers, each y a class ({error})."
+        ) from error
+    pixels = np.concatenate(images)
+    if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
+        raise DataCorrupt(f"{directory} does not hold LEAF's FEMNIST: its pixels must be from 0 to 1.")
+    return _checked(
+        {
+            "x": np.rint(pixels * 255).astype(np.uint8),
+            "y": np.concatenate(classes),
+            "writer": np.concatenate([np.full(len(one.y), number[one.user]) for _, one in parts]),
+            "is_test": np.concatenate([np.full(len(one.y), int(is_test)) for is_test, one in parts]),
+        },
+        directory,
     )
 
 

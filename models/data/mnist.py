@@ -79,7 +79,13 @@ class Mnist:
             DataCorrupt: what is there is not MNIST.
         """
         directory = user_data_dir(data_dir)
-        arrays = _from_directory(directory) if directory is not None else _from_cache()
+        return self._of(_from_directory(directory)) if directory is not None else self.fetched()
+
+    def fetched(self) -> Dataset:
+        """MNIST from the cache, else downloaded into it, whatever ``$BCFL_DATA_DIR`` says; raises as ``load``."""
+        return self._of(_from_cache())
+
+    def _of(self, arrays: Arrays) -> Dataset:
         scale = 1 / 255 if self.scaled else 1.0
         return Dataset(
             name="mnist",

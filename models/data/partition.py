@@ -170,10 +170,11 @@ class Natural:
     """By the owners that the data bring: writers, hospitals.
 
     With ``merge`` all owners are dealt to the clients in turn; without it each client is one owner, drawn
-    by the seed.
+    by the seed. Owners with fewer than ``least`` samples are left out.
     """
 
     merge: bool = False
+    least: int = 1
     samples_per_client: int | None = None
 
     def of_owner(self, samples: Samples, owner: int) -> Indices:
@@ -188,9 +189,13 @@ class Natural:
                 "These data do not say who owns a sample: choose another partition, or data with owners."
             )
         generator = _generator(seed)
-        owners = np.unique(samples.owners)
+        owners, counts = np.unique(samples.owners, return_counts=True)
+        owners = owners[counts >= self.least]
         if not 1 <= clients <= len(owners):
-            raise PartitionImpossible(f"{len(owners)} owners cannot be divided among {clients} clients.")
+            having = f" with {self.least} samples or more" if self.least > 1 else ""
+            raise PartitionImpossible(
+                f"{len(owners)} owners{having} cannot be divided among {clients} clients."
+            )
         if not self.merge:
             owners = np.sort(generator.choice(owners, size=clients, replace=False))
         client_of = {int(owner): place % clients for place, owner in enumerate(owners)}

@@ -25,12 +25,20 @@ _REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 class NpzFile:
     """Arrays x_train, y_train, x_test, y_test of an .npz file, and owners_train, owners_test where it has them.
 
-    A network sees ``x · scale``; give 1/255 for pixels. Images need their channel: (n, 1, 28, 28).
+    A network sees ``x · scale``; give 1/255 for pixels. Images need their channel: (n, 1, 28, 28). ``tokens``: x are sequences
+    (n, length) of a vocabulary's numbers, for networks such as char_lstm.
     """
 
     path: Path
     scale: float = 1.0
+    tokens: bool = False
     licence: str = "not stated"
+
+    def __post_init__(self) -> None:
+        if self.tokens and self.scale != 1.0:
+            raise ValueError(
+                f"tokens are numbers of a vocabulary, which nothing scales: leave scale out, not {self.scale}"
+            )
 
     def load(self, data_dir: Path | None = None) -> Dataset:
         """The data set; a relative path is looked for in the data directory first.
@@ -60,13 +68,16 @@ class NpzFile:
                 f"y_{part} of {path} has the shape {targets.shape} and x_{part} {inputs.shape}: write one class for each of the "
                 f"{len(inputs)} samples, a vector of that length (of one-hot rows, argmax(axis=1))."
             )
-        if inputs.dtype != np.uint8:
+        if self.tokens:
+            inputs = _as_tokens(inputs, f"x_{part} of {path}")
+        elif inputs.dtype != np.uint8:
             inputs = _as_float32(inputs, f"x_{part} of {path}")
         return Samples(
             inputs=inputs,
             targets=targets.astype(np.int64),
             owners=None if owners is None else np.unique(owners, return_inverse=True)[1].astype(np.int64),
             scale=self.scale,
+            tokens=self.tokens,
         )
 
 
@@ -75,6 +86,15 @@ def _as_float32(inputs: npt.NDArray[Any], what: str) -> npt.NDArray[np.float32]:
         raise DataCorrupt(f"{what} must hold numbers, not {inputs.dtype}.")
     with np.errstate(over="ignore"):  # said with its place, as every value that is not finite
         return inputs.astype(np.float32)
+
+
+def _as_tokens(inputs: npt.NDArray[Any], what: str) -> npt.NDArray[np.int64]:
+    if inputs.ndim != 2 or not np.issubdtype(inputs.dtype, np.integer):
+        raise DataCorrupt(
+            f"{what} has the shape {inputs.shape} of {inputs.dtype}, and sequences of tokens are integers (n, length): write them so, or "
+            f"leave data.dataset.tokens out."
+        )
+    return inputs.astype(np.int64)
 
 
 def candidates(path: Path, data_dir: Path | None) -> tuple[Path, ...]:

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from bcfl.models.aggregation.clipping import clip_to_median
+from bcfl.models.class_groups import class_groups, grouped
 from bcfl.models.defences.bounds import Track
 from bcfl.models.defences.defence import NOT_SELECTED, DefenceRound, Fault, Memory, Verdict
 from bcfl.models.defences.effort import effort_factors
@@ -192,11 +194,11 @@ class Pipeline:
         evaluation = await laboratory.class_losses(
             made.network, [made.start, *models], made.samples_key, probe=self.probe
         )
-        # What sets samples of one class apart is a direction of work too.
-        parts = math.ceil(self.directions / len(evaluation.counts))
-        gradients = await self._gradients(made, made.start, laboratory, parts)
+        groups = class_groups(evaluation.counts, self.directions)
+        evaluation = grouped(evaluation, groups)
+        gradients = await self._gradients(made, made.start, laboratory, groups)
         # Where honest training arrives says more than where it began, above all when the model is new.
-        ahead = await self._gradients(made, self._ahead(made.start, updates), laboratory, parts)
+        ahead = await self._gradients(made, self._ahead(made.start, updates), laboratory, groups)
         both = np.concatenate([gradients, ahead]).reshape(-1, len(start))
         return _Study(
             indices=tuple(member.index for member in members),
@@ -211,10 +213,14 @@ class Pipeline:
         )
 
     async def _gradients(
-        self, made: DefenceRound, weights: Weights, laboratory: ScoringEngine, parts: int
+        self, made: DefenceRound, weights: Weights, laboratory: ScoringEngine, groups: npt.NDArray[np.int64]
     ) -> Vectors:
-        """Of the loss of each class, (classes, parts, d)."""
-        found = await laboratory.class_gradients(made.network, weights, made.samples_key, parts=parts)
+        """Of the loss of each class, or of each group of many, (groups, parts, d)."""
+        # What sets samples of one class apart is a direction of work too.
+        parts = math.ceil(self.directions / (int(groups.max()) + 1))
+        found = await laboratory.class_gradients(
+            made.network, weights, made.samples_key, groups=groups, parts=parts
+        )
         return np.nan_to_num(found.astype(np.float64), posinf=0.0, neginf=0.0)
 
     def _ahead(self, start: Weights, updates: Vectors) -> Weights:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,16 +17,27 @@ if TYPE_CHECKING:
 
 __all__ = (
     "Network",
+    "OwnLoss",
     "build",
     "initial_weights",
     "load_weights",
     "normalises_batches",
     "read_weights",
     "schema_of",
+    "training_loss",
 )
 
 # Building a module draws from torch's process-wide generator: one at a time, under a seed of its own.
 _building = threading.Lock()
+
+
+@runtime_checkable
+class OwnLoss(Protocol):
+    """A module that is trained by another loss than the cross-entropy of its logits."""
+
+    def training_loss(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The mean loss of a batch, a scalar, in nats."""
+        ...
 
 
 class Network(Protocol):
@@ -99,6 +110,15 @@ def read_weights(network: Network, module: torch.nn.Module) -> Weights:
     """The module's tensors as one float32 vector of shape (d,) in the order of the network's schema."""
     parts = [tensor.detach().cpu().contiguous().numpy().ravel() for tensor in _state(module).values()]
     return Weights(network.schema(), np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32))
+
+
+def training_loss(module: torch.nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """What training minimises: the module's own loss, or the mean cross-entropy of its logits."""
+    import torch  # see above
+
+    if isinstance(module, OwnLoss):
+        return module.training_loss(inputs, targets)
+    return torch.nn.functional.cross_entropy(module(inputs), targets)
 
 
 def normalises_batches(module: torch.nn.Module) -> bool:

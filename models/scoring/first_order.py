@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from bcfl.models.class_groups import class_groups, grouped
 from bcfl.models.scoring.game import LOSS_CEILING, ScoringEngine, ScoringRound
 from bcfl.models.weights import Weights
 from bcfl.registry import register
@@ -43,10 +44,14 @@ class FirstOrder:
         places = [scoring.start] if self.at != "aggregate" else []
         if self.at != "start":
             places.append(_aggregate(scoring))
-        counts = (await engine.class_losses(scoring.network, [scoring.start], scoring.samples_key)).counts
+        evaluation = await engine.class_losses(scoring.network, [scoring.start], scoring.samples_key)
+        groups = class_groups(evaluation.counts, 1)
+        counts = grouped(evaluation, groups).counts
         gradient = np.zeros(scoring.start.vector.shape)
         for place in places:
-            by_class = await engine.class_gradients(scoring.network, place, scoring.samples_key)
+            by_class = await engine.class_gradients(
+                scoring.network, place, scoring.samples_key, groups=groups
+            )
             gradient += _mean(by_class.sum(axis=1), counts) / len(places)
         return tuple(_descent(gradient, step) for step in _steps(scoring))
 

@@ -122,9 +122,18 @@ class ScoringEngine(CoalitionLosses, Protocol):
         ...
 
     async def class_gradients(
-        self, network: Network, weights: Weights, samples_key: str, *, parts: int = 1
+        self,
+        network: Network,
+        weights: Weights,
+        samples_key: str,
+        *,
+        groups: npt.NDArray[np.int64],
+        parts: int = 1,
     ) -> npt.NDArray[np.float32]:
-        """The gradient of each class's mean loss at ``weights``, (classes, parts, d), summed over its parts."""
+        """The gradient of the mean loss of each group of classes at ``weights``, (groups, parts, d), as a sum of parts.
+
+        ``groups``: of each class, (classes,), from 0 on.
+        """
         ...
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses and gradients class by class: what defences look at beside the mean loss."""
+"""Losses class by class and gradients by group of classes: what defences look at beside the mean loss."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def _probe(
 def class_gradients(
     job: ClassGradientsJob, module: torch.nn.Module, samples: DeviceSamples, *, cancelled: Callable[[], bool]
 ) -> npt.NDArray[np.float32]:
-    """The gradient of each class's mean loss at the job's weights, (classes, parts, d), whose sum over the parts it is.
+    """The gradient of each group's mean loss at the job's weights, (groups, parts, d), whose sum over the parts it is.
 
-    Zero for a class without samples, and for a part that gets none of a class with few.
+    Zero for a group without samples, and for a part that gets none of a group with few.
 
     Raises:
         JobCancelled: ``cancelled`` said so.
@@ -89,8 +89,10 @@ def class_gradients(
     rows = []
     with torch.inference_mode():
         targets = torch.cat([samples.batch(chunk)[1] for chunk in torch.split(indices, _CHUNK)])
-    for label in range(job.classes):
-        members = indices[targets == label]
+    of_each = torch.as_tensor(np.array(job.groups), device=samples.device)[targets]
+    groups = int(job.groups.max()) + 1
+    for group in range(groups):
+        members = indices[of_each == group]
         for part in range(job.parts):
             module.zero_grad(set_to_none=True)
             for chunk in torch.split(members[part :: job.parts], _CHUNK):
@@ -102,7 +104,7 @@ def class_gradients(
                     (loss / len(members)).backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
             rows.append(_flat(job, parameters))
     module.zero_grad(set_to_none=True)
-    return np.stack(rows).reshape(job.classes, job.parts, -1)
+    return np.stack(rows).reshape(groups, job.parts, -1)
 
 
 def _flat(job: ClassGradientsJob, parameters: dict[str, torch.nn.Parameter]) -> npt.NDArray[np.float32]:

@@ -268,11 +268,17 @@ class Engine:
         return cast("npt.NDArray[np.float32]", await self._pool.run(job))
 
     async def class_gradients(
-        self, network: Network, weights: Weights, samples_key: str, *, parts: int = 1
+        self,
+        network: Network,
+        weights: Weights,
+        samples_key: str,
+        *,
+        groups: npt.NDArray[np.int64],
+        parts: int = 1,
     ) -> npt.NDArray[np.float32]:
-        """The gradient of each class's mean loss at ``weights``, (classes, parts, d); raises as ``train``.
+        """The gradient of the mean loss of each group of classes at ``weights``, (groups, parts, d); raises as ``train``.
 
-        Each is the sum of its ``parts``, which divide the samples of the class.
+        Each is the sum of its ``parts``, which divide the samples of the group. ``groups``: of each class of the samples, (classes,).
         """
         samples = SamplesRef(samples_key)
         self._check(samples)
@@ -280,7 +286,7 @@ class Engine:
             network=network,
             weights=weights,
             samples=samples,
-            classes=self._classes(samples_key),
+            groups=groups,
             parts=parts,
         )
         return cast("npt.NDArray[np.float32]", await self._pool.run(job))

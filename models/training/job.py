@@ -169,14 +169,17 @@ class ClassEvaluation:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassGradientsJob:
-    """Gradient of each class's mean loss at ``weights``, as the sum of ``parts`` terms: of every so-many-th sample."""
+    """Gradient of each class's mean loss at ``weights``, as the sum of ``parts`` terms: of every so-many-th sample.
+
+    ``groups`` of classes, (classes,) from 0 on, take the place of classes; none where each is its own.
+    """
 
     kind: ClassVar[WorkKind] = "evaluation"
 
     network: Network
     weights: Weights
     samples: SamplesRef
-    classes: int
+    groups: npt.NDArray[np.int64]
     parts: int = 1
 
 

@@ -74,11 +74,12 @@ class SamplesFolder(Mapping[str, Samples]):
         self._folder = folder
 
     def write(self, key: str, samples: Samples) -> None:
-        """Put samples in the folder; they are complete when their last file, the scale, is there."""
+        """Put samples in the folder; they are complete when their last file, that of the scale, is there."""
         place = self._folder / key.encode().hex()
         place.mkdir()
         np.save(place / "inputs.npy", samples.inputs)
         np.save(place / "targets.npy", samples.targets)
+        np.save(place / "tokens.npy", np.bool_(samples.tokens))
         np.save(place / "scale.npy", np.float64(samples.scale))
 
     def __getitem__(self, key: str) -> Samples:
@@ -95,6 +96,7 @@ class SamplesFolder(Mapping[str, Samples]):
             inputs=mapped("inputs.npy"),
             targets=mapped("targets.npy"),
             scale=float(np.load(place / "scale.npy")),
+            tokens=bool(np.load(place / "tokens.npy")),
         )
 
     def __iter__(self) -> Iterator[str]:

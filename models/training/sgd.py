@@ -11,7 +11,7 @@ import torch
 from bcfl.models.errors import JobCancelled
 from bcfl.models.evaluation import evaluate
 from bcfl.models.networks.dropout import attach_generator
-from bcfl.models.networks.network import load_weights, normalises_batches, read_weights
+from bcfl.models.networks.network import load_weights, normalises_batches, read_weights, training_loss
 from bcfl.models.training.job import TrainingJob, TrainingResult
 from bcfl.models.training.tensors import DeviceSamples
 
@@ -64,7 +64,7 @@ def train(
             if job.most_steps is not None and steps >= job.most_steps:
                 break
             inputs, targets = samples.batch(batch)
-            loss = torch.nn.functional.cross_entropy(module(inputs), targets)
+            loss = training_loss(module, inputs, targets)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
             optimizer.step()

@@ -13,7 +13,7 @@ __all__ = ("DeviceSamples",)
 
 
 class DeviceSamples:
-    """Samples on a device, one byte a pixel where the data are so; batches become scaled float32.
+    """Samples on a device, one byte a pixel or token where the data are so; batches become scaled float32, tokens int64.
 
     Every batch is a fresh tensor: its memory alignment, on which a matrix library's rounding may depend,
     is then the same whichever worker makes it.
@@ -23,6 +23,7 @@ class DeviceSamples:
         self._inputs = _tensor(samples.inputs, device)
         self._targets = _tensor(samples.targets, device)
         self._scale = samples.scale
+        self._seen_as = torch.int64 if samples.tokens else torch.float32
         self.device = device
 
     def __len__(self) -> int:
@@ -35,8 +36,8 @@ class DeviceSamples:
         return torch.as_tensor(np.array(chosen, dtype=np.int64), device=self.device)
 
     def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs (b, ...) as float32, images in channels-last memory order, and targets (b,)."""
-        inputs = self._inputs.index_select(0, indices).to(torch.float32)
+        """Inputs (b, ...) as a network sees them, images in channels-last memory order, and targets (b,)."""
+        inputs = self._inputs.index_select(0, indices).to(self._seen_as)
         if self._scale != 1.0:
             inputs.mul_(self._scale)
         if inputs.dim() == 4:

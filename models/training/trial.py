@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from bcfl.models.data.dataset import Samples
+from bcfl.models.declared import vocabulary
 from bcfl.models.errors import DeviceUnavailable, NetworkUnfit
-from bcfl.models.networks.network import Network, build, normalises_batches
+from bcfl.models.networks.network import Network, build, normalises_batches, training_loss
 from bcfl.models.training.tensors import DeviceSamples
 
 __all__ = ("BYTES_A_NUMBER", "check_device", "model_bytes", "needs_pairs", "try_batch")
@@ -61,6 +62,7 @@ def try_batch(name: str, network: Network, samples: Samples, classes: int) -> No
     Raises:
         NetworkUnfit: it takes other inputs, gives other outputs, or the loss is not finite.
     """
+    _check_kind(name, network, samples)
     module = build(network).train()
     inputs, targets = _batch(samples)
     try:
@@ -77,12 +79,31 @@ def try_batch(name: str, network: Network, samples: Samples, classes: int) -> No
             f"The data have {classes} classes and the network '{name}' tells {outputs.shape[1]} apart: set "
             f"task.network.classes: {classes}."
         )
-    loss = torch.nn.functional.cross_entropy(outputs, targets)
+    loss = training_loss(module, inputs, targets)
     loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
     if not torch.isfinite(loss):
         raise NetworkUnfit(
             f"The loss of a first batch is not finite: the data's numbers, up to {inputs.abs().max():.3g}, are too large for the "
             f"network '{name}'; scale or standardise them."
+        )
+
+
+def _check_kind(name: str, network: Network, samples: Samples) -> None:
+    """Sequences of tokens are for networks that take them, and within their vocabulary."""
+    known = vocabulary(network)
+    if samples.tokens and known is None:
+        raise NetworkUnfit(
+            f"The samples are sequences of tokens, and the network '{name}' takes numbers: choose one for text, such as char_lstm."
+        )
+    if not samples.tokens and known is not None:
+        raise NetworkUnfit(
+            f"The samples are numbers, and the network '{name}' takes sequences of tokens: choose another network, or say "
+            f"data.dataset.tokens: true of an .npz that holds such."
+        )
+    if known is not None and samples.vocabulary > known:
+        raise NetworkUnfit(
+            f"The data have tokens up to {samples.vocabulary - 1}, and the network '{name}' knows those below {known}: set "
+            f"task.network.vocabulary: {samples.vocabulary}."
         )
 
 

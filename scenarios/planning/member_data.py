@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -29,7 +30,7 @@ def flipped(scenario: Scenario, train: Samples, parts: Mapping[str, Indices], se
         if share:
             rng = np.random.default_rng(seeds.integer("flipped", name))
             targets[parts[name]] = flip_labels(train.targets[parts[name]], share, train.classes, rng)
-    return Samples(inputs=train.inputs, targets=targets, owners=train.owners, scale=train.scale)
+    return dataclasses.replace(train, targets=targets)
 
 
 def hold_out(

@@ -23,11 +23,18 @@ _HEADER_BYTES = 4096
 
 
 def fitted(scenario: Scenario, dataset: Dataset) -> Scenario:
-    """The scenario with what its network leaves open taken from the data: numbers a sample (``inputs``), ``classes``."""
+    """The scenario with what its network leaves open taken from the data: numbers a sample (``inputs``), ``vocabulary``, ``classes``."""
     entry = scenario.task.network
     keys = {parameter.name for parameter in registry.find("network", entry.name).parameters}
     network = entry.create("network")
-    found = {"inputs": math.prod(dataset.train.inputs.shape[1:]), "classes": dataset.train.classes}
+    train, test = dataset.train, dataset.test
+    found = {"inputs": math.prod(train.inputs.shape[1:]), "classes": max(train.classes, test.classes)}
+    if (
+        train.tokens
+    ):  # an alphabet has letters that few texts have: it grows where it is too small, and never shrinks
+        for key in ("vocabulary", "classes"):
+            least = max(train.vocabulary, test.vocabulary, found["classes"])
+            found[key] = max(least, getattr(network, key, 0))
     taken = {
         key: value
         for key, value in found.items()

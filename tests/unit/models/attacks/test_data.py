@@ -82,3 +82,13 @@ def test_at_least_one_sample_is_left():
 def test_knobs_without_a_meaning_are_refused(make):
     with pytest.raises(ValueError, match=r"share|source"):
         make()
+
+
+def test_poor_text_has_other_tokens_of_the_same_text():
+    tokens = np.random.default_rng(0).integers(3, 9, (200, 20))
+    given = Samples(inputs=tokens, targets=np.zeros(200, dtype=np.int64), tokens=True)
+    found = LowQuality(noise=1.0, share=1.0).poison(given, 10, _rng())
+    assert found.tokens
+    assert set(np.unique(found.inputs)) == set(range(3, 9))
+    # half of the tokens are exchanged, a sixth of these for the same
+    assert abs((found.inputs != given.inputs).mean() - 0.5 * 5 / 6) < 0.03

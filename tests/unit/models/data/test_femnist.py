@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from bcfl.models.data.femnist import Femnist
 from bcfl.models.errors import DataCorrupt, DataUnavailable
-from bcfl.registry import create
+from bcfl.registry import InvalidParameters, create
 
 
 @pytest.fixture
@@ -70,3 +72,46 @@ def test_anything_else_is_refused(tmp_path, changed):
     _write(tmp_path, **changed)
     with pytest.raises(DataCorrupt, match="must hold x"):
         Femnist().load(tmp_path)
+
+
+def test_writers_that_nobody_trains_on(directory):
+    found = Femnist(digits=False, test="writers", test_share=0.4).load(directory)
+    assert not set(found.train.owners.tolist()) & set(found.test.owners.tolist())
+    assert len(set(found.test.owners.tolist())) == 2
+    assert len(found.train) + len(found.test) == 40
+    few = Femnist(digits=False, test="writers", writers=3).load(directory)
+    assert (len(set(few.train.owners.tolist())), len(set(few.test.owners.tolist()))) == (2, 1)
+    with pytest.raises(InvalidParameters, match="writers at least 2"):
+        create("dataset", "femnist", {"writers": 1})
+
+
+def _leaf(directory, x, y):
+    for part, users in (("train", ("f1_09", "f2_11")), ("test", ("f2_11",))):
+        (directory / part).mkdir(exist_ok=True)
+        content = {"users": users, "user_data": {user: {"x": x, "y": y} for user in users}}
+        (directory / part / "data_0.json").write_text(json.dumps(content))
+
+
+def test_leafs_own_json(tmp_path):
+    _leaf(tmp_path, [[1.0] * 783 + [0.2], [0.0] * 784], [61, 3])
+    found = Femnist(digits=False, polarity="leaf").load(tmp_path)
+    assert found.train.owners.tolist() == [0, 0, 1, 1]
+    assert found.test.targets.tolist() == [61, 3]
+    assert found.train.inputs[0, 0, 27].tolist() == [255] * 27 + [51]
+    assert (Femnist(digits=False).load(tmp_path).train.inputs == 255 - found.train.inputs).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        ([[0.5] * 700], [1], "784 numbers"),
+        ([[2.0] * 784], [1], "from 0 to 1"),
+        ([[0.5] * 784], [1, 2], "2 y of the user"),
+        ([[0.5] * 784], [62], "must hold x"),
+        (["to be"], ["a"], "784 numbers"),
+    ],
+)
+def test_json_that_is_not_leafs(tmp_path, x, y, message):
+    _leaf(tmp_path, x, y)
+    with pytest.raises(DataCorrupt, match=message):
+        Femnist(digits=False).load(tmp_path)

@@ -129,6 +129,17 @@ def test_natural_clients_are_owners():
     assert sorted(len(np.unique(samples.owners[share])) for share in merged) == [1, 2, 2]
 
 
+def test_owners_with_few_samples_are_left_out():
+    owners = np.repeat(np.arange(4), [1, 20, 5, 30])
+    samples = Samples(inputs=np.zeros((56, 1), np.uint8), targets=np.zeros(56, np.int64), owners=owners)
+    for partition in (Natural(least=20), Natural(least=20, merge=True)):
+        assert sorted(len(share) for share in partition.split(samples, 2, 0)) == [20, 30]
+    with pytest.raises(
+        PartitionImpossible, match="2 owners with 6 samples or more cannot be divided among 3"
+    ):
+        Natural(least=6).split(samples, 3, 0)
+
+
 def test_natural_needs_owners_and_enough_of_them():
     with pytest.raises(PartitionImpossible, match="who owns"):
         Natural().split(_samples(10), 2, 0)

@@ -11,6 +11,7 @@ import torch
 
 from bcfl.models.data.dataset import Samples
 from bcfl.models.errors import DeviceUnavailable, NetworkUnfit
+from bcfl.models.networks.char_lstm import CharLstm
 from bcfl.models.networks.cnn import MnistCnn, MnistCnnSmall
 from bcfl.models.networks.mlp import Mlp
 from bcfl.models.networks.network import initial_weights, schema_of
@@ -115,3 +116,34 @@ def test_a_device_that_is_not_there_is_named(monkeypatch):
     check_device("auto")
     with pytest.raises(DeviceUnavailable, match="no CUDA device: write cpu or auto"):
         check_device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("network", "given", "sentence"),
+    [
+        (
+            Mlp(inputs=4, classes=3),
+            {"tokens": True},
+            "are sequences of tokens, and the network 'it' takes numbers",
+        ),
+        (CharLstm(), {"tokens": False}, "are numbers, and the network 'it' takes sequences of tokens"),
+        (
+            CharLstm(vocabulary=7, hidden=4),
+            {"tokens": True},
+            "tokens up to 7, and the network 'it' knows those below 7: set task.network.vocabulary: 8",
+        ),
+    ],
+)
+def test_text_and_numbers_are_told_apart(network, given, sentence):
+    inputs = np.arange(8).reshape(2, 4)
+    given = Samples(
+        inputs=inputs if given["tokens"] else inputs.astype(np.float32), targets=np.array([0, 1]), **given
+    )
+    with pytest.raises(NetworkUnfit, match=sentence):
+        try_batch("it", network, given, 3)
+
+
+def test_text_passes():
+    text = Samples(inputs=np.arange(8).reshape(2, 4), targets=np.array([0, 1]), tokens=True)
+    for learn in ("last", "all"):
+        try_batch("it", CharLstm(vocabulary=8, hidden=4, learn=learn), text, 3)
