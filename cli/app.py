@@ -45,7 +45,7 @@ _COMMANDS = {
     "catalog": "list networks, datasets, scores and every other named entry",
     "audit": "check a run's scores and digests against its chain and its store",
     "replay": "rebuild a run's tables from its events",
-    "data": "fetch and list datasets",
+    "data": "fetch, list and show datasets",
     "devnet": "run a local chain to try things on",
     "doctor": "say what is installed, what is missing and how to mend it",
 }

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``bcfl data fetch|list``: the datasets that scenarios name."""
+"""``bcfl data fetch|list|show``: the datasets that scenarios name."""
 
 from __future__ import annotations
 
 import click
+
+from bcfl.cli.data_show import show
 
 __all__ = ("data",)
 
 
 @click.group
 def data() -> None:
-    """Fetch and list datasets."""
+    """Fetch, list and show datasets."""
+
+
+data.add_command(show)
 
 
 @data.command(name="list")

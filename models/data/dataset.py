@@ -89,7 +89,8 @@ class Samples:
 class Dataset:
     """A named data set with where it comes from and under which licence.
 
-    ``owner_names`` are of the owners 0, 1, …, where the data name them; ``notes`` say in words what was left out, changed or chosen.
+    ``owner_names`` are of the owners 0, 1, …, and ``class_names`` of the classes, where the data name them; ``notes`` say in words
+    what was left out, changed or chosen.
     """
 
     name: str
@@ -98,7 +99,14 @@ class Dataset:
     source: str
     licence: str
     owner_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What each class is called, its number where it has no name."""
+        classes = max(self.train.classes, self.test.classes)
+        return (*self.class_names[:classes], *map(str, range(len(self.class_names), classes)))
 
     @cached_property
     def digest(self) -> str:

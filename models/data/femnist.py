@@ -7,6 +7,7 @@ uint8 and 255 for white paper, ``y`` 0 … 61, ``writer`` and ``is_test`` (LEAF'
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,8 +25,9 @@ __all__ = ("Femnist",)
 
 _FILE = "femnist_writers.npz"
 _ARRAYS = ("x", "y", "writer", "is_test")
-_DIGITS = 10
-_CLASSES = 62
+_CHARACTERS = tuple(string.digits + string.ascii_uppercase + string.ascii_lowercase)
+_DIGITS = len(string.digits)
+_CLASSES = len(_CHARACTERS)
 
 
 @register("dataset", "femnist", source="Caldas et al. 2018 (LEAF), arXiv 1812.01097")
@@ -83,6 +85,7 @@ class Femnist:
             test=self._samples(arrays, wanted & held_out),
             source="LEAF's FEMNIST, of NIST Special Database 19",
             licence="BSD-2-Clause (LEAF), public domain (NIST)",
+            class_names=_CHARACTERS,
             notes=(f"{len(drawn)} writers",),
         )
 

@@ -76,6 +76,7 @@ class ImageFolder:
             test=self._samples(test),
             source=root.name,
             licence=self.licence,
+            class_names=tuple(classes),
             notes=(f"classes {told}",),
         )
 

@@ -134,6 +134,7 @@ class Shakespeare:
             test=test,
             source=source,
             licence=licence,
+            class_names=self._characters(),
             owner_names=tuple(kept),
             notes=(
                 f"{len(kept)} of {len(texts)} roles, {len(train):,} windows to train on and {len(test):,} to test on",
@@ -143,6 +144,10 @@ class Shakespeare:
     def _tokens(self, text: str) -> Lines:
         raw = np.frombuffer(text.encode("ascii", errors="replace"), dtype=np.uint8)
         return raw if self.letters == "ascii" else _TO_LEAF[raw]
+
+    def _characters(self) -> tuple[str, ...]:
+        letters = LEAF_LETTERS if self.letters == "leaf" else map(chr, range(_ASCII))
+        return tuple(letter if letter.isprintable() and letter != " " else repr(letter) for letter in letters)
 
     def _count(self, lines: Lines) -> int:
         return max(0, -(-(len(lines) - self.length) // self.stride))
@@ -178,6 +183,7 @@ class Shakespeare:
             test=self._leaf_samples(test, owners, directory),
             source="LEAF's Shakespeare",
             licence="BSD-2-Clause (LEAF); personal use only (its text)",
+            class_names=self._characters(),
             owner_names=tuple(users),
             notes=(
                 f"{len(users)} roles, in LEAF's own windows and division: length, stride, share and test say nothing here",

@@ -14,7 +14,7 @@ from bcfl.scenarios.definition.schema import ENTRY_KINDS, Data, NamedEntry, Scen
 from bcfl.scenarios.definition.yaml_text import Problem, dump, parse_document, parse_value
 from bcfl.scenarios.errors import OverrideInvalid, ScenarioInvalid, ScenarioSyntax, ScenarioUnreadable
 
-__all__ = ("from_mapping", "load", "put", "resolved")
+__all__ = ("from_mapping", "load", "parameter", "put", "resolved")
 
 _LARGEST_FILE = 1 << 20
 
@@ -129,6 +129,21 @@ def _override(data: dict[str, object], sources: dict[KeyPath, str], text: str, s
     _put(data, path, value, source)
     sources.update({known: f"{source}:" for known in list(sources) if known[: len(path)] == path})
     sources[path] = f"{source}:"
+
+
+def parameter(text: str) -> tuple[str, object]:
+    """The key and the value of ``KEY=VALUE`` for an entry, as ``--set`` writes it.
+
+    Raises:
+        OverrideInvalid: it is not of that form.
+    """
+    source = f"--set {text}"
+    if not text.partition("=")[1]:
+        raise OverrideInvalid(f"{source}: write key=value, for example --set seed=3.")
+    data: dict[str, object] = {}
+    _override(data, {}, text, source)
+    (found,) = data.items()
+    return found
 
 
 def _path(key: str) -> KeyPath:
