@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bcfl.agents.audit.finding import Finding
 from bcfl.scenarios.directory.event_log import read_lines
 from bcfl.scenarios.directory.run_directory import RunDirectory
+from bcfl.scenarios.directory.writing import written_whole
 
 __all__ = ("digest_findings", "write_digests")
 
@@ -35,10 +36,8 @@ class _Digests(BaseModel):
 
 def write_digests(directory: RunDirectory) -> None:
     """Write the file; nothing that it speaks about may be written after it."""
-    digests = _taken(directory)
-    directory.digests_file.write_text(
-        json.dumps(digests.model_dump(), indent=0, sort_keys=True) + "\n", encoding="utf-8"
-    )
+    text = json.dumps(_taken(directory).model_dump(), indent=0, sort_keys=True) + "\n"
+    written_whole(directory.digests_file, text)
 
 
 def digest_findings(directory: RunDirectory) -> Iterator[Finding]:

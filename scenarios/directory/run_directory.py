@@ -39,9 +39,9 @@ from bcfl.log import public_url
 from bcfl.scenarios.definition.loading import load, resolved
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.directory.json_lines import damaged, line_of, read_records, whole_lines
-from bcfl.scenarios.directory.writing import writing
+from bcfl.scenarios.directory.writing import writing, written_whole
 from bcfl.scenarios.errors import RunDirectoryOccupied, RunDirectoryUnreadable
-from bcfl.scenarios.outcome.summary import RoundSummary, Summary, read_summary, write_summary
+from bcfl.scenarios.outcome.summary import RoundSummary, Summary, read_summary, summary_text
 
 __all__ = ("RunDirectory",)
 
@@ -224,15 +224,11 @@ class RunDirectory:
 
     def write_summary(self, summary: Summary) -> None:
         """Write ``summary.json``."""
-        with writing(self.summary_file):
-            write_summary(summary, self.summary_file)
+        written_whole(self.summary_file, summary_text(summary))
 
     def write_chain(self, record: Mapping[str, Any]) -> None:
         """Write ``chain.json``, whole or not at all: agents in other processes wait for it."""
-        aside = self.chain_file.with_suffix(".partial")
-        with writing(self.chain_file):
-            aside.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-            aside.replace(self.chain_file)
+        written_whole(self.chain_file, json.dumps(record, indent=2, sort_keys=True) + "\n")
 
     def write_model(self, data: bytes) -> None:
         """Write the final model, safetensors as it is in the store."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bcfl.scenarios.errors import RunDirectoryUnwritable
 
-__all__ = ("writing",)
+__all__ = ("writing", "written_whole")
 
 
 @contextmanager
@@ -27,3 +27,15 @@ def writing(path: Path) -> Iterator[None]:
         raise RunDirectoryUnwritable(
             f"{path} cannot be written: {error.strerror}, {free:,} bytes are left there; make room, or give another directory with --out."
         ) from error
+
+
+def written_whole(path: Path, text: str) -> None:
+    """Write a file of a run directory, whole or not at all: whoever finds it can read it, also after a kill.
+
+    Raises:
+        RunDirectoryUnwritable: the disk does not take it.
+    """
+    aside = path.with_suffix(".partial")
+    with writing(path):
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)

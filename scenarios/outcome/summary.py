@@ -37,7 +37,7 @@ __all__ = (
     "Timings",
     "TokenTotals",
     "read_summary",
-    "write_summary",
+    "summary_text",
 )
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -255,9 +255,9 @@ class Summary(_Model):
     events: EventCounts
 
 
-def write_summary(summary: Summary, path: Path) -> None:
-    """Write a summary as indented JSON."""
-    path.write_text(summary.model_dump_json(indent=2) + "\n", encoding="utf-8")
+def summary_text(summary: Summary) -> str:
+    """A summary as indented JSON, as ``summary.json`` holds it."""
+    return summary.model_dump_json(indent=2) + "\n"
 
 
 def read_summary(path: Path) -> Summary:

@@ -44,7 +44,7 @@ async def resume(
     """
     began = time.perf_counter()
     with RunDirectory.open(path) as directory, held(path):
-        if directory.summary_file.is_file():
+        if directory.digests_file.is_file():  # the last that a run writes
             directory.forget_chain()
             summary = directory.summary()
             check_happened(summary, path)

@@ -104,6 +104,18 @@ def test_on_its_own_devnet_the_log_comes_out_as_of_a_run_that_nobody_killed(
 
 
 @pytest.mark.anvil
+@pytest.mark.parametrize("cut", [0, 300, None])
+def test_killed_while_it_writes_what_it_came_to(start, undisturbed, resumed, cut):
+    """With a part of ``summary.json``, as a power cut may leave it, or with all of it and no digests."""
+    whole = (undisturbed(start, *LONG) / "summary.json").read_bytes()
+    run = start(*LONG)
+    killed(run, "events.jsonl", '"scored"')
+    (run.directory / "summary.json").write_bytes(whole[:cut])
+    resumed(run.directory)
+    assert digest(run.directory) == digest(undisturbed(start, *LONG))
+
+
+@pytest.mark.anvil
 def test_twice_killed_with_blocks_that_are_final_late_and_lines_cut_off(start, begin, undisturbed, resumed):
     late = (*LONG, "--set", "chain.confirmations=2")
     run = start(*late)
@@ -231,7 +243,7 @@ def test_what_cannot_go_on_says_why_and_loses_nothing(start, bcfl):
 def test_a_store_in_memory_is_gone(bcfl, honest):
     scenario = honest / "scenario.yaml"
     scenario.write_text(scenario.read_text().replace("kind: directory", "kind: memory"))
-    (honest / "summary.json").unlink()
+    (honest / "digests.json").unlink()
     gone = bcfl("resume", str(honest))
     assert gone.returncode == 2
     assert "kept its models in memory" in gone.stderr
