@@ -27,7 +27,8 @@ from bcfl.models.data.synthetic import Synthetic
 from bcfl.models.networks.cnn import MnistCnn
 from bcfl.models.networks.network import build, initial_weights, load_weights, read_weights
 from bcfl.models.training.engine import Engine, ExecutorKind
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import Hyperparameters
+from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.models.weights import Weights
 from benchmarks.record import Record
 

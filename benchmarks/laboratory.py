@@ -30,7 +30,8 @@ from bcfl.models.defences.pipeline import Pipeline
 from bcfl.models.networks.network import initial_weights
 from bcfl.models.scoring.game import ScoringRound
 from bcfl.models.training.engine import Engine
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import Hyperparameters
+from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.models.weights import Weights
 from bcfl.registry import create
 from bcfl.seeds import Seeds

@@ -31,7 +31,8 @@ from bcfl.models.aggregation.weights import proportions
 from bcfl.models.networks.network import Network, initial_weights
 from bcfl.models.scoring.game import ScoringRound
 from bcfl.models.training.engine import Engine
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import hyperparameters_of
+from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.models.weights import Weights
 from bcfl.scenarios.definition.loading import load
 from bcfl.scenarios.definition.schema import Scenario
@@ -240,7 +241,7 @@ async def _trained(
     async def train(name: str) -> None:
         job = TrainingJob(
             network=network,
-            hyperparameters=Hyperparameters(**scenario.task.training.model_dump()),
+            hyperparameters=hyperparameters_of(scenario.task.training.stated(), 1),
             start=start,
             samples=SamplesRef(TRAIN_SAMPLES, population.shares[name]),
             seed=seeds.integer("training", name, number),

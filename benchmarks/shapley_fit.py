@@ -28,7 +28,8 @@ from bcfl.models.scoring.marginal import LeaveOneOut, Step
 from bcfl.models.scoring.sampled import GtgShapley, TmcShapley
 from bcfl.models.scoring.shapley import Shapley, ShapleyMean
 from bcfl.models.training.engine import Engine
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import Hyperparameters
+from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.models.weights import Weights
 from bcfl.registry import create
 from bcfl.seeds import Seeds

@@ -42,6 +42,8 @@ import bcfl.models.scoring.first_order
 import bcfl.models.scoring.fitted
 import bcfl.models.scoring.marginal
 import bcfl.models.scoring.sampled
-import bcfl.models.scoring.shapley  # noqa: F401 - imported for what it registers
+import bcfl.models.scoring.shapley
+import bcfl.models.training.optimizers
+import bcfl.models.training.schedules  # noqa: F401 - imported for what it registers
 
 __all__ = ()

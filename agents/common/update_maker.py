@@ -28,7 +28,8 @@ from bcfl.contracts.commitments import salt_for
 from bcfl.contracts.state import TaskState
 from bcfl.errors import ContractError, RegistryError
 from bcfl.models.errors import InvalidHyperparameters, MalformedUpdate, SchemaMismatch
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import hyperparameters_of
+from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.storage.content_id import content_id
 from bcfl.storage.errors import FetchError
 
@@ -152,7 +153,7 @@ class UpdateMaker:
             start_id=work.start,
             job=TrainingJob(
                 network=network,
-                hyperparameters=Hyperparameters(**specification.training),
+                hyperparameters=hyperparameters_of(specification.training, work.round),
                 start=start,
                 samples=self._data.samples,
                 seed=self._services.seeds.integer("training", self.identity.name, work.round),

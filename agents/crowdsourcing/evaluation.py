@@ -31,7 +31,8 @@ from bcfl.models.defences.defence import DefenceRound, Fault, Member, Memory, Ve
 from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.network import Network
 from bcfl.models.scoring.game import ScoringRound
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import hyperparameters_of
+from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.models.weights import Weights
 from bcfl.storage.content_id import content_id
 from bcfl.storage.errors import FetchError
@@ -195,7 +196,9 @@ class RoundEvaluator:
             samples=judged.samples,
             scores=posted,
         )
-        aggregate = await aggregated(specification, counted, self._private(network, specification, begin))
+        aggregate = await aggregated(
+            specification, counted, self._private(network, specification, begin, record.number)
+        )
         model = encode_model(aggregate.model, record.number)
         unmeasured = [index for index in sorted(models) if index not in verdict.losses]
         before, after, *local = await self._measure(
@@ -244,14 +247,16 @@ class RoundEvaluator:
             for index, value, factor in zip(players, values, factors, strict=True)
         }
 
-    def _private(self, network: Network, specification: Specification, start: Weights) -> Private:
+    def _private(
+        self, network: Network, specification: Specification, start: Weights, number: int
+    ) -> Private:
         async def loss(weights: Weights) -> float:
             return (await self._engine.evaluate(network, weights, self._samples_key)).loss
 
         async def root() -> Weights:
             job = TrainingJob(
                 network=network,
-                hyperparameters=Hyperparameters(**specification.training),
+                hyperparameters=hyperparameters_of(specification.training, number),
                 start=start,
                 samples=SamplesRef(self._samples_key),
                 # From the model itself, so that whoever repeats the round trains alike.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -12,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bcfl.models.data.dataset import Samples
-from bcfl.models.errors import InvalidHyperparameters
 from bcfl.models.networks.network import Network
+from bcfl.models.training.hyperparameters import Hyperparameters
 from bcfl.models.weights import Weights
 
 __all__ = (
@@ -22,7 +21,6 @@ __all__ = (
     "ClassLossesJob",
     "CoalitionsJob",
     "EvaluationJob",
-    "Hyperparameters",
     "Job",
     "OutputsJob",
     "SamplesRef",
@@ -32,30 +30,6 @@ __all__ = (
 )
 
 WorkKind = Literal["training", "scoring", "evaluation"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hyperparameters:
-    """Stochastic gradient descent on mean cross-entropy; the momentum starts at zero in every job."""
-
-    learning_rate: float
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    batch_size: int = 50
-    epochs: int = 2
-    shuffle: bool = True
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise InvalidHyperparameters(f"The learning rate must be above 0, not {self.learning_rate}.")
-        if not 0 <= self.momentum < 1:
-            raise InvalidHyperparameters(f"The momentum must be at least 0 and below 1, not {self.momentum}.")
-        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise InvalidHyperparameters(f"The weight decay must be at least 0, not {self.weight_decay}.")
-        if self.batch_size < 1 or self.epochs < 1:
-            raise InvalidHyperparameters(
-                f"Batch size and epochs must be at least 1, not {self.batch_size} and {self.epochs}."
-            )
 
 
 @dataclass(frozen=True, eq=False)

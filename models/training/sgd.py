@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Local training: stochastic gradient descent with momentum on mean cross-entropy."""
+"""Local training: descent on mini-batches."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def train(
     load_weights(module, job.start)
     generator = torch.Generator(device=samples.device).manual_seed(job.seed)
     attach_generator(module, generator)
-    optimizer = torch.optim.SGD(
+    optimizer = given.optimizer.build(
         module.parameters(),
-        lr=given.learning_rate,
+        learning_rate=given.learning_rate,
         momentum=given.momentum,
         weight_decay=given.weight_decay,
-        foreach=True,
     )
+    anchors = [one.detach().clone() for one in module.parameters()] if given.proximal else []
     indices = samples.indices(job.samples.indices)
     module.train()
     pairs = normalises_batches(module)
@@ -67,6 +67,13 @@ def train(
             loss = training_loss(module, inputs, targets)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+            for parameter, anchor in zip(module.parameters(), anchors, strict=False):
+                if (
+                    parameter.grad is not None
+                ):  # the gradient of FedProx's term, without building a graph for it
+                    parameter.grad.add_(parameter.detach() - anchor, alpha=given.proximal)
+            if given.clip_norm:
+                torch.nn.utils.clip_grad_norm_(module.parameters(), given.clip_norm)
             optimizer.step()
             total += loss.detach().double() * len(batch)
             seen += len(batch)

@@ -175,8 +175,10 @@ def _step(at: object, part: str | int, path: KeyPath, source: str) -> object:
 
 def _default_name(path: KeyPath) -> str | None:
     """The entry that the schema gives where the file names none."""
-    fields = Task.model_fields if path[0] == "task" else Data.model_fields
-    default = fields[str(path[1])].default
+    model: type[pydantic.BaseModel] = Task if path[0] == "task" else Data
+    for part in path[1:-1]:
+        model = type(model.model_fields[str(part)].default)
+    default = model.model_fields[str(path[-1])].default
     return default.name if isinstance(default, NamedEntry) else None
 
 

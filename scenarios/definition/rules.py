@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import reduce
+from typing import Any
 
 from bcfl.agents.adversaries import naming
 from bcfl.contracts.phases import Kind
@@ -214,10 +216,8 @@ def _check_score(scenario: Scenario) -> None:
 
 def _check_entries(scenario: Scenario) -> None:
     for key, kind in ENTRY_KINDS.items():
-        if key == ("data", "partition"):
-            entry: NamedEntry = scenario.partition
-        else:
-            entry = getattr(getattr(scenario, key[0]), key[1])
+        written: Any = reduce(getattr, key, scenario)
+        entry: NamedEntry = scenario.partition if key == ("data", "partition") else written
         if entry.name == "by_size" and kind == "partition" and "ratios" not in entry.parameters:
             raise RuleBroken(
                 key, "is 'by_size' but no trainer has a share; write 'share: N' at every trainer"

@@ -56,6 +56,8 @@ __all__ = (
 
 ENTRY_KINDS: dict[tuple[str, ...], str] = {
     ("task", "network"): "network",
+    ("task", "training", "optimizer"): "optimizer",
+    ("task", "training", "schedule"): "schedule",
     ("task", "score"): "score",
     ("task", "aggregator"): "aggregator",
     ("task", "defence"): "defence",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -23,7 +23,7 @@ __all__ = (
 
 
 class Training(Keys):
-    """Local training by stochastic gradient descent; a fresh optimiser every round."""
+    """Local training; a fresh optimiser every round. ``proximal`` is FedProx's μ, ``clip_norm`` a gradient's longest; 0: none."""
 
     learning_rate: Annotated[float, Field(gt=0, le=100)] = 0.05
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
@@ -31,6 +31,17 @@ class Training(Keys):
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 50
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 1
     shuffle: bool = True
+    optimizer: NamedEntry = NamedEntry(name="sgd")
+    schedule: NamedEntry = NamedEntry(name="constant")
+    proximal: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    clip_norm: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
+
+    def stated(self) -> dict[str, Any]:
+        """As a specification says it: of what was not there from the first, only what is not as it was then."""
+        usual = Training()
+        later = ("optimizer", "schedule", "proximal", "clip_norm")
+        same = {key for key in later if getattr(self, key) == getattr(usual, key)}
+        return self.model_dump(exclude=same)
 
 
 class Selection(Keys):

@@ -8,7 +8,7 @@ samples of all lie in one place, which is what a federation is there to avoid.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +21,8 @@ from bcfl.errors import BcflError
 from bcfl.models.data.dataset import Samples
 from bcfl.models.networks.network import Network
 from bcfl.models.performance import Performance, performance
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import Hyperparameters
+from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.models.weights import Weights
 from bcfl.seeds import Seeds
 
@@ -45,7 +46,8 @@ class Setting:
     """
 
     network: Network
-    hyperparameters: Hyperparameters
+    hyperparameters: Callable[[int], Hyperparameters]
+    """Of a round."""
     genesis: Weights
     rounds: int
     train: str
@@ -135,7 +137,7 @@ async def trained(
     for number in range(1, setting.rounds + 1):
         job = TrainingJob(
             network=setting.network,
-            hyperparameters=setting.hyperparameters,
+            hyperparameters=setting.hyperparameters(number),
             start=weights,
             samples=SamplesRef(setting.train, indices),
             seed=setting.seeds.integer("training", name, number),

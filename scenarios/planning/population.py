@@ -184,7 +184,7 @@ def plan_task(scenario: Scenario, population: Population, seeds: Seeds) -> Task:
     specification = Specification(
         title=scenario.name,
         network=_reference(task.network),
-        training=task.training.model_dump(),
+        training=task.training.stated(),
         score=_reference(task.score),
         aggregator=_reference(task.aggregator),
         defence=_written_out(task.defence, "defence"),

@@ -8,6 +8,7 @@ measures them on the test split. What it measures goes into the event log, so th
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 from bcfl.agents.common.retrieval import Retrieval
@@ -15,7 +16,7 @@ from bcfl.contracts.phases import Kind
 from bcfl.contracts.specification import Specification
 from bcfl.models.networks.network import Network
 from bcfl.models.performance import Performance
-from bcfl.models.training.job import Hyperparameters
+from bcfl.models.training.hyperparameters import hyperparameters_of
 from bcfl.scenarios.directory.digests import write_digests
 from bcfl.scenarios.outcome.baselines import Setting, compare
 from bcfl.scenarios.outcome.goals import goal_success
@@ -83,7 +84,7 @@ async def _measure_members(
     assert genesis is not None  # noqa: S101 - we have made it
     setting = Setting(
         network=_network(resources),
-        hyperparameters=Hyperparameters(**specification.training),
+        hyperparameters=partial(hyperparameters_of, specification.training),
         genesis=genesis,
         rounds=plan.scenario.task.rounds,
         train=TRAIN_SAMPLES,

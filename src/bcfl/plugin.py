@@ -7,6 +7,7 @@ say of itself beside that are class variables or properties:
 ============== ================= ====================================================================================
 kind           name              what it says, and what is taken where it does not
 ============== ================= ====================================================================================
+network        vocabulary        how many tokens it knows, of sequences of which it takes int64; None: it takes numbers
 score          largest_round     how many members of a round it can be computed for at most; any number
 defence        stateless         it ignores its memory of earlier rounds; False
 aggregator     private           it asks for the evaluator's own samples, so that no consortium can use it; False
@@ -47,6 +48,8 @@ from bcfl.models.defences.bounds import Bounded, Track
 from bcfl.models.defences.defence import Defence, DefenceRound, Fault, Member, Memory, Standing, Verdict
 from bcfl.models.networks.network import Network, schema_of
 from bcfl.models.scoring.game import CoalitionValues, Score, ScoringEngine, ScoringRound
+from bcfl.models.training.optimizers import Optimizer
+from bcfl.models.training.schedules import Schedule
 from bcfl.models.weights import Schema, TensorSpec, Weights
 from bcfl.registry import register
 
@@ -76,6 +79,7 @@ __all__ = (
     "Memory",
     "Mixed",
     "Network",
+    "Optimizer",
     "Outlook",
     "Part",
     "Partition",
@@ -84,6 +88,7 @@ __all__ = (
     "RobustRule",
     "Samples",
     "Scene",
+    "Schedule",
     "Schema",
     "Score",
     "ScoringEngine",

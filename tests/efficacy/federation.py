@@ -21,7 +21,8 @@ from bcfl.models.data.synthetic import Synthetic
 from bcfl.models.networks.mlp import Mlp
 from bcfl.models.networks.network import initial_weights
 from bcfl.models.scoring.game import ScoringRound
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import Hyperparameters
+from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.models.weights import Weights
 from bcfl.registry import create
 from bcfl.seeds import Seeds

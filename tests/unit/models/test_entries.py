@@ -65,7 +65,8 @@ import anyio
 from bcfl.models.networks.network import initial_weights
 from bcfl.models.scoring.game import ScoringRound
 from bcfl.models.training.engine import Engine
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import Hyperparameters
+from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.registry import create
 
 async def main():

@@ -22,7 +22,8 @@ from bcfl.models.attacks.poisoning import SignFlip
 from bcfl.models.data.dataset import Samples
 from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.mlp import Mlp
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob, TrainingResult
+from bcfl.models.training.hyperparameters import Hyperparameters
+from bcfl.models.training.job import SamplesRef, TrainingJob, TrainingResult
 from bcfl.models.weights import Schema, TensorSpec, Weights
 
 SCHEMA = Schema((TensorSpec("fc.weight", (3, 2)), TensorSpec("fc.bias", (3,))))

@@ -27,7 +27,8 @@ from bcfl.models.data.synthetic import Synthetic
 from bcfl.models.networks.mlp import Mlp
 from bcfl.models.networks.network import initial_weights
 from bcfl.models.training.engine import Engine
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import Hyperparameters
+from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.models.wire.tensors import encode
 from bcfl.storage.memory import MemoryStore
 

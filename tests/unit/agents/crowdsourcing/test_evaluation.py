@@ -20,7 +20,8 @@ from bcfl.models.data.synthetic import Synthetic
 from bcfl.models.networks.mlp import Mlp
 from bcfl.models.networks.network import initial_weights
 from bcfl.models.training.engine import Engine
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import Hyperparameters
+from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.models.weights import Schema, TensorSpec, Weights
 from bcfl.models.wire.tensors import decode, encode
 from bcfl.storage.content_id import content_id

@@ -14,7 +14,8 @@ from bcfl.models.defences.defence import DefenceRound, Member, Memory
 from bcfl.models.networks.mlp import Mlp
 from bcfl.models.networks.network import initial_weights
 from bcfl.models.training.engine import Engine
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import Hyperparameters
+from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.models.weights import Weights
 
 MADE = Synthetic(samples=2000, test_samples=300, classes=4, form="blobs", features=30).load()

@@ -13,7 +13,8 @@ from bcfl.models.data.synthetic import Synthetic
 from bcfl.models.networks.char_lstm import CharLstm
 from bcfl.models.networks.network import build, initial_weights, training_loss
 from bcfl.models.training.engine import Engine
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import Hyperparameters
+from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.registry import InvalidParameters, create
 
 _SMALL = CharLstm(vocabulary=6, embedding=4, hidden=16, layers=1, dropout=0.0, classes=6)

@@ -9,7 +9,8 @@ import pytest
 from bcfl.models.data.synthetic import Synthetic
 from bcfl.models.networks.cnn import MnistCnn
 from bcfl.models.networks.network import initial_weights
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import Hyperparameters
+from bcfl.models.training.job import SamplesRef, TrainingJob
 
 
 @pytest.fixture(scope="session")

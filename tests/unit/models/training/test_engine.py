@@ -217,7 +217,8 @@ from bcfl.models.data.synthetic import Synthetic
 from bcfl.models.networks.mlp import Mlp
 from bcfl.models.networks.network import initial_weights
 from bcfl.models.training.engine import Engine
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import Hyperparameters
+from bcfl.models.training.job import SamplesRef, TrainingJob
 
 async def main():
     async with Engine.start(executor="processes", workers=2) as engine:

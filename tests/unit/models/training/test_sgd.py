@@ -13,7 +13,7 @@ from bcfl.models.errors import InvalidHyperparameters, JobCancelled
 from bcfl.models.networks.cnn import MnistCnn
 from bcfl.models.networks.mlp import Mlp
 from bcfl.models.networks.network import build, load_weights, read_weights, schema_of
-from bcfl.models.training.job import Hyperparameters
+from bcfl.models.training.hyperparameters import Hyperparameters
 from bcfl.models.training.worker import Workbench
 
 

@@ -15,7 +15,8 @@ from bcfl.models.networks.network import initial_weights
 from bcfl.models.networks.tabular import Tabular
 from bcfl.models.performance import performance
 from bcfl.models.training.engine import Engine
-from bcfl.models.training.job import Hyperparameters, SamplesRef, TrainingJob
+from bcfl.models.training.hyperparameters import Hyperparameters
+from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.scenarios.outcome.baselines import Setting, compare, own_part, trained
 from bcfl.seeds import Seeds
 
@@ -39,7 +40,7 @@ _TRAIN, _TEST = _patients(240, 0), _patients(300, 1)
 def _setting(**changes):
     given = {
         "network": _NETWORK,
-        "hyperparameters": Hyperparameters(learning_rate=0.05, batch_size=16, epochs=2),
+        "hyperparameters": lambda _: Hyperparameters(learning_rate=0.05, batch_size=16, epochs=2),
         "genesis": initial_weights(_NETWORK, 3),
         "rounds": 3,
         "train": "train",
@@ -65,7 +66,7 @@ async def test_alone_is_the_federations_training_without_the_others(engine):
     def job(start, number):
         return TrainingJob(
             network=_NETWORK,
-            hyperparameters=setting.hyperparameters,
+            hyperparameters=setting.hyperparameters(1),
             start=start,
             samples=SamplesRef("train", indices),
             seed=Seeds(5).integer("training", "south", number),  # a trainer's own seed
