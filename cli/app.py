@@ -44,6 +44,7 @@ _COMMANDS = {
     "new": "write a commented scenario to start from",
     "catalog": "list networks, datasets, scores and every other named entry",
     "audit": "check a run's scores and digests against its chain and its store",
+    "compare": "lay several runs beside each other",
     "replay": "rebuild a run's tables from its events",
     "data": "fetch, list and show datasets",
     "devnet": "run a local chain to try things on",
