@@ -45,6 +45,8 @@ _COMMANDS = {
     "catalog": "list networks, datasets, scores and every other named entry",
     "audit": "check a run's scores and digests against its chain and its store",
     "compare": "lay several runs beside each other",
+    "predict": "ask a run's final model about data",
+    "export": "write a run's final model as a program of its own",
     "replay": "rebuild a run's tables from its events",
     "data": "fetch, list and show datasets",
     "devnet": "run a local chain to try things on",

@@ -9,6 +9,7 @@
     │   └── UnsafePickle         a pickle asks for more than arrays
     ├── PartitionImpossible      the samples cannot be divided as asked
     ├── NetworkUnfit             a network cannot be built, or does not fit the data
+    ├── ExportImpossible         a model cannot be written as a program of its own
     ├── InvalidHyperparameters   a learning rate, batch size, ... that nothing can be trained with
     ├── DeviceUnavailable        the engine should compute on a device that is not there
     ├── UnknownSamples           a job names samples that the engine was not given
@@ -33,6 +34,7 @@ __all__ = (
     "DataCorrupt",
     "DataUnavailable",
     "DeviceUnavailable",
+    "ExportImpossible",
     "InvalidFold",
     "InvalidHyperparameters",
     "InvalidRound",
@@ -73,6 +75,10 @@ class PartitionImpossible(ModelError):
 
 class NetworkUnfit(ModelError):
     """The network cannot be built, or takes other samples or tells fewer classes apart than the data have."""
+
+
+class ExportImpossible(ModelError):
+    """The model cannot be written in that format here."""
 
 
 class InvalidHyperparameters(ModelError):

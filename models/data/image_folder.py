@@ -7,25 +7,21 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from bcfl.models.data.dataset import Dataset, Samples
 from bcfl.models.data.user_files import candidates
+from bcfl.models.data.user_images import IMAGE_ENDINGS, images_in, read_pixels
 from bcfl.models.errors import DataCorrupt, DataUnavailable
 from bcfl.registry import register
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 __all__ = ("ImageFolder",)
 
 Files = Sequence[tuple[Path, int]]
 """Images with their classes."""
 
-_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
 _PARTS = ("train", "test")
 _PIXEL = 1 / 255
 
@@ -96,7 +92,7 @@ class ImageFolder:
     def _samples(self, files: Files) -> Samples:
         images: list[npt.NDArray[np.uint8]] = []
         for path, _ in files:
-            image = self._pixels(path)
+            image = read_pixels(path, size=self.size, grayscale=self.grayscale)
             if images and image.shape != images[0].shape:
                 shape, first = _shape(image), _shape(images[0])
                 raise DataCorrupt(
@@ -106,23 +102,6 @@ class ImageFolder:
             images.append(image)
         targets = np.array([number for _, number in files], dtype=np.int64)
         return Samples(inputs=np.stack(images), targets=targets, scale=_PIXEL)
-
-    def _pixels(self, path: Path) -> npt.NDArray[np.uint8]:
-        from PIL import Image, UnidentifiedImageError  # only images cost its import
-
-        try:
-            with Image.open(path) as file:
-                image = file.convert("L" if self.grayscale or _is_gray(file) else "RGB")
-                if self.size is not None:
-                    image = image.resize((self.size[1], self.size[0]), Image.Resampling.BILINEAR)
-                pixels = np.asarray(image, dtype=np.uint8)
-        except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-            raise DataCorrupt(f"{path} is no image that can be read: {error}") from error
-        return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def _is_gray(image: Image.Image) -> bool:
-    return image.mode in {"1", "L", "LA", "I", "I;16", "F"}
 
 
 def _shape(image: npt.NDArray[np.uint8]) -> str:
@@ -149,8 +128,8 @@ def _classes(root: Path) -> tuple[str, ...]:
 def _files(root: Path, classes: Sequence[str]) -> Files:
     files = []
     for number, name in enumerate(classes):
-        own = [path for path in sorted((root / name).rglob("*")) if path.suffix.lower() in _ENDINGS]
+        own = images_in(root / name)
         if not own:
-            raise DataCorrupt(f"The folder {root / name} has no image ({', '.join(sorted(_ENDINGS))}).")
+            raise DataCorrupt(f"The folder {root / name} has no image ({', '.join(sorted(IMAGE_ENDINGS))}).")
         files += [(path, number) for path in own]
     return files

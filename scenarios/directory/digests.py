@@ -73,6 +73,7 @@ def _taken(directory: RunDirectory) -> _Digests:
         directory.chain_file,
         directory.summary_file,
         directory.model_file,
+        directory.card_file,
         directory.report_file,
     )
     by_line = (directory.events_file, directory.rounds_file)

@@ -7,6 +7,7 @@
     rounds.jsonl       one settled round a line, as in the summary
     summary.json       what the run came to (docs/summary.md)
     final.safetensors  the last global model
+    model.json         its network, and how samples become its inputs
     blobs/             the store, where it is a directory
     log.jsonl          the program's log
     digests.json       what the run wrote, file by file and line by line, for audits
@@ -36,6 +37,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from bcfl.log import public_url
+from bcfl.models.card import ModelCard
 from bcfl.scenarios.definition.loading import load, resolved
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.directory.json_lines import damaged, line_of, read_records, whole_lines
@@ -151,6 +153,11 @@ class RunDirectory:
         return self.path / "final.safetensors"
 
     @property
+    def card_file(self) -> Path:
+        """What whoever uses the model needs to know."""
+        return self.path / "model.json"
+
+    @property
     def digests_file(self) -> Path:
         """Digests of files and lines, as the run wrote them."""
         return self.path / "digests.json"
@@ -230,8 +237,9 @@ class RunDirectory:
         """Write ``chain.json``, whole or not at all: agents in other processes wait for it."""
         written_whole(self.chain_file, json.dumps(record, indent=2, sort_keys=True) + "\n")
 
-    def write_model(self, data: bytes) -> None:
-        """Write the final model, safetensors as it is in the store."""
+    def write_model(self, data: bytes, card: ModelCard) -> None:
+        """Write the final model, safetensors as it is in the store, and what whoever uses it needs to know."""
+        written_whole(self.card_file, card.model_dump_json(indent=2) + "\n")
         with writing(self.model_file):
             self.model_file.write_bytes(data)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio.to_thread
 
+from bcfl.models.card import ModelCard
 from bcfl.models.data.dataset import Dataset
 from bcfl.scenarios.definition.schema import NamedEntry, Scenario
 from bcfl.scenarios.planning.population import Population, Task, plan_task, populate
@@ -26,6 +27,8 @@ class Plan:
     seeds: Seeds
     population: Population
     task: Task
+    card: ModelCard
+    """What whoever uses the model needs to know."""
     notes: tuple[str, ...] = ()
     """What the data say of themselves."""
 
@@ -87,6 +90,13 @@ async def planned(
         seeds=seeds,
         population=population,
         task=plan_task(scenario, population, seeds),
+        card=ModelCard.of(
+            dataset.train,
+            network=scenario.task.network.name,
+            parameters=scenario.task.network.parameters,
+            dataset=dataset.name,
+            labels=dataset.labels,
+        ),
         notes=dataset.notes,
     )
 

@@ -36,7 +36,7 @@ async def conclude(resources: RunResources, began: float) -> Summary:
     contents = Retrieval(resources.store)
     final = await model_bytes(contents, results.state, results.state.model)
     if final is not None:
-        resources.directory.write_model(final)
+        resources.directory.write_model(final, plan.card)
         success = await goal_success(
             plan.scenario,
             plan.population.validation,

@@ -13,7 +13,7 @@ from bcfl.contracts.ids import ContentId
 from bcfl.storage.content_id import cid_text
 
 FILES = {
-    "blobs", "chain.json", "digests.json", "events.jsonl", "figures", "final.safetensors", "log.jsonl", "report.html", "rounds.jsonl",
+    "blobs", "chain.json", "digests.json", "events.jsonl", "figures", "final.safetensors", "log.jsonl", "model.json", "report.html", "rounds.jsonl",
     "scenario.yaml", "summary.json",
 }  # fmt: skip
 

@@ -7,10 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from bcfl.models.card import ModelCard
 from bcfl.scenarios.definition.loading import load
 from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.errors import RunDirectoryOccupied, RunDirectoryUnreadable, RunDirectoryUnwritable
 from bcfl.scenarios.outcome.summary import RoundSummary
+
+_CARD = ModelCard(
+    network="mlp",
+    parameters={"inputs": 2},
+    dataset="it",
+    shape=(2,),
+    tokens=False,
+    scale=1.0,
+    labels=("0", "1"),
+)
 
 
 @pytest.fixture
@@ -112,12 +123,13 @@ def test_not_a_number_does_not_enter_the_log(tmp_path, scenario):
 def test_addresses_and_model_are_kept(tmp_path, scenario):
     directory = RunDirectory.create(scenario, out=tmp_path / "out")
     directory.write_chain({"chain_id": 31337, "task": "0x00"})
-    directory.write_model(b"model")
+    directory.write_model(b"model", _CARD)
     assert RunDirectory.open(directory.path).chain() == {"chain_id": 31337, "task": "0x00"}
     assert directory.model_file.read_bytes() == b"model"
     assert {path.name for path in directory.path.iterdir()} == {
         "chain.json",
         "final.safetensors",
+        "model.json",
         "scenario.yaml",
     }
 
@@ -138,7 +150,7 @@ def test_a_full_disk_is_named_with_the_file_and_what_is_left(tmp_path, scenario)
     directory = RunDirectory.create(scenario, out=tmp_path / "out")
     for name, write in (
         ("events.jsonl", lambda: directory.append_event({"event": "x"})),
-        ("final.safetensors", lambda: directory.write_model(b"model")),
+        ("final.safetensors", lambda: directory.write_model(b"model", _CARD)),
     ):
         (directory.path / name).symlink_to("/dev/full")
         with pytest.raises(

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run's model is used: asked about the run's own data and somebody else's, and written as a program of its own."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+
+def test_predictions_for_the_runs_own_data_are_as_good_as_the_summary_says(honest, bcfl, tmp_path):
+    out = tmp_path / "it.csv"
+    done = bcfl("predict", str(honest), "--out", str(out), "--probabilities")
+    assert done.returncode == 0, done.stderr
+    final = json.loads((honest / "summary.json").read_text())["final"]
+    assert f"accuracy {final['accuracy']:.2%}, loss {final['loss']:.4f}" in done.stderr
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 200
+    for row in rows:
+        assert row["probability"] == row[row["class"]] == max(row[str(label)] for label in range(10))
+
+
+def test_predictions_for_arrays_are_printed(honest, bcfl, tmp_path):
+    np.savez(tmp_path / "new.npz", x=np.zeros((3, 1, 28, 28), dtype=np.uint8))
+    done = bcfl("predict", str(honest), "--data", str(tmp_path / "new.npz"))
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 4
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("kind", ["torch", "onnx"])
+def test_the_model_is_exported(honest, bcfl, tmp_path, kind):
+    done = bcfl("export", str(honest), "--format", kind, "--out", str(tmp_path / "it"))
+    assert done.returncode == 0, done.stderr
+    assert (
+        "from inputs (n, 1, 28, 28) of float32, raw values times 0.00392157 to logits (n, 10)" in done.stdout
+    )
+    assert (tmp_path / "it").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["predict", "RUN", "--data", "nowhere.npz"], 6, "There is no nowhere.npz"),
+        (["predict", "RUN", "--out", "/nowhere/it.csv"], 6, "cannot be written"),
+        (["export", "RUN", "--out", "/nowhere/it.pt2"], 6, "cannot be written"),
+        (["export", "nowhere"], 2, "There is no directory nowhere"),
+    ],
+)
+def test_mistakes(honest, bcfl, arguments, status, sentence):
+    done = bcfl(*(str(honest) if one == "RUN" else one for one in arguments))
+    assert done.returncode == status, done.stderr
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_run_without_a_model(honest, bcfl):
+    (honest / "final.safetensors").unlink()
+    for command in ("predict", "export"):
+        done = bcfl(command, str(honest))
+        assert done.returncode == 2
+        assert "is missing or damaged, or the run has not ended" in done.stderr
