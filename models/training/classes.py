@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from bcfl.models.confusion import Confusion
 from bcfl.models.errors import JobCancelled
 from bcfl.models.networks.network import load_weights
-from bcfl.models.training.job import ClassEvaluation, ClassGradientsJob, ClassLossesJob
+from bcfl.models.training.job import ClassEvaluation, ClassGradientsJob, ClassLossesJob, ConfusionJob
 from bcfl.models.training.tensors import DeviceSamples
 
 __all__ = ("class_gradients", "class_losses")
@@ -70,6 +71,27 @@ def _probe(
     with torch.inference_mode():
         found: npt.NDArray[np.float32] = module(samples.batch(indices)[0]).cpu().numpy()
     return found
+
+
+def confusion(
+    job: ConfusionJob, module: torch.nn.Module, samples: DeviceSamples, *, cancelled: Callable[[], bool]
+) -> list[list[int]]:
+    """Class, what the model says, samples, of whatever there is any (``Confusion.cells``).
+
+    Raises:
+        JobCancelled: ``cancelled`` said so.
+    """
+    load_weights(module, job.weights)
+    module.eval()
+    found = torch.zeros(job.classes**2, dtype=torch.int64, device=samples.device)
+    with torch.inference_mode():
+        for chunk in torch.split(samples.indices(job.samples.indices), _CHUNK):
+            if cancelled():
+                raise JobCancelled
+            inputs, targets = samples.batch(chunk)
+            said = module(inputs)[:, : job.classes].argmax(dim=1)
+            found += torch.bincount(targets * job.classes + said, minlength=job.classes**2)
+    return Confusion(matrix=found.cpu().numpy().reshape(job.classes, job.classes)).cells
 
 
 def class_gradients(

@@ -8,12 +8,11 @@ processes, alone or among other jobs, and when repeated on the same machine.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
-import anyio
 import numpy as np
 import numpy.typing as npt
 
@@ -28,6 +27,7 @@ from bcfl.models.training.job import (
     ClassGradientsJob,
     ClassLossesJob,
     CoalitionsJob,
+    ConfusionJob,
     EvaluationJob,
     OutputsJob,
     SamplesRef,
@@ -35,6 +35,7 @@ from bcfl.models.training.job import (
     TrainingResult,
 )
 from bcfl.models.training.processes import ProcessWorker, SamplesFolder
+from bcfl.models.training.side_by_side import all_of
 from bcfl.models.weights import Weights
 
 __all__ = ("Device", "Engine", "ExecutorKind")
@@ -143,6 +144,20 @@ class Engine:
         job = EvaluationJob(network=network, weights=weights, samples=samples)
         return cast("Evaluation", await self._pool.run(job))
 
+    async def confusion(
+        self,
+        network: Network,
+        weights: Weights,
+        samples_key: str,
+        classes: int,
+        indices: npt.NDArray[np.int64] | None = None,
+    ) -> list[list[int]]:
+        """Which class the model takes for which, as ``Confusion.cells``; arguments and errors as ``evaluate``'s."""
+        samples = SamplesRef(samples_key, indices)
+        self._check(samples)
+        job = ConfusionJob(network=network, weights=weights, samples=samples, classes=classes)
+        return cast("list[list[int]]", await self._pool.run(job))
+
     async def coalition_losses(
         self,
         network: Network,
@@ -205,7 +220,7 @@ class Engine:
             )
             found.update(zip(part, cast("list[Evaluation]", await self._pool.run(job)), strict=True))
 
-        await _all_of(lambda _, part: score(part), parts)
+        await all_of(lambda _, part: score(part), parts)
         return [found[place] for place in range(len(masks))]
 
     async def class_losses(
@@ -240,7 +255,7 @@ class Engine:
             )
             answers[number] = cast("ClassEvaluation", await self._pool.run(job))
 
-        await _all_of(measure, parts)
+        await all_of(measure, parts)
         if not parts:
             return ClassEvaluation(
                 losses=np.zeros((0, classes)),
@@ -312,21 +327,6 @@ class Engine:
             )
 
 
-async def _all_of(
-    do: Callable[[int, list[int]], Coroutine[Any, Any, None]], parts: Sequence[list[int]]
-) -> None:
-    """Do the parts side by side."""
-    failure: Exception | None = None
-    try:
-        async with anyio.create_task_group() as group:
-            for number, part in enumerate(parts):
-                group.start_soon(do, number, part)
-    except* Exception as errors:  # noqa: BLE001 - the first is raised as itself, for callers that name it
-        failure = _first(errors)
-    if failure is not None:
-        raise failure
-
-
 def _mask(coalition: int | Iterable[int], members: int) -> int:
     mask = (
         sum(1 << member for member in set(coalition)) if isinstance(coalition, Iterable) else int(coalition)
@@ -334,11 +334,3 @@ def _mask(coalition: int | Iterable[int], members: int) -> int:
     if mask < 0 or mask >> members:
         raise InvalidRound(f"Coalition {mask:#b} names a member that is not among the {members} updates.")
     return mask
-
-
-def _first(group: BaseExceptionGroup[Exception]) -> Exception:
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    assert isinstance(found, Exception)  # noqa: S101 - a group of exceptions holds nothing else
-    return found

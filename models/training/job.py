@@ -20,6 +20,7 @@ __all__ = (
     "ClassGradientsJob",
     "ClassLossesJob",
     "CoalitionsJob",
+    "ConfusionJob",
     "EvaluationJob",
     "Job",
     "OutputsJob",
@@ -81,6 +82,18 @@ class EvaluationJob:
     network: Network
     weights: Weights
     samples: SamplesRef
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ConfusionJob:
+    """Which of ``classes`` the model takes for which on ``samples``."""
+
+    kind: ClassVar[WorkKind] = "evaluation"
+
+    network: Network
+    weights: Weights
+    samples: SamplesRef
+    classes: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -168,4 +181,12 @@ class OutputsJob:
     samples: Samples
 
 
-Job = TrainingJob | EvaluationJob | CoalitionsJob | ClassLossesJob | ClassGradientsJob | OutputsJob
+Job = (
+    TrainingJob
+    | EvaluationJob
+    | ConfusionJob
+    | CoalitionsJob
+    | ClassLossesJob
+    | ClassGradientsJob
+    | OutputsJob
+)

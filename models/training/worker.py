@@ -17,13 +17,14 @@ from bcfl.models.errors import DeviceUnavailable, UnknownSamples, WorkFailed
 from bcfl.models.evaluation import Evaluation, evaluate
 from bcfl.models.networks.dropout import exchange_dropout
 from bcfl.models.networks.network import Network, build, load_weights
-from bcfl.models.training.classes import class_gradients, class_losses
+from bcfl.models.training.classes import class_gradients, class_losses, confusion
 from bcfl.models.training.coalitions import coalition_evaluations
 from bcfl.models.training.job import (
     ClassEvaluation,
     ClassGradientsJob,
     ClassLossesJob,
     CoalitionsJob,
+    ConfusionJob,
     EvaluationJob,
     Job,
     OutputsJob,
@@ -36,7 +37,14 @@ from bcfl.models.training.tensors import DeviceSamples
 
 __all__ = ("Answer", "Workbench")
 
-Answer = TrainingResult | Evaluation | list[Evaluation] | ClassEvaluation | npt.NDArray[np.float32]
+Answer = (
+    TrainingResult
+    | Evaluation
+    | list[Evaluation]
+    | ClassEvaluation
+    | list[list[int]]
+    | npt.NDArray[np.float32]
+)
 
 
 class Workbench:
@@ -100,6 +108,8 @@ class Workbench:
             case EvaluationJob():
                 load_weights(module, job.weights)
                 return evaluate(module, samples, samples.indices(job.samples.indices), cancelled=cancelled)
+            case ConfusionJob():
+                return confusion(job, module, samples, cancelled=cancelled)
             case CoalitionsJob():
                 return coalition_evaluations(job, module, samples, cancelled=cancelled)
             case ClassLossesJob():

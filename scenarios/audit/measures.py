@@ -18,9 +18,9 @@ from bcfl.models.training.engine import Engine
 from bcfl.scenarios.audit.differences import differences
 from bcfl.scenarios.directory.event_log import FILE, EventLog
 from bcfl.scenarios.outcome.goals import goal_success
-from bcfl.scenarios.outcome.run_log import GOALS_MEASURED, MODELS_MEASURED
+from bcfl.scenarios.outcome.run_log import CLASSES_MEASURED, GOALS_MEASURED, MODELS_MEASURED
 from bcfl.scenarios.planning.plan import Plan
-from bcfl.scenarios.running.measuring import measured_models, model_bytes
+from bcfl.scenarios.running.measuring import measured_classes, measured_models, model_bytes, usable_weights
 
 __all__ = ("measure_findings",)
 
@@ -37,7 +37,7 @@ async def measure_findings(
         log: the run's.
         state: after it.
         contents: where models come from.
-        engine: has the population's validation samples.
+        engine: has the population's samples, those to train on too.
     """
     specification = Specification.decode(plan.task.specification)
     due: dict[str, dict[str, Any]] = {}
@@ -57,6 +57,9 @@ async def measure_findings(
             specification=specification,
             model=final,
         )
+        weights = usable_weights(specification, final)
+        if weights is not None:
+            due[CLASSES_MEASURED] = {"classes": await measured_classes(plan, weights, engine)}
         if success:
             due[GOALS_MEASURED] = {"success": success}
     return [found for event, values in due.items() for found in _compared(log, event, values)]

@@ -7,9 +7,9 @@ else it says is evidence for people.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bcfl.agents.common.decisions import DECISIONS, Index, Natural, fault_in
 
@@ -61,6 +61,21 @@ class _Models(_Record):
     models: dict[Index, _Numbers]
 
 
+_Cells = list[Annotated[list[Natural], Field(min_length=3, max_length=3)]]
+
+
+class _Confusions(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    labels: list[str]
+    overall: _Cells
+    trainers: dict[str, _Cells]
+
+
+class _Classes(_Record):
+    classes: _Confusions
+
+
 class _Members(_Record):
     members: dict[str, dict[str, Any]]
 
@@ -77,6 +92,7 @@ _OF_THE_RUNNER: dict[str, type[_Record]] = {
     "goals_measured": _Goals,
     "models_measured": _Models,
     "members_measured": _Members,
+    "classes_measured": _Classes,
 }
 
 

@@ -15,6 +15,7 @@ from bcfl.contracts.phases import Phase
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.scenarios.definition.tokens import CREDIT_UNIT
+from bcfl.scenarios.outcome.classes import classification_of
 from bcfl.scenarios.outcome.consortium_results import agreement_of, members_of
 from bcfl.scenarios.outcome.detection import (
     Sanctions,
@@ -26,7 +27,13 @@ from bcfl.scenarios.outcome.detection import (
 )
 from bcfl.scenarios.outcome.ending import why_ended
 from bcfl.scenarios.outcome.fairness import fairness_of
-from bcfl.scenarios.outcome.run_log import GOALS_MEASURED, MEMBERS_MEASURED, MODELS_MEASURED, RunLog
+from bcfl.scenarios.outcome.run_log import (
+    CLASSES_MEASURED,
+    GOALS_MEASURED,
+    MEMBERS_MEASURED,
+    MODELS_MEASURED,
+    RunLog,
+)
 from bcfl.scenarios.outcome.summary import (
     EventCounts,
     Fairness,
@@ -171,6 +178,7 @@ class Results(RunLog):
             members=members_of(state, names, self.participants, self.measured[MEMBERS_MEASURED])
             if isinstance(state, ConsortiumState)
             else {},
+            classification=classification_of(self.measured[CLASSES_MEASURED]),
             tokens=TokenTotals(
                 budget=str(state.budget * CREDIT_UNIT),
                 paid=str(sum(member.withdrawn for member in state.members.values()) * CREDIT_UNIT),

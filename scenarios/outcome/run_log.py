@@ -17,7 +17,7 @@ from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.state import TaskState
 from bcfl.scenarios.errors import RunDirectoryUnreadable
 
-__all__ = ("GOALS_MEASURED", "MEMBERS_MEASURED", "MODELS_MEASURED", "RunLog")
+__all__ = ("CLASSES_MEASURED", "GOALS_MEASURED", "MEMBERS_MEASURED", "MODELS_MEASURED", "RunLog")
 
 D = TypeVar("D", bound=Decision)
 
@@ -27,7 +27,14 @@ MODELS_MEASURED = "models_measured"
 """The runner's record of how good each model of a consortium is on samples that no member has."""
 MEMBERS_MEASURED = "members_measured"
 """The runner's record of what each member gets from the final model, and would without it."""
-_MEASURED = {GOALS_MEASURED: "success", MODELS_MEASURED: "models", MEMBERS_MEASURED: "members"}
+CLASSES_MEASURED = "classes_measured"
+"""The runner's record of which class the final model takes for which."""
+_MEASURED = {
+    GOALS_MEASURED: "success",
+    MODELS_MEASURED: "models",
+    MEMBERS_MEASURED: "members",
+    CLASSES_MEASURED: "classes",
+}
 
 
 class RunLog:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from bcfl.scenarios.errors import SummaryUnreadable
+from bcfl.scenarios.outcome.summary_classes import Classification
 from bcfl.scenarios.outcome.summary_consortium import MemberSummary, Performance, RoundAgreement
 from bcfl.scenarios.outcome.summary_fairness import Fairness
 from bcfl.scenarios.outcome.summary_fields import FIELDS, BaseUnits, Measured, SignedUnits
@@ -230,7 +231,7 @@ class EventCounts(_Model):
 
 
 class Summary(_Model):
-    """One run. ``members`` are a consortium's; ``detection`` and ``fairness`` are null in files of versions that did not
+    """One run. ``members`` are a consortium's; ``classification``, ``detection`` and ``fairness`` are null in files of versions that did not
     measure them.
 
     ``conclusion`` says why it ended as it did, where that needs explaining; else it is empty. Only the replay of a log that
@@ -247,6 +248,7 @@ class Summary(_Model):
     final: Final
     participants: dict[str, Participant]
     members: dict[str, MemberSummary] = {}
+    classification: Classification | None = None
     tokens: TokenTotals
     detection: Detection | None = None
     fairness: Fairness | None = None

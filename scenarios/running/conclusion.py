@@ -20,10 +20,10 @@ from bcfl.models.training.hyperparameters import hyperparameters_of
 from bcfl.scenarios.directory.digests import write_digests
 from bcfl.scenarios.outcome.baselines import Setting, compare
 from bcfl.scenarios.outcome.goals import goal_success
-from bcfl.scenarios.outcome.run_log import GOALS_MEASURED, MEMBERS_MEASURED, MODELS_MEASURED
+from bcfl.scenarios.outcome.run_log import CLASSES_MEASURED, GOALS_MEASURED, MEMBERS_MEASURED, MODELS_MEASURED
 from bcfl.scenarios.outcome.summary import Summary, Timings
 from bcfl.scenarios.planning.population import TRAIN_SAMPLES
-from bcfl.scenarios.running.measuring import measured_models, model_bytes, usable_weights
+from bcfl.scenarios.running.measuring import measured_classes, measured_models, model_bytes, usable_weights
 from bcfl.scenarios.running.resources import RunResources
 
 __all__ = ("conclude",)
@@ -46,6 +46,10 @@ async def conclude(resources: RunResources, began: float) -> Summary:
         )
         if success:
             resources.recorder.measured(GOALS_MEASURED, success=success)
+    weights = usable_weights(specification, final)
+    if weights is not None:
+        classes = await measured_classes(plan, weights, resources.engine)
+        resources.recorder.measured(CLASSES_MEASURED, classes=classes)
     if plan.scenario.kind is Kind.CONSORTIUM:
         models = await measured_models(
             results.state,

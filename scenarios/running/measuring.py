@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from bcfl.agents.common.retrieval import Retrieval, schema_of
 from bcfl.contracts.ids import ContentId
@@ -14,10 +15,12 @@ from bcfl.models.networks.network import Network
 from bcfl.models.training.engine import Engine
 from bcfl.models.weights import Weights
 from bcfl.models.wire.tensors import decode
-from bcfl.scenarios.planning.population import VALIDATION_SAMPLES
+from bcfl.scenarios.outcome.classes import classes_measured
+from bcfl.scenarios.planning.plan import Plan
+from bcfl.scenarios.planning.population import TRAIN_SAMPLES, VALIDATION_SAMPLES
 from bcfl.storage.errors import FetchError
 
-__all__ = ("measured_models", "model_bytes", "usable_weights")
+__all__ = ("measured_classes", "measured_models", "model_bytes", "usable_weights")
 
 
 async def model_bytes(contents: Retrieval, state: TaskState, content: ContentId) -> bytes | None:
@@ -34,6 +37,19 @@ def usable_weights(specification: Specification, data: bytes | None) -> Weights 
         return None if data is None else decode(data, schema_of(specification))[0]
     except MalformedUpdate:
         return None
+
+
+async def measured_classes(plan: Plan, weights: Weights, engine: Engine) -> dict[str, Any]:
+    """Which class the final model takes for which; the engine has both of the population's samples."""
+    return await classes_measured(
+        plan.scenario.task.network.create("network"),
+        weights,
+        engine,
+        validation=VALIDATION_SAMPLES,
+        train=TRAIN_SAMPLES,
+        shares=plan.population.shares,
+        labels=plan.card.labels,
+    )
 
 
 async def measured_models(

@@ -20,7 +20,7 @@ from bcfl.views.kit import pages, plots, trajectories
 from bcfl.views.kit.numbers import number, percent
 from bcfl.views.kit.tables import table
 from bcfl.views.kit.verdicts import eventful, verdict
-from bcfl.views.run import evidence
+from bcfl.views.run import classes, evidence
 from bcfl.views.run.unpaid import unpaid_in
 from bcfl.views.run.words import in_words
 
@@ -63,7 +63,7 @@ code {{ overflow-wrap: anywhere; }}
 <div class="cards">{cards}</div>
 <p>Final model: <code>{cid}</code></p>
 {thrown_out}
-{figures}
+{figures}{classes}
 <h2>Rounds</h2>
 <div class="wide">{rounds}</div>
 <h2>Participants</h2>
@@ -109,9 +109,20 @@ def write_report(directory: RunDirectory) -> Path:
         notes=_notes(directory),
         thrown_out=thrown_out,
         opening=opening,
+        classes=_classes(directory, summary),
     )
     directory.report_file.write_text(page, encoding="utf-8")
     return directory.report_file
+
+
+def _classes(directory: RunDirectory, summary: Summary) -> str:
+    whose = "the test split" if summary.members else "the evaluator"
+    found = summary.classification
+    return (
+        ""
+        if found is None
+        else classes.section(found, whose=whose, files=directory.figures / "class-by-class")
+    )
 
 
 def _thrown_out(summary: Summary, results: Results) -> str:
@@ -137,8 +148,9 @@ def render(
     opening: str = "",
     notes: Sequence[str] = (),
     origin: str = "",
+    classes: str = "",
 ) -> str:
-    """The page; ``figures`` (by title), ``thrown_out`` and ``opening`` are HTML, everything else is escaped.
+    """The page; ``figures`` (by title), ``thrown_out``, ``opening`` and ``classes`` are HTML, everything else is escaped.
 
     ``opening``: what a consortium's report begins with; ``notes``: what the data say of themselves; ``origin``: when, with what
     and where it ran.
@@ -157,6 +169,7 @@ def render(
         ),
         cid=escape(summary.final.cid),
         thrown_out=thrown_out,
+        classes=classes,
         figures="".join(f"<h2>{escape(title)}</h2>{drawn}" for title, drawn in figures.items()),
         rounds=_rounds(summary),
         participants=_participants(summary) + _unpaid(summary),

@@ -348,3 +348,26 @@ async def test_a_processs_failure_brings_its_traceback_as_a_note(data, make_job)
         with pytest.raises(WorkFailed) as caught:
             await engine.train(make_job(network=Mlp(inputs=5)))
     assert "mat1 and mat2" in "".join(caught.value.__notes__)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("executor", _EXECUTORS)
+async def test_which_class_is_taken_for_which(data, executor):
+    network = MnistCnn()
+    weights = initial_weights(network, 1)
+    chosen = np.arange(5, 120)
+    async with Engine.start(executor=executor, workers=1) as engine:
+        engine.add_samples("test", data.test)
+        cells = await engine.confusion(network, weights, "test", 10, chosen)
+        logits = await engine.outputs(network, [weights], data.test.select(chosen))
+        evaluation = await engine.evaluate(network, weights, "test", chosen)
+        with pytest.raises(UnknownSamples):
+            await engine.confusion(network, weights, "train", 10)
+    said = logits[0].argmax(axis=1)
+    expected = np.zeros((10, 10), dtype=int)
+    np.add.at(expected, (data.test.targets[chosen], said), 1)
+    found = np.zeros((10, 10), dtype=int)
+    for true, answer, count in cells:
+        found[true, answer] = count
+    assert (found == expected).all()
+    assert np.trace(found) / len(chosen) == evaluation.accuracy
