@@ -14,6 +14,7 @@
     ├── RunNotResumable          what the run needs to go on is gone
     ├── RunDirectoryUnwritable   a file of a run directory cannot be written: the disk may be full
     ├── RunDirectoryUnreadable   a file of a run directory is missing or damaged
+    ├── GenesisUnfit             the model to start from is not there, or is none of the network
     ├── ModelTooLarge            a model has more bytes than the task takes
     ├── DiskTooSmall             the run's models do not fit the disk
     ├── UnknownParticipant       nobody in the scenario has that name
@@ -30,6 +31,7 @@ from bcfl.errors import ScenarioError
 
 __all__ = (
     "DiskTooSmall",
+    "GenesisUnfit",
     "ModelTooLarge",
     "NotApart",
     "OverrideInvalid",
@@ -117,6 +119,10 @@ class SummaryUnreadable(ScenarioError):
 
 class ModelTooLarge(ScenarioError):
     """A model of the network has more bytes than task.intake.max_update_bytes; raise it, or make the network smaller."""
+
+
+class GenesisUnfit(ScenarioError):
+    """The model that task.genesis names is not there, or is none of the task's network."""
 
 
 class DiskTooSmall(ScenarioError):

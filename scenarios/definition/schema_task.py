@@ -117,11 +117,15 @@ def _entry_rule(value: object) -> object:
 
 
 class Task(Keys):
-    """What is trained, how it is scored and paid, and by when; ``aggregator_role``: the member who proposes the model."""
+    """What is trained, how it is scored and paid, and by when.
+
+    ``genesis``: a file or a CID of the model to start from; ``aggregator_role``: the member who proposes the model.
+    """
 
     kind: Literal["crowdsourcing", "consortium"] = "crowdsourcing"
     rounds: Annotated[int, Field(ge=1, le=10_000)]
     network: NamedEntry
+    genesis: Annotated[str, Field(min_length=1)] | None = None
     training: Training = Training()
     score: NamedEntry = NamedEntry(name="shapley")
     aggregator: NamedEntry = NamedEntry(name="fedavg")

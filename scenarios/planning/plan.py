@@ -12,6 +12,7 @@ import anyio.to_thread
 from bcfl.models.card import ModelCard
 from bcfl.models.data.dataset import Dataset
 from bcfl.scenarios.definition.schema import NamedEntry, Scenario
+from bcfl.scenarios.planning.genesis import genesis_of
 from bcfl.scenarios.planning.population import Population, Task, plan_task, populate
 from bcfl.scenarios.planning.preflight import check_fit, check_shares, fitted
 from bcfl.seeds import Seeds
@@ -75,6 +76,7 @@ async def planned(
     Raises:
         ModelError: the data cannot be had, do not fit the network, or cannot be shared in that way.
         ModelTooLarge: no update could be handed in.
+        GenesisUnfit: the model that the task should start from is not there, or is none of its network.
     """
     if dataset is None:
         source = _from(scenario.data.dataset, started_in).create("dataset")
@@ -85,11 +87,12 @@ async def planned(
     await anyio.to_thread.run_sync(check_fit, scenario, dataset)
     population = populate(scenario, dataset, seeds)
     check_shares(scenario, population)
+    genesis = await genesis_of(scenario, seeds, data_dir=data_dir, started_in=started_in)
     return Plan(
         scenario=scenario,
         seeds=seeds,
         population=population,
-        task=plan_task(scenario, population, seeds),
+        task=plan_task(scenario, population, genesis),
         card=ModelCard.of(
             dataset.train,
             network=scenario.task.network.name,

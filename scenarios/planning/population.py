@@ -18,7 +18,7 @@ from bcfl.contracts.specification import EntryReference, Specification
 from bcfl.models.data.dataset import Dataset, Samples
 from bcfl.models.data.partition import Natural
 from bcfl.models.errors import PartitionImpossible
-from bcfl.models.networks.network import initial_weights
+from bcfl.models.weights import Weights
 from bcfl.scenarios.definition.schema import NamedEntry, Scenario
 from bcfl.scenarios.definition.tokens import CREDIT_UNIT, parse_tokens
 from bcfl.scenarios.planning.member_data import Indices, flipped, hold_out
@@ -173,14 +173,12 @@ def _validation(scenario: Scenario, dataset: Dataset) -> Samples:
     return dataset.test if wanted is None else dataset.test.select(np.arange(min(wanted, len(dataset.test))))
 
 
-def plan_task(scenario: Scenario, population: Population, seeds: Seeds) -> Task:
-    """The specification and the genesis model of a scenario's task.
+def plan_task(scenario: Scenario, population: Population, genesis: Weights) -> Task:
+    """The specification of a scenario's task that starts from those weights.
 
     No update may claim more samples than the largest share has: claims weigh in the aggregate.
     """
     task = scenario.task
-    network = task.network.create("network")
-    genesis = initial_weights(network, seeds.integer("genesis"))
     specification = Specification(
         title=scenario.name,
         network=_reference(task.network),

@@ -12,6 +12,7 @@ from bcfl.contracts.ids import ZERO_ADDRESS, Address
 from bcfl.contracts.phases import Kind
 from bcfl.contracts.specification import Specification
 from bcfl.models.data.synthetic import Synthetic
+from bcfl.models.networks.network import initial_weights
 from bcfl.scenarios.definition.loading import from_mapping
 from bcfl.scenarios.planning.population import plan_task, populate, task_config
 from bcfl.seeds import Seeds
@@ -57,7 +58,11 @@ def crowd(**trainer):
 def planned(scenario, data=DATA):
     seeds = Seeds(scenario.seed)
     population = populate(scenario, data, seeds)
-    plan = plan_task(scenario, population, seeds)
+    plan = plan_task(
+        scenario,
+        population,
+        initial_weights(scenario.task.network.create("network"), seeds.integer("genesis")),
+    )
     return population, plan, task_config(scenario, plan, token=TOKEN, signers=population.signers)
 
 

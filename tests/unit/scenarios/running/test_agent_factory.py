@@ -14,6 +14,7 @@ from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Kind
 from bcfl.contracts.specification import Specification
 from bcfl.models.data.synthetic import Synthetic
+from bcfl.models.networks.network import initial_weights
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.planning.population import plan_task, populate, task_config
 from bcfl.scenarios.running.agent_factory import AgentParts, circles_of, make_agents, sight_of
@@ -73,7 +74,11 @@ def test_who_knows_all_sees_everybody_and_still_colludes_with_its_group_alone(be
 
 def test_the_specification_holds_every_constant_of_the_defence():
     scenario = _scenario([{"name": "t", "count": 2}], defence={"name": "pipeline", "clip": 2.0})
-    plan = plan_task(scenario, populate(scenario, DATA, Seeds(1)), Seeds(1))
+    plan = plan_task(
+        scenario,
+        populate(scenario, DATA, Seeds(1)),
+        initial_weights(scenario.task.network.create("network"), 1),
+    )
     written = Specification.decode(plan.specification).defence
     assert written.parameters["clip"] == 2.0
     assert written.parameters["screen"]["fresh"] == 4.0
@@ -100,7 +105,7 @@ def _parts(scenario):
 
 def _made(scenario, names=None):
     parts = _parts(scenario)
-    plan = plan_task(scenario, parts.population, Seeds(1))
+    plan = plan_task(scenario, parts.population, initial_weights(scenario.task.network.create("network"), 1))
     config = task_config(scenario, plan, token=Address("0x00"), signers=parts.population.signers)
     found = make_agents(parts, config=config, plan=plan, factory=Address("0x00"), names=names)
     return parts, {role.name: role for role, _ in found}
