@@ -87,10 +87,10 @@ def _of_scenario(
     from bcfl.contracts.phases import Kind
     from bcfl.models.data.statistics import statistics
     from bcfl.scenarios.definition.loading import load
-    from bcfl.scenarios.planning.plan import planned
+    from bcfl.scenarios.planning.plan import dataset_source, planned
 
     scenario = load(file, overrides)
-    dataset: Dataset = scenario.data.dataset.create("dataset").load(data_dir)
+    dataset = dataset_source(scenario).load(data_dir)
     population = anyio.run(partial(planned, scenario, data_dir=data_dir, dataset=dataset)).population
     parts = population.shares
     kind = "members" if scenario.kind is Kind.CONSORTIUM else "trainers"

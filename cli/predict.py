@@ -15,7 +15,7 @@ from bcfl.cli.loading import loading
 
 if TYPE_CHECKING:
     from bcfl.models.card import ModelCard
-    from bcfl.models.data.dataset import Dataset, Samples
+    from bcfl.models.data.dataset import Samples
     from bcfl.models.predicting import Answers
     from bcfl.scenarios.directory.run_directory import RunDirectory
 
@@ -73,7 +73,10 @@ def predict(
 
 def _own(directory: RunDirectory, data_dir: Path | None) -> tuple[tuple[str, ...], Samples, bool]:
     """What the run kept to test on."""
-    dataset: Dataset = directory.scenario().data.dataset.create("dataset").load(data_dir)
+    from bcfl.scenarios.planning.plan import dataset_source
+
+    record = directory.chain() if directory.chain_file.is_file() else {}
+    dataset = dataset_source(directory.scenario(), record.get("started_in")).load(data_dir)
     return tuple(map(str, range(len(dataset.test)))), dataset.test, True
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bcfl.models.data.cache import Arrays, Wheel, fetched_arrays, load_arrays, user_data_dir
+from bcfl.models.data.cache import Arrays, Wheel, fetched_arrays, load_arrays, places
 from bcfl.models.errors import DataCorrupt, DataUnavailable
 
 __all__ = ("ATTRIBUTES", "HOSPITALS", "parse_uci", "parse_words", "published_table")
@@ -63,8 +63,8 @@ def published_table(data_dir: Path | None) -> Arrays:
         DataUnavailable: the directory does not hold it, or it could not be downloaded.
         DataCorrupt: what is there is something else.
     """
-    directory = user_data_dir(data_dir)
-    if directory is None:
+    directories = places(data_dir, "heart_disease")
+    if not directories:
         return fetched_arrays(
             "heart_disease",
             "The UCI heart disease table",
@@ -72,16 +72,17 @@ def published_table(data_dir: Path | None) -> Arrays:
             load=_from_archive,
             read=_from_wheel,
         )
-    if (archive := directory / "heart_disease.npz").is_file():
-        return _from_archive(archive)
-    if (table := directory / _CSV).is_file():
-        return _from_csv(table.read_bytes(), table)
-    if (wheel := directory / _WHEEL.file).is_file():
-        return _from_wheel(wheel)
-    if all((directory / name).is_file() for name in _UCI_FILES):
-        return _from_uci(directory)
+    for directory in directories:
+        if (archive := directory / "heart_disease.npz").is_file():
+            return _from_archive(archive)
+        if (table := directory / _CSV).is_file():
+            return _from_csv(table.read_bytes(), table)
+        if (wheel := directory / _WHEEL.file).is_file():
+            return _from_wheel(wheel)
+        if all((directory / name).is_file() for name in _UCI_FILES):
+            return _from_uci(directory)
     raise DataUnavailable(
-        f"{directory} holds none of heart_disease.npz, {_CSV}, {_WHEEL.file} and UCI's {', '.join(_UCI_FILES)}: put one "
+        f"{directories[0]} holds none of heart_disease.npz, {_CSV}, {_WHEEL.file} and UCI's {', '.join(_UCI_FILES)}: put one "
         f"of them there, or give no data directory to have it downloaded."
     )
 

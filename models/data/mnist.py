@@ -13,6 +13,7 @@ import hashlib
 import io
 import pickle  # only read through the restricted unpickler below
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bcfl.models.data.cache import Arrays, Wheel, fetched_arrays, load_arrays, user_data_dir
+from bcfl.models.data.cache import Arrays, Wheel, fetched_arrays, load_arrays, places
 from bcfl.models.data.dataset import Dataset, Samples
 from bcfl.models.errors import DataCorrupt, DataUnavailable, UnsafePickle
 from bcfl.registry import register
@@ -78,8 +79,8 @@ class Mnist:
             DataUnavailable: the directory does not hold it, or it could not be downloaded.
             DataCorrupt: what is there is not MNIST.
         """
-        directory = user_data_dir(data_dir)
-        return self._of(_from_directory(directory)) if directory is not None else self.fetched()
+        directories = places(data_dir, "mnist")
+        return self._of(_from_directories(directories)) if directories else self.fetched()
 
     def fetched(self) -> Dataset:
         """MNIST from the cache, else downloaded into it, whatever ``$BCFL_DATA_DIR`` says; raises as ``load``."""
@@ -133,15 +134,16 @@ def _samples(images: npt.NDArray[np.uint8], classes: npt.NDArray[np.int64], scal
     return Samples(inputs=images.reshape(-1, 1, 28, 28), targets=classes, scale=scale)
 
 
-def _from_directory(directory: Path) -> Arrays:
-    if (archive := directory / "mnist.npz").is_file():
-        return _from_archive(archive)
-    if (pickled := directory / "mnist.pkl.gz").is_file():
-        return _from_pickle(pickled.read_bytes(), pickled)
-    if (wheel := directory / _WHEEL.file).is_file():
-        return _from_wheel(wheel)
+def _from_directories(directories: Sequence[Path]) -> Arrays:
+    for directory in directories:
+        if (archive := directory / "mnist.npz").is_file():
+            return _from_archive(archive)
+        if (pickled := directory / "mnist.pkl.gz").is_file():
+            return _from_pickle(pickled.read_bytes(), pickled)
+        if (wheel := directory / _WHEEL.file).is_file():
+            return _from_wheel(wheel)
     raise DataUnavailable(
-        f"{directory} holds none of mnist.npz (with x_train, y_train, x_test, y_test), mnist.pkl.gz and {_WHEEL.file}: "
+        f"{directories[0]} holds none of mnist.npz (with x_train, y_train, x_test, y_test), mnist.pkl.gz and {_WHEEL.file}: "
         f"put one there, or give no data directory to have MNIST downloaded."
     )
 

