@@ -91,7 +91,10 @@ def flips(seeds: int) -> Iterator[Cell]:
 
 def judges(seeds: int) -> Iterator[Cell]:
     """Six and ten members of graded quality; the last ones judge dishonestly: none, as many as tolerated, one more."""
-    for file, members in (("consortium-mnist.yaml", 6), ("consortium-mnist-10.yaml", 10)):
+    for file, members in (
+        ("consortium-mnist/six-members.yaml", 6),
+        ("consortium-mnist/ten-members.yaml", 10),
+    ):
         tolerated = (members - 2) // 2
         for judge, keys in JUDGES.items():
             counts = (tolerated, tolerated + 1) if judge in CAPTURE else (tolerated,)

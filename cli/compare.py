@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bcfl.cli.output import written
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -38,8 +40,8 @@ def compare(runs: tuple[Path, ...], page: Path | None, as_json: bool) -> None:
         ComparedRun(directory=one.path, scenario=one.scenario(), summary=one.summary()) for one in opened
     ]
     if page is not None:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(render_comparison(found), encoding="utf-8")
+        with written(page, "--page"):
+            page.write_text(render_comparison(found), encoding="utf-8")
     if as_json:
         told = {
             "runs": facts(found),

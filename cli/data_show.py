@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
 import click
 
 from bcfl.cli.loading import loading
+from bcfl.cli.output import written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,11 +51,12 @@ def show(name: str, parameters: tuple[str, ...], data_dir: Path | None, picture:
             dataset, found, kind = _of_dataset(name, parameters, data_dir)
     for line in _about(dataset):
         click.echo(line)
-    labels = dataset.labels
+    labels = dataset.labels(dataset.classes)
     for line in federation_lines(found, kind, labels):
         click.echo(line)
     if picture is not None:
-        _draw(federation_figure(found, kind, labels), picture)
+        with written(picture, "--picture"):
+            _draw(federation_figure(found, kind, labels), picture)
         click.echo(f"picture: {picture}")
 
 
@@ -78,23 +78,27 @@ def _of_dataset(
     if owned is not None:
         return dataset, owned, "owners"
     whole = [np.arange(len(dataset.train))]
-    return dataset, statistics(dataset.train, whole, [dataset.name], len(dataset.labels)), "data set"
+    return dataset, statistics(dataset.train, whole, [dataset.name], dataset.classes), "data set"
 
 
 def _of_scenario(
     file: Path, overrides: tuple[str, ...], data_dir: Path | None
 ) -> tuple[Dataset, Statistics, str]:
     from bcfl.contracts.phases import Kind
+    from bcfl.models.data.soundness import check_dataset
     from bcfl.models.data.statistics import statistics
     from bcfl.scenarios.definition.loading import load
-    from bcfl.scenarios.planning.plan import dataset_source, planned
+    from bcfl.scenarios.planning.plan import dataset_source
+    from bcfl.scenarios.planning.population import populate
+    from bcfl.seeds import Seeds
 
     scenario = load(file, overrides)
     dataset = dataset_source(scenario).load(data_dir)
-    population = anyio.run(partial(planned, scenario, data_dir=data_dir, dataset=dataset)).population
+    check_dataset(dataset)
+    population = populate(scenario, dataset, Seeds(scenario.seed))
     parts = population.shares
     kind = "members" if scenario.kind is Kind.CONSORTIUM else "trainers"
-    found = statistics(population.train, list(parts.values()), list(parts), len(dataset.labels))
+    found = statistics(population.train, list(parts.values()), list(parts), dataset.classes)
     return dataset, found, kind
 
 
@@ -113,9 +117,13 @@ def _about(dataset: Dataset) -> tuple[str, ...]:
 
 
 def _draw(figure: Figure, picture: Path) -> None:
-    from bcfl.views.kit.canvas import as_svg, save_png, save_vector
+    from bcfl.views.kit.canvas import as_svg, save_pdf, save_png, save_svg
 
     if picture.suffix == ".png":
         save_png(figure, picture)
+        return
+    svg = as_svg(figure)  # which gives the panels their places, of a PDF too
+    if picture.suffix == ".svg":
+        save_svg(svg, picture)
     else:
-        save_vector(figure, as_svg(figure), picture)
+        save_pdf(figure, picture)

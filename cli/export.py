@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bcfl.cli.loading import loading
+from bcfl.cli.output import written
 
 if TYPE_CHECKING:
     from bcfl.models.exporting import Format
@@ -38,7 +39,6 @@ def export(run: Path, kind: Format, out: Path | None) -> None:
 
     It maps inputs, as the network sees them, to one number a class, for any number of samples at once.
     """
-    from bcfl.models.errors import ExportImpossible
     from bcfl.models.exporting import export as write
     from bcfl.scenarios.directory.run_directory import RunDirectory
     from bcfl.scenarios.directory.trained import trained_model
@@ -47,12 +47,8 @@ def export(run: Path, kind: Format, out: Path | None) -> None:
         directory = RunDirectory.open(run)
         card, weights = trained_model(directory)
         target = out or directory.path / f"final{_ENDINGS[kind]}"
-        try:
+        with written(target, "--out"):
             write(card, weights, target, kind)
-        except OSError as error:
-            raise ExportImpossible(
-                f"{target} cannot be written ({error.strerror}); give another file with --out."
-            ) from error
     form = "int64 tokens" if card.tokens else "float32"
     scaled = "" if card.scale == 1 else f", raw values times {card.scale:.6g}"
     shape = ", ".join(map(str, ("n", *card.shape)))

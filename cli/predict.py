@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import csv
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from bcfl.cli.loading import loading
+from bcfl.cli.output import written
 
 if TYPE_CHECKING:
     from bcfl.models.card import ModelCard
-    from bcfl.models.data.dataset import Samples
-    from bcfl.models.predicting import Answers
+    from bcfl.models.predicting import Question
+    from bcfl.models.weights import Weights
     from bcfl.scenarios.directory.run_directory import RunDirectory
 
 __all__ = ("predict",)
@@ -44,47 +44,50 @@ def predict(
     run: Path, data: Path | None, data_dir: Path | None, out: Path | None, probabilities: bool
 ) -> None:
     """Ask the final model of the run in directory RUN: a CSV with a line a sample, its class and how probable that is."""
-    from bcfl.models.errors import DataUnavailable
-    from bcfl.models.predicting import answers, samples_of
+    from bcfl.models.predicting import question_of
     from bcfl.scenarios.directory.run_directory import RunDirectory
     from bcfl.scenarios.directory.trained import trained_model
 
     with loading():
         directory = RunDirectory.open(run)
         card, weights = trained_model(directory)
-        if data is None:
-            names, samples, known = _own(directory, data_dir)
-        else:
-            names, samples, known = samples_of(data, card)
-        found = answers(card, weights, names, samples, known=known)
-    try:
-        with nullcontext(sys.stdout) if out is None else out.open("w", encoding="utf-8", newline="") as file:
-            _write(found, card, file, every=probabilities)
-    except OSError as error:
-        if out is None:
-            raise
-        raise DataUnavailable(
-            f"{out} cannot be written ({error.strerror}); give another file with --out."
-        ) from error
-    if found.performance is not None:
-        told = found.performance
-        click.echo(f"{told.samples:,} samples: accuracy {told.accuracy:.2%}, loss {told.loss:.4f}", err=True)
+        question = _own(directory, card, data_dir) if data is None else question_of(data, card)
+    if out is None:
+        told = _write(card, weights, question, sys.stdout, every=probabilities)
+    else:
+        with written(out, "--out"), out.open("w", encoding="utf-8", newline="") as file:
+            told = _write(card, weights, question, file, every=probabilities)
+    if question.known:
+        click.echo(told, err=True)
 
 
-def _own(directory: RunDirectory, data_dir: Path | None) -> tuple[tuple[str, ...], Samples, bool]:
+def _own(directory: RunDirectory, card: ModelCard, data_dir: Path | None) -> Question:
     """What the run kept to test on."""
+    from bcfl.models.predicting import Question, checked, range_names
     from bcfl.scenarios.planning.plan import dataset_source
 
     record = directory.chain() if directory.chain_file.is_file() else {}
-    dataset = dataset_source(directory.scenario(), record.get("started_in")).load(data_dir)
-    return tuple(map(str, range(len(dataset.test)))), dataset.test, True
+    samples = dataset_source(directory.scenario(), record.get("started_in")).load(data_dir).test
+    checked(samples, card, "the run's own data")
+    return Question(names=range_names(len(samples)), samples=samples, known=True)
 
 
-def _write(found: Answers, card: ModelCard, file: TextIO, *, every: bool) -> None:
+def _write(card: ModelCard, weights: Weights, question: Question, file: TextIO, *, every: bool) -> str:
+    """The lines, sample by sample; accuracy and loss in words."""
+    import numpy as np
+
+    from bcfl.models.predicting import answers
+
     writer = csv.writer(file)
     writer.writerow(["sample", "class", "probability", *(card.labels if every else ())])
-    for name, row in zip(found.names, found.probabilities, strict=True):
-        best = int(row.argmax())
-        label = card.labels[best] if best < len(card.labels) else str(best)
-        rest = [f"{one:.6f}" for one in row[: len(card.labels)]] if every else []
-        writer.writerow([name, label, f"{row[best]:.6f}", *rest])
+    at, right, loss = 0, 0, 0.0
+    for rows in answers(card, weights, question):
+        targets = question.samples.targets[at : at + len(rows)]
+        best = rows.argmax(axis=1)
+        right += int((best == targets).sum())
+        loss -= float(np.log(np.maximum(rows[np.arange(len(rows)), targets], 1e-300)).sum())
+        for name, row, chosen in zip(question.names[at : at + len(rows)], rows, best, strict=True):
+            rest = [f"{one:.6f}" for one in row] if every else []
+            writer.writerow([name, card.labels[chosen], f"{row[chosen]:.6f}", *rest])
+        at += len(rows)
+    return f"{at:,} samples: accuracy {right / at:.2%}, loss {loss / at:.4f}"

@@ -5,13 +5,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
 import pydantic
 
 from bcfl.models.data.dataset import Samples
+from bcfl.models.declared import vocabulary
 from bcfl.models.networks.network import Network
 from bcfl.registry import create
 
 __all__ = ("ModelCard",)
+
+_PICTURES = 4
+"""Directions of an array of pictures: (n, channels, height, width)."""
 
 
 class ModelCard(pydantic.BaseModel):
@@ -23,7 +28,8 @@ class ModelCard(pydantic.BaseModel):
         shape: of one sample.
         tokens: samples are sequences of tokens, int64; else float32.
         scale: what raw values are multiplied by before the network sees them.
-        labels: what each class is called.
+        labels: what each output of the network stands for.
+        pictures: whether it was trained on bytes, as files of pictures have them.
     """
 
     model_config: ClassVar[pydantic.ConfigDict] = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +41,7 @@ class ModelCard(pydantic.BaseModel):
     tokens: bool
     scale: float
     labels: tuple[str, ...]
+    pictures: bool
 
     @classmethod
     def of(
@@ -55,6 +62,9 @@ class ModelCard(pydantic.BaseModel):
             tokens=samples.tokens,
             scale=samples.scale,
             labels=labels,
+            pictures=samples.inputs.dtype == np.uint8
+            and not samples.tokens
+            and samples.inputs.ndim == _PICTURES,
         )
 
     def build(self) -> Network:
@@ -65,3 +75,7 @@ class ModelCard(pydantic.BaseModel):
         """
         network: Network = create("network", self.network, self.parameters)
         return network
+
+    def vocabulary(self) -> int | None:
+        """How many tokens the model knows; None where it takes numbers."""
+        return vocabulary(self.build()) if self.tokens else None

@@ -15,6 +15,7 @@
     ├── RunDirectoryUnwritable   a file of a run directory cannot be written: the disk may be full
     ├── RunDirectoryUnreadable   a file of a run directory is missing or damaged
     ├── GenesisUnfit             the model to start from is not there, or is none of the network
+    ├── OutputUnwritable         a file that a command should write cannot be written
     ├── ModelTooLarge            a model has more bytes than the task takes
     ├── DiskTooSmall             the run's models do not fit the disk
     ├── UnknownParticipant       nobody in the scenario has that name
@@ -34,6 +35,7 @@ __all__ = (
     "GenesisUnfit",
     "ModelTooLarge",
     "NotApart",
+    "OutputUnwritable",
     "OverrideInvalid",
     "RunDirectoryOccupied",
     "RunDirectoryUnreadable",
@@ -119,6 +121,12 @@ class SummaryUnreadable(ScenarioError):
 
 class ModelTooLarge(ScenarioError):
     """A model of the network has more bytes than task.intake.max_update_bytes; raise it, or make the network smaller."""
+
+
+class OutputUnwritable(ScenarioError):
+    """A file that a command should write cannot be written; give another."""
+
+    exit_code = 5
 
 
 class GenesisUnfit(ScenarioError):

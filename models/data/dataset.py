@@ -103,10 +103,13 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """What each class is called, its number where it has no name."""
-        classes = max(self.train.classes, self.test.classes)
-        return (*self.class_names[:classes], *map(str, range(len(self.class_names), classes)))
+    def classes(self) -> int:
+        """One more than the largest class of either part."""
+        return max(self.train.classes, self.test.classes)
+
+    def labels(self, count: int) -> tuple[str, ...]:
+        """What each of so many classes is called, its number where it has no name."""
+        return (*self.class_names[:count], *map(str, range(len(self.class_names), count)))
 
     @cached_property
     def digest(self) -> str:

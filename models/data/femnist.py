@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from bcfl.models.data.cache import Arrays, cache_dir, load_arrays, places
 from bcfl.models.data.dataset import Dataset, Samples
-from bcfl.models.data.leaf_json import holds_leaf, read_leaf
+from bcfl.models.data.leaf_json import Leaf, holds_leaf, read_leaf
 from bcfl.models.errors import DataCorrupt, DataUnavailable
 from bcfl.registry import register
 
@@ -101,27 +101,43 @@ class Femnist:
 
 def _from_leaf(directory: Path) -> Arrays:
     """LEAF's numbers from 0 to 1 are whole 255ths."""
-    parts = [(part == "test", one) for part in ("train", "test") for one in read_leaf(directory, part)]
-    number = {user: place for place, user in enumerate(sorted({one.user for _, one in parts}))}
+    users: list[str] = []
+    pieces: dict[str, list[npt.NDArray[np.generic]]] = {"x": [], "y": [], "is_test": []}
+    for part in ("train", "test"):
+        for one in read_leaf(
+            directory, part
+        ):  # a user at a time: as Python's numbers all of them would fill the memory
+            users.append(one.user)
+            pieces["x"].append(_bytes(one, directory))
+            pieces["y"].append(_classes(one, directory))
+            pieces["is_test"].append(np.full(len(one.y), int(part == "test")))
+    if not sum(map(len, pieces["y"])):
+        raise DataCorrupt(f"{directory} does not hold LEAF's FEMNIST: nobody in it has a sample.")
+    number = {user: place for place, user in enumerate(sorted(set(users)))}
+    writers = [np.full(len(of), number[user]) for user, of in zip(users, pieces["y"], strict=True)]
+    joined = {name: np.concatenate(arrays) for name, arrays in pieces.items()}
+    return _checked({**joined, "writer": np.concatenate(writers)}, directory)
+
+
+def _bytes(one: Leaf, directory: Path) -> npt.NDArray[np.uint8]:
     try:
-        images = [np.asarray(one.x, dtype=np.float32).reshape(-1, 28, 28) for _, one in parts]
-        classes = [np.asarray(one.y, dtype=np.int64).reshape(-1) for _, one in parts]
+        pixels = np.asarray(one.x, dtype=np.float32).reshape(-1, 28, 28)
     except (TypeError, ValueError) as error:
         raise DataCorrupt(
-            f"{directory} does not hold LEAF's FEMNIST: each x must be 784 numbers, each y a class ({error})."
+            f"{directory} does not hold LEAF's FEMNIST: each x must be 784 numbers ({error})."
         ) from error
-    pixels = np.concatenate(images)
-    if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
+    if pixels.size and not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
         raise DataCorrupt(f"{directory} does not hold LEAF's FEMNIST: its pixels must be from 0 to 1.")
-    return _checked(
-        {
-            "x": np.rint(pixels * 255).astype(np.uint8),
-            "y": np.concatenate(classes),
-            "writer": np.concatenate([np.full(len(one.y), number[one.user]) for _, one in parts]),
-            "is_test": np.concatenate([np.full(len(one.y), int(is_test)) for is_test, one in parts]),
-        },
-        directory,
-    )
+    return np.rint(pixels * 255).astype(np.uint8)
+
+
+def _classes(one: Leaf, directory: Path) -> npt.NDArray[np.int64]:
+    try:
+        return np.asarray(one.y, dtype=np.int64).reshape(-1)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataCorrupt(
+            f"{directory} does not hold LEAF's FEMNIST: each y must be a class ({error})."
+        ) from error
 
 
 def _checked(arrays: Arrays, path: Path) -> Arrays:

@@ -29,7 +29,7 @@ def holds_leaf(directory: Path) -> bool:
 
 
 def read_leaf(directory: Path, part: str) -> Iterator[Leaf]:
-    """The users of a part, file by file in the order of their names, so that one file at a time is in memory.
+    """The users of a part, file by file in the order of their names, one file at a time.
 
     Args:
         directory: that holds ``train`` and ``test``.

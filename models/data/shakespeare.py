@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,11 +91,13 @@ class Shakespeare:
                         "Project Gutenberg 100",
                         "personal use only, see the text",
                     )
+            if (archive := directory / "shakespeare.npz").is_file():
+                return self._of_roles(_roles(_from_archive(archive)), *_PACKAGE)
             if (directory / _WHEEL.file).is_file():
                 return self._of_roles(_roles(_from_wheel(directory / _WHEEL.file)), *_PACKAGE)
         if directories:
             raise DataUnavailable(
-                f"{directories[0]} holds none of {', '.join(_TEXTS)}, {_WHEEL.file} and LEAF's train/*.json with test/*.json: put one "
+                f"{directories[0]} holds none of {', '.join(_TEXTS)}, shakespeare.npz, {_WHEEL.file} and LEAF's train/*.json with test/*.json: put one "
                 f"there, or give no data directory to have the plays downloaded."
             )
         arrays = fetched_arrays(
@@ -117,7 +120,7 @@ class Shakespeare:
         reached = np.cumsum([counts[name] for name in order])
         drawn = order[: max(2, int(np.searchsorted(reached, self.share * reached[-1])) + 1)]
         kept = sorted(drawn, key=names.index)
-        held_out = set(drawn[: max(1, round(len(drawn) * self.test_share))])
+        held_out = set(drawn[: min(len(drawn) - 1, max(1, round(len(drawn) * self.test_share)))])
         parts: tuple[list[_Part], list[_Part]] = ([], [])
         for owner, name in enumerate(kept):
             lines = spoken[name]
@@ -127,7 +130,7 @@ class Shakespeare:
             cut = round((len(lines) - self.length) * (1 - self.test_share))
             parts[0].append((owner, lines[:cut]))
             parts[1].append((owner, lines[cut:]))
-        train, test = (self._windows(part) for part in parts)
+        train, test = (self._windows(part, name) for part, name in zip(parts, ("train", "test"), strict=True))
         return Dataset(
             name="shakespeare",
             train=train,
@@ -152,7 +155,7 @@ class Shakespeare:
     def _count(self, lines: Lines) -> int:
         return max(0, -(-(len(lines) - self.length) // self.stride))
 
-    def _windows(self, parts: Iterable[_Part]) -> Samples:
+    def _windows(self, parts: Iterable[_Part], name: str) -> Samples:
         inputs, targets, owners = [], [], []
         for owner, lines in parts:
             count = self._count(lines)
@@ -163,7 +166,7 @@ class Shakespeare:
                 owners.append(np.full(count, owner, dtype=np.int64))
         if not inputs:
             raise DataCorrupt(
-                f"No role to test on says more than {self.length} characters: raise test_share or lower length."
+                f"No role says more than {self.length} characters in the part to {name} on: lower length, or change test_share."
             )
         return Samples(
             inputs=np.concatenate(inputs),
@@ -234,7 +237,7 @@ def _gutenberg(path: Path) -> Mapping[str, str]:
     try:
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise DataCorrupt(f"{path} cannot be read as a text: {error}.") from error
     found = gutenberg_roles(text)
     if not found:

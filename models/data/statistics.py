@@ -60,7 +60,7 @@ def by_owner(dataset: Dataset) -> Statistics | None:
     owned = [part for part in (dataset.train, dataset.test) if part.owners is not None]
     if not owned:
         return None
-    classes, names = len(dataset.labels), dataset.owner_names
+    classes, names = dataset.classes, dataset.owner_names
     whose = np.concatenate([part.owners for part in owned if part.owners is not None])
     targets = np.concatenate([part.targets for part in owned])
     owners, places = np.unique(whose, return_inverse=True)

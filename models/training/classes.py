@@ -83,15 +83,17 @@ def confusion(
     """
     load_weights(module, job.weights)
     module.eval()
-    found = torch.zeros(job.classes**2, dtype=torch.int64, device=samples.device)
+    targets, said = [], []
     with torch.inference_mode():
         for chunk in torch.split(samples.indices(job.samples.indices), _CHUNK):
             if cancelled():
                 raise JobCancelled
-            inputs, targets = samples.batch(chunk)
-            said = module(inputs)[:, : job.classes].argmax(dim=1)
-            found += torch.bincount(targets * job.classes + said, minlength=job.classes**2)
-    return Confusion(matrix=found.cpu().numpy().reshape(job.classes, job.classes)).cells
+            inputs, of_chunk = samples.batch(chunk)
+            said.append(module(inputs).argmax(dim=1).cpu())
+            targets.append(of_chunk.cpu())
+    found = Confusion.of(torch.cat(targets).numpy(), torch.cat(said).numpy(), job.classes)
+    cells: list[list[int]] = found.cells.tolist()
+    return cells
 
 
 def class_gradients(

@@ -86,7 +86,7 @@ class EvaluationJob:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ConfusionJob:
-    """Which of ``classes`` the model takes for which on ``samples``."""
+    """Which class the model takes for which on ``samples``; it tells ``classes`` apart."""
 
     kind: ClassVar[WorkKind] = "evaluation"
 
@@ -158,7 +158,7 @@ class ClassEvaluation:
 class ClassGradientsJob:
     """Gradient of each class's mean loss at ``weights``, as the sum of ``parts`` terms: of every so-many-th sample.
 
-    ``groups`` of classes, (classes,) from 0 on, take the place of classes; none where each is its own.
+    ``groups``: of each class, (classes,) from 0 on; its own number where each is its own group.
     """
 
     kind: ClassVar[WorkKind] = "evaluation"

@@ -50,8 +50,8 @@ def needs_pairs(network: Network) -> bool:
     return normalises_batches(build(network))
 
 
-def try_batch(name: str, network: Network, samples: Samples, classes: int) -> None:
-    """One forward and one backward pass of a batch of these samples.
+def try_batch(name: str, network: Network, samples: Samples, classes: int) -> int:
+    """One forward and one backward pass of a batch of these samples; how many classes the network tells apart.
 
     Args:
         name: of the network, for sentences.
@@ -86,6 +86,7 @@ def try_batch(name: str, network: Network, samples: Samples, classes: int) -> No
             f"The loss of a first batch is not finite: the data's numbers, up to {inputs.abs().max():.3g}, are too large for the "
             f"network '{name}'; scale or standardise them."
         )
+    return int(outputs.shape[1])
 
 
 def _check_kind(name: str, network: Network, samples: Samples) -> None:

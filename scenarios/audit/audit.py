@@ -40,6 +40,7 @@ from bcfl.scenarios.audit.task import (
 from bcfl.scenarios.directory.digests import digest_findings
 from bcfl.scenarios.directory.event_log import FILE, EventLog, read_event_log
 from bcfl.scenarios.directory.run_directory import RunDirectory
+from bcfl.scenarios.directory.trained import kept_genesis
 from bcfl.scenarios.errors import RunDirectoryUnreadable
 from bcfl.scenarios.outcome.results import Results, results_of
 from bcfl.scenarios.planning.plan import Plan, planned
@@ -104,7 +105,9 @@ class _Auditing:
         created = results.created
         chain = self._place()
         started_in = None if chain is None else chain.get("started_in")
-        plan = await planned(scenario, data_dir=data_dir, started_in=started_in)
+        plan = await planned(
+            scenario, data_dir=data_dir, started_in=started_in, genesis=kept_genesis(directory)
+        )
         self._add(task_findings(plan, created))
         self._add(data_findings(plan, results.task_events))
         self._add(_participants(plan, log))

@@ -15,6 +15,8 @@ from bcfl.agents.adversaries import naming
 from bcfl.contracts.phases import Kind
 from bcfl.errors import RegistryError
 from bcfl.models.declared import largest_round
+from bcfl.models.errors import InvalidHyperparameters
+from bcfl.models.training.hyperparameters import hyperparameters_of
 from bcfl.registry import InvalidParameters
 from bcfl.scenarios.definition.consortium_rules import check_consortium
 from bcfl.scenarios.definition.crowd_rules import check_crowd
@@ -45,6 +47,7 @@ def check(scenario: Scenario) -> None:
     _check_deposits(scenario)
     _check_selection(scenario)
     _check_entries(scenario)
+    _check_training(scenario)
     _check_score(scenario)
     if consortium:
         check_consortium(scenario)
@@ -202,6 +205,17 @@ def _check_selection(scenario: Scenario) -> None:
             ("task", "membership", "capacity"),
             f"is more than the {_LARGEST_COHORT:,} that the rule 'all' can take; write at most that, or a rule with a cohort",
         )
+
+
+def _check_training(scenario: Scenario) -> None:
+    """A schedule may come to nothing before the last round."""
+    try:
+        hyperparameters_of(scenario.task.training.stated(), scenario.task.rounds)
+    except InvalidHyperparameters:
+        raise RuleBroken(
+            ("task", "training", "schedule"),
+            f"leaves no learning rate in round {scenario.task.rounds}; write a slower one, or fewer rounds",
+        ) from None
 
 
 def _check_score(scenario: Scenario) -> None:

@@ -74,6 +74,7 @@ def _taken(directory: RunDirectory) -> _Digests:
         directory.summary_file,
         directory.model_file,
         directory.card_file,
+        directory.genesis_file,
         directory.report_file,
     )
     by_line = (directory.events_file, directory.rounds_file)

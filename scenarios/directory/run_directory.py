@@ -158,6 +158,11 @@ class RunDirectory:
         return self.path / "model.json"
 
     @property
+    def genesis_file(self) -> Path:
+        """The model that ``task.genesis`` names, as it was when the run began."""
+        return self.path / "genesis.safetensors"
+
+    @property
     def digests_file(self) -> Path:
         """Digests of files and lines, as the run wrote them."""
         return self.path / "digests.json"

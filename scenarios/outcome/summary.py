@@ -231,7 +231,7 @@ class EventCounts(_Model):
 
 
 class Summary(_Model):
-    """One run. ``members`` are a consortium's; ``classification``, ``detection`` and ``fairness`` are null in files of versions that did not
+    """One run. ``members`` are a consortium's; ``detection`` and ``fairness`` are null in files of versions that did not
     measure them.
 
     ``conclusion`` says why it ended as it did, where that needs explaining; else it is empty. Only the replay of a log that

@@ -26,7 +26,7 @@ _DEADLINE_S = 60.0
 
 
 async def genesis_of(
-    scenario: Scenario, seeds: Seeds, *, data_dir: Path | None, started_in: object = None
+    scenario: Scenario, seeds: Seeds, *, data_dir: Path | None, kept: bytes | None = None
 ) -> Weights:
     """The weights of ``task.genesis``, a file or a CID in the scenario's Kubo node; drawn under the seed where it names none.
 
@@ -34,7 +34,7 @@ async def genesis_of(
         scenario: with a network that fits the data.
         seeds: of the scenario.
         data_dir: where a relative path is looked for first.
-        started_in: and last, where a run goes on that was started there.
+        kept: what a run that has begun has kept of it, which may be gone or another by now.
 
     Raises:
         GenesisUnfit: there is nothing of that name, or it is no model of the network.
@@ -45,7 +45,7 @@ async def genesis_of(
     if name is None:
         return initial_weights(network, seeds.integer("genesis"))
     limit = scenario.task.intake.max_update_bytes
-    data = _read(name, limit, data_dir, started_in)
+    data = kept if kept is not None else _read(name, limit, data_dir)
     if data is None:
         data = await _fetched(name, limit, scenario)
     try:
@@ -58,11 +58,8 @@ async def genesis_of(
     return weights
 
 
-def _read(name: str, limit: int, data_dir: Path | None, started_in: object) -> bytes | None:
-    places = candidates(Path(name), data_dir)
-    if isinstance(started_in, str):
-        places = (*places, Path(started_in) / name)
-    for path in places:
+def _read(name: str, limit: int, data_dir: Path | None) -> bytes | None:
+    for path in candidates(Path(name), data_dir):
         if path.is_file():
             if path.stat().st_size > limit:
                 raise GenesisUnfit(

@@ -64,6 +64,7 @@ async def planned(
     data_dir: Path | None,
     dataset: Dataset | None = None,
     started_in: object = None,
+    genesis: bytes | None = None,
 ) -> Plan:
     """Load the data, unless the caller has them, look whether everything fits, and share them out.
 
@@ -72,6 +73,7 @@ async def planned(
         data_dir: where data lie that no package carries.
         dataset: the scenario's, where the caller has it in memory already.
         started_in: the directory that a run was started in, as its ``chain.json`` says it: relative paths of data are meant from there.
+        genesis: the model to start from, as a run that has begun has kept it.
 
     Raises:
         ModelError: the data cannot be had, do not fit the network, or cannot be shared in that way.
@@ -83,21 +85,21 @@ async def planned(
         dataset = await anyio.to_thread.run_sync(source.load, data_dir)
     seeds = Seeds(scenario.seed)
     scenario = fitted(scenario, dataset)
-    await anyio.to_thread.run_sync(check_fit, scenario, dataset)
+    outputs = await anyio.to_thread.run_sync(check_fit, scenario, dataset)
     population = populate(scenario, dataset, seeds)
     check_shares(scenario, population)
-    genesis = await genesis_of(scenario, seeds, data_dir=data_dir, started_in=started_in)
+    start = await genesis_of(scenario, seeds, data_dir=data_dir, kept=genesis)
     return Plan(
         scenario=scenario,
         seeds=seeds,
         population=population,
-        task=plan_task(scenario, population, genesis),
+        task=plan_task(scenario, population, start),
         card=ModelCard.of(
             dataset.train,
             network=scenario.task.network.name,
             parameters=scenario.task.network.parameters,
             dataset=dataset.name,
-            labels=dataset.labels,
+            labels=dataset.labels(outputs),
         ),
         notes=dataset.notes,
     )

@@ -47,8 +47,8 @@ def fitted(scenario: Scenario, dataset: Dataset) -> Scenario:
     return scenario.model_copy(update={"task": task})
 
 
-def check_fit(scenario: Scenario, dataset: Dataset) -> None:
-    """Look at the data, at the size of a model, and send one batch of each part through the network.
+def check_fit(scenario: Scenario, dataset: Dataset) -> int:
+    """Look at the data, at the size of a model, and send one batch of each part through the network; how many classes that tells apart.
 
     Raises:
         ModelError: data, network or device do not fit, with the key to mend.
@@ -64,9 +64,8 @@ def check_fit(scenario: Scenario, dataset: Dataset) -> None:
             f"A model of the network '{entry.name}' has {size:,} bytes, and task.intake.max_update_bytes is {limit:,}: set it to "
             f"{size + _HEADER_BYTES} or more, or make the network smaller."
         )
-    classes = max(dataset.train.classes, dataset.test.classes)
-    for part in (dataset.train, dataset.test):
-        try_batch(entry.name, network, part, classes)
+    parts = (dataset.train, dataset.test)
+    return max(try_batch(entry.name, network, part, dataset.classes) for part in parts)
 
 
 def check_shares(scenario: Scenario, population: Population) -> None:

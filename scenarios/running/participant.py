@@ -14,6 +14,7 @@ from bcfl import log
 from bcfl.contracts.ids import Address
 from bcfl.errors import first_cause
 from bcfl.scenarios.directory.run_directory import RunDirectory
+from bcfl.scenarios.directory.trained import kept_genesis
 from bcfl.scenarios.errors import NotApart
 from bcfl.scenarios.planning.plan import Plan, planned
 from bcfl.scenarios.planning.population import KEEPER
@@ -58,7 +59,9 @@ async def take_part(
             )
         directory.agents.mkdir(exist_ok=True)
         log.configure(json_file=directory.agent_log_file(names[0]))
-        plan = await planned(scenario, data_dir=data_dir, started_in=record.get("started_in"))
+        plan = await planned(
+            scenario, data_dir=data_dir, started_in=record.get("started_in"), genesis=kept_genesis(directory)
+        )
 
         def append(line: Mapping[str, Any]) -> None:
             if line["source"] in names:  # the chain's events are in the host's log

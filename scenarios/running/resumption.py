@@ -10,6 +10,7 @@ from pathlib import Path
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.directory.interrupted import held, kept_blocks, kept_records, start_over
 from bcfl.scenarios.directory.run_directory import RunDirectory
+from bcfl.scenarios.directory.trained import kept_genesis
 from bcfl.scenarios.errors import RunNotResumable
 from bcfl.scenarios.planning.plan import planned
 from bcfl.scenarios.running.past import Past
@@ -55,7 +56,9 @@ async def resume(
             Preparing(scenario=scenario.name, what=f"loading {scenario.data.dataset.name}", directory=path)
         )
         record = directory.chain() if directory.chain_file.is_file() else {}
-        plan = await planned(scenario, data_dir=data_dir, started_in=record.get("started_in"))
+        plan = await planned(
+            scenario, data_dir=data_dir, started_in=record.get("started_in"), genesis=kept_genesis(directory)
+        )
         hosted = record.get("hosted")
         past = None
         if record:

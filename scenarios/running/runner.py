@@ -22,6 +22,7 @@ from bcfl.models.data.dataset import Dataset
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.directory.interrupted import held
 from bcfl.scenarios.directory.run_directory import RunDirectory
+from bcfl.scenarios.directory.trained import keep_genesis
 from bcfl.scenarios.outcome.ending import nothing_happened
 from bcfl.scenarios.outcome.summary import Summary
 from bcfl.scenarios.planning.plan import Plan, planned
@@ -75,6 +76,8 @@ async def run(
     plan = await planned(scenario, data_dir=data_dir, dataset=dataset)
     with RunDirectory.create(plan.scenario, out=out) as directory, held(directory.path):
         check_disk(scenario, directory.path, len(plan.task.genesis))
+        if scenario.task.genesis is not None:
+            keep_genesis(directory, plan.task.genesis)
         summary = await carry_out(plan, directory, hosted=only, began=began, observer=observer)
     return RunResult(directory=directory.path, summary=summary)
 

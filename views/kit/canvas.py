@@ -33,8 +33,9 @@ __all__ = (
     "legend",
     "on_a_phone",
     "plain",
+    "save_pdf",
     "save_png",
-    "save_vector",
+    "save_svg",
     "say",
 )
 
@@ -85,23 +86,21 @@ def save_png(figure: Figure, path: Path, *, dpi: int = 150) -> None:
         figure.savefig(path, dpi=dpi, facecolor="white", metadata={"Software": None})
 
 
-def save_vector(figure: Figure, svg: str, stem: Path) -> None:
-    """Write a figure as SVG and PDF for paper: dark ink, no background.
-
-    Args:
-        figure: drawn before.
-        svg: what ``as_svg`` gave of it, which need not be made again.
-        stem: the files' path without ``.svg`` and ``.pdf``.
-    """
-    stem.with_suffix(".svg").write_text(
+def save_svg(svg: str, path: Path) -> None:
+    """Write what ``as_svg`` gave, for paper: dark ink, no background."""
+    path.write_text(
         f'<?xml version="1.0" encoding="utf-8"?>\n{svg.replace("currentColor", _INK_ON_PAPER)}',
         encoding="utf-8",
     )
+
+
+def save_pdf(figure: Figure, path: Path) -> None:
+    """Write a figure that was drawn before (``as_svg``) for paper."""
     figure.set_layout_engine("none")  # its panels have their places by now
     buffer = io.BytesIO()
     with mpl.rc_context({**STYLE, "pdf.fonttype": 42}):
         figure.savefig(buffer, format="pdf", metadata={"Creator": None, "CreationDate": None})
-    stem.with_suffix(".pdf").write_bytes(buffer.getvalue())
+    path.write_bytes(buffer.getvalue())
 
 
 @dataclass(frozen=True, kw_only=True)

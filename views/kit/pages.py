@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from bcfl.views.kit.canvas import as_svg, on_a_phone, save_vector
+from bcfl.views.kit.canvas import as_svg, on_a_phone, save_pdf, save_svg
 
 __all__ = ("STYLE", "Draw", "figure")
 
@@ -44,7 +44,8 @@ def figure(draw: Draw, *, files: Path | None = None) -> str:
     wide = draw()
     page = as_svg(wide)
     if files is not None:
-        save_vector(wide, page, files)
+        save_svg(page, files.with_suffix(".svg"))
+        save_pdf(wide, files.with_suffix(".pdf"))
     with on_a_phone():
         phone = as_svg(draw())
     return f'<figure><div class="on-a-page">{page}</div><div class="on-a-phone">{phone}</div></figure>'

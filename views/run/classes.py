@@ -22,6 +22,7 @@ from bcfl.views.kit.tables import table
 __all__ = ("confusion_figure", "section")
 
 _MOST_TICKS = 40
+_MOST_DRAWN = 200
 _MOST_CLASSES = 40
 _MOST_NUMBERS = 12
 _HALF = 0.5
@@ -64,12 +65,11 @@ def _scores(name: str, scores: ClassScores) -> list[str]:
 def _class_rows(found: Classification) -> Iterator[list[str]]:
     """One row for each class that samples are of."""
     confusion = Confusion.of_cells(found.overall.confusion, len(found.labels))
-    counts = confusion.matrix.sum(axis=1)
-    apart = confusion.matrix * (1 - np.eye(len(counts), dtype=np.int64))
+    counts, mistakes = confusion.of_class, confusion.mistakes
     shares = (confusion.precision, confusion.recall, confusion.f1)
-    for place in np.flatnonzero(counts):
-        other = int(apart[place].argmax())
-        mistaken = f"{found.labels[other]} ({apart[place, other]:,})" if apart[place, other] else "–"
+    for place in np.flatnonzero(counts).tolist():
+        other, times = mistakes.get(place, (0, 0))
+        mistaken = f"{found.labels[other]} ({times:,})" if times else "–"
         yield [
             found.labels[place],
             f"{counts[place]:,}",
@@ -80,9 +80,17 @@ def _class_rows(found: Classification) -> Iterator[list[str]]:
 
 def confusion_figure(found: Classification) -> Figure:
     """Of the samples of each class, the share that the model says each class of."""
-    confusion = Confusion.of_cells(found.overall.confusion, len(found.labels))
-    there = np.flatnonzero(confusion.matrix.sum(axis=0) + confusion.matrix.sum(axis=1))
-    matrix = confusion.matrix[np.ix_(there, there)]
+    cells = np.array(found.overall.confusion, dtype=np.int64).reshape(-1, 3)
+    there = np.unique(cells[:, :2])
+    more = len(there) - _MOST_DRAWN
+    if more > 0:  # the most frequent: of thousands nothing could be seen
+        frequent = Confusion.of_cells(cells, len(found.labels)).of_class
+        there = np.sort(np.argsort(-frequent, kind="stable")[:_MOST_DRAWN])
+    places = {int(label): place for place, label in enumerate(there)}
+    matrix = np.zeros((len(there), len(there)), dtype=np.int64)
+    for true, said, count in cells.tolist():
+        if true in places and said in places:
+            matrix[places[true], places[said]] = count
     shares = matrix / np.maximum(matrix.sum(axis=1), 1)[:, None]
     with mpl.rc_context(STYLE):
         figure, (axes,) = figure_of(1, height=min(7.0, 2.4 + 0.22 * len(there)))
@@ -95,7 +103,9 @@ def confusion_figure(found: Classification) -> Figure:
         axes.set_yticks(ticks, names, fontsize=7)
         axes.set_xlabel("what the model says")
         axes.set_ylabel("class")
-        headed(axes, "of the samples of a class")
+        headed(
+            axes, "of the samples of a class" + (f" (the {_MOST_DRAWN} most frequent)" if more > 0 else "")
+        )
         if len(there) <= _MOST_NUMBERS:
             for row, column in np.argwhere(matrix):
                 colour = "black" if shares[row, column] > _HALF else "white"

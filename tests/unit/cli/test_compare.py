@@ -108,6 +108,12 @@ def test_mistakes(made, tmp_path, capsys, names, sentence):
     assert sentence in capsys.readouterr().err
 
 
+def test_a_page_that_cannot_be_written(made, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert _status(made("a"), made("b"), "--page", str(tmp_path / "file" / "it.html")) == 5
+    assert "give another file with --page" in capsys.readouterr().err
+
+
 def test_a_run_that_did_not_end(made, tmp_path, capsys):
     first, second = made("a"), made("b")
     (tmp_path / "b" / "summary.json").unlink()

@@ -35,7 +35,7 @@ def arrays(tmp_path):
 
 
 def test_a_data_set_by_owner_with_a_picture(arrays, capsys):
-    for name in ("it.svg", "it.png", "it.pdf"):
+    for name in ("vector.svg", "pixels.png", "page.pdf"):
         given = ["--data-dir", str(arrays), "--set", "path=it.npz", "--picture", str(arrays / name)]
         assert _status("npz", *given) == 0
         assert (arrays / name).stat().st_size > 3000
@@ -44,7 +44,9 @@ def test_a_data_set_by_owner_with_a_picture(arrays, capsys):
     assert "3 owners: mean 16.00 samples" in said
     assert "4 classes:" in said
     assert "  3        12  25.0% ██" in said
-    assert "<svg" in (arrays / "it.svg").read_text()
+    assert "<svg" in (arrays / "vector.svg").read_text()
+    # what was not asked for is nobody's to overwrite
+    assert {path.name for path in arrays.iterdir()} == {"it.npz", "vector.svg", "pixels.png", "page.pdf"}
 
 
 def test_a_scenario_by_trainer(capsys):
@@ -52,6 +54,22 @@ def test_a_scenario_by_trainer(capsys):
     said = capsys.readouterr().out
     assert "3 trainers: mean 200.00 samples" in said
     assert "classes of one of them: median 4" in said
+
+
+def test_what_has_nothing_to_do_with_data_does_not_matter(capsys):
+    for wrong in (
+        "task.genesis=gone.safetensors",
+        "task.network={name: mlp, inputs: 3}",
+        "compute.device=cuda",
+    ):
+        assert _status(str(_QUICK), "--set", wrong) == 0
+    assert capsys.readouterr().out.count("3 trainers") == 3
+
+
+def test_a_picture_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert _status("synthetic", "--picture", str(tmp_path / "file" / "it.png")) == 5
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_data_without_owners(capsys):

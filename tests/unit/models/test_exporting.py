@@ -34,6 +34,7 @@ def _card(network, parameters, shape, tokens):
         tokens=tokens,
         scale=1.0,
         labels=labels,
+        pictures=False,
     )
 
 

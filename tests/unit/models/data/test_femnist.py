@@ -109,6 +109,8 @@ def test_leafs_own_json(tmp_path):
         ([[0.5] * 784], [1, 2], "2 y of the user"),
         ([[0.5] * 784], [62], "must hold x"),
         (["to be"], ["a"], "784 numbers"),
+        ([], [], "nobody in it has a sample"),
+        ([[0.5] * 784], ["a"], "each y must be a class"),
     ],
 )
 def test_json_that_is_not_leafs(tmp_path, x, y, message):

@@ -163,10 +163,22 @@ def test_what_is_no_such_text_is_refused(tmp_path):
     (tmp_path / "shakespeare.txt.gz").write_bytes(b"no gzip")
     with pytest.raises(DataCorrupt, match="cannot be read"):
         Shakespeare().load(tmp_path)
+    spoilt = bytearray(gzip.compress(_GUTENBERG.encode()))
+    spoilt[40:44] = b"\xff\xff\xff\xff"
+    (tmp_path / "shakespeare.txt.gz").write_bytes(spoilt)
+    with pytest.raises(DataCorrupt, match="cannot be read"):
+        Shakespeare().load(tmp_path)
+    with pytest.raises(DataCorrupt, match="in the part to train on"):
+        Shakespeare(test="ends", length=30, test_share=0.9).load(_written(tmp_path))
     with pytest.raises(DataCorrupt, match="lower least"):
         Shakespeare(least=1000).load(_written(tmp_path))
     with pytest.raises(InvalidParameters, match="at least 1"):
         create("dataset", "shakespeare", {"stride": 0})
+
+
+def test_somebody_is_always_trained_on(tmp_path):
+    found = Shakespeare(length=10, share=0.01, test_share=0.9).load(_written(tmp_path))
+    assert len(set(found.train.owners.tolist())) == len(set(found.test.owners.tolist())) == 1
 
 
 def test_a_directory_of_several_data_sets(tmp_path):

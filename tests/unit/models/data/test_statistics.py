@@ -37,7 +37,7 @@ def test_owners_of_both_parts_by_name_or_number():
     found = by_owner(made)
     assert found.names == ("x", "z", "5")
     assert found.histogram.tolist() == [[0, 1, 0], [1, 1, 1], [1, 0, 0]]
-    assert made.labels == ("nought", "1", "2")
+    assert made.labels(4) == ("nought", "1", "2", "3")
     assert by_owner(Dataset(name="", train=_samples([0]), test=_samples([0]), source="", licence="")) is None
 
 

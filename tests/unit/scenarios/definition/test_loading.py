@@ -11,9 +11,10 @@ import yaml
 from bcfl.scenarios import errors
 from bcfl.scenarios.definition.loading import from_mapping, load, resolved
 from bcfl.scenarios.definition.yaml_text import Problem, dump, parse_document, parse_value
+from bcfl.scenarios.errors import ScenarioInvalid
 
 SCENARIOS = Path(__file__).parents[4] / "scenarios"
-BUNDLED = sorted([*SCENARIOS.glob("*.yaml"), *SCENARIOS.glob("consortium-flips/*.yaml")])
+BUNDLED = sorted([*SCENARIOS.glob("*.yaml"), *SCENARIOS.glob("consortium-*/*.yaml")])
 
 
 @pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.stem)
@@ -251,3 +252,10 @@ class TestYaml:
             parse_document(text)
         except Problem as problem:
             assert problem.message  # noqa: PT017 - either outcome is right, nothing else may be raised
+
+
+def test_a_schedule_that_comes_to_nothing_is_refused_before_the_run():
+    decay = "task.training.schedule={name: step_decay, every: 1, by: 0.1}"
+    assert load(SCENARIOS / "quick.yaml", [decay, "task.rounds=20"])
+    with pytest.raises(ScenarioInvalid, match="leaves no learning rate in round 400"):
+        load(SCENARIOS / "quick.yaml", [decay, "task.rounds=400"])

@@ -21,6 +21,7 @@ _CARD = ModelCard(
     tokens=False,
     scale=1.0,
     labels=("0", "1"),
+    pictures=False,
 )
 
 

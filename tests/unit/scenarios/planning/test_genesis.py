@@ -41,8 +41,8 @@ def _scenario(genesis, **more):
     )
 
 
-async def _found(scenario, data_dir=None, started_in=None):
-    weights = await genesis_of(scenario, Seeds(scenario.seed), data_dir=data_dir, started_in=started_in)
+async def _found(scenario, data_dir=None, kept=None):
+    weights = await genesis_of(scenario, Seeds(scenario.seed), data_dir=data_dir, kept=kept)
     return weights.vector
 
 
@@ -56,7 +56,13 @@ async def test_a_file(there):
     assert np.array_equal(await _found(_scenario(str(there / "it.safetensors"))), _WEIGHTS.vector)
     relative = _scenario("it.safetensors")
     assert np.array_equal(await _found(relative, data_dir=there), _WEIGHTS.vector)
-    assert np.array_equal(await _found(relative, started_in=str(there)), _WEIGHTS.vector)
+
+
+async def test_what_a_run_has_kept_comes_first(there):
+    other = initial_weights(_NETWORK, 78)
+    found = await _found(_scenario("it.safetensors"), data_dir=there, kept=encode(other, {}))
+    assert np.array_equal(found, other.vector)
+    assert np.array_equal(await _found(_scenario("gone.safetensors"), kept=encode(other, {})), other.vector)
 
 
 async def test_a_task_starts_from_it(there):
