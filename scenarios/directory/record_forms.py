@@ -7,9 +7,9 @@ else it says is evidence for people.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bcfl.agents.common.decisions import DECISIONS, Index, Natural, fault_in
 
@@ -70,6 +70,13 @@ class _Confusions(BaseModel):
     labels: list[str]
     overall: _Cells
     trainers: dict[str, _Cells]
+
+    @model_validator(mode="after")
+    def _within(self) -> Self:
+        for cells in (self.overall, *self.trainers.values()):
+            if any(max(true, said) >= len(self.labels) for true, said, _ in cells):
+                raise ValueError("a class has no label")
+        return self
 
 
 class _Classes(_Record):

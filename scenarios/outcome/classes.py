@@ -13,6 +13,7 @@ from bcfl.models.confusion import Confusion
 from bcfl.models.networks.network import Network
 from bcfl.models.training.engine import Engine
 from bcfl.models.weights import Weights
+from bcfl.scenarios.errors import RunDirectoryUnreadable
 from bcfl.scenarios.outcome.summary_classes import Classification, ClassScores
 
 __all__ = ("classes_measured", "classification_of")
@@ -61,15 +62,24 @@ def _some(share: Indices) -> Indices:
 
 
 def classification_of(measured: Mapping[str, Any]) -> Classification | None:
-    """The summary's part; None where nothing was measured."""
+    """The summary's part; None where nothing was measured.
+
+    Raises:
+        RunDirectoryUnreadable: the record is damaged.
+    """
     if not measured:
         return None
-    labels = tuple(measured["labels"])
-    return Classification(
-        labels=labels,
-        overall=_scores(measured["overall"], len(labels)),
-        trainers={name: _scores(cells, len(labels)) for name, cells in measured["trainers"].items()},
-    )
+    try:
+        labels = tuple(measured["labels"])
+        return Classification(
+            labels=labels,
+            overall=_scores(measured["overall"], len(labels)),
+            trainers={name: _scores(cells, len(labels)) for name, cells in measured["trainers"].items()},
+        )
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise RunDirectoryUnreadable(
+            "The record 'classes_measured' of the event log is damaged; run the scenario again."
+        ) from error
 
 
 def _scores(cells: list[list[int]], classes: int) -> ClassScores:

@@ -68,12 +68,29 @@ def test_an_event_is_written_in_one_way_only(write, chain, change):
         decision(1, event="trained", loss="low", samples=1, steps=1),
         decision(1, event="goals_measured"),
         {**STARTED, "event": "ended"},
+        {
+            **STARTED,
+            "event": "classes_measured",
+            "classes": {"labels": ["a"], "overall": [[0, 1, 2]], "trainers": {}},
+        },
+        {
+            **STARTED,
+            "event": "classes_measured",
+            "classes": {"labels": ["a"], "overall": [[0, 0]], "trainers": {}},
+        },
         {**STARTED, "participants": {"bob": {}}},
         {"event": "retracted", "source": "chain", "block": 1, "time": 1, "blocks": ["one"]},
     ],
 )
 def test_a_record_has_the_form_of_its_kind(write, record):
     assert len(read_event_log(write(decision(1), record)).findings) == 1
+
+
+def test_what_the_runner_measured_is_read(write):
+    measured = {"labels": ["a", "b"], "overall": [[0, 1, 2]], "trainers": {"bob": []}}
+    assert not read_event_log(
+        write(STARTED, {**STARTED, "event": "classes_measured", "classes": measured})
+    ).findings
 
 
 def test_a_reorganisation_takes_lines_back(write, chain):

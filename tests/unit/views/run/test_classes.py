@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from bcfl.scenarios.errors import RunDirectoryUnreadable
 from bcfl.scenarios.outcome.classes import classification_of
 from bcfl.views.run.classes import section
 
@@ -33,6 +36,20 @@ def test_many_classes(tmp_path):
     )
     assert "… and 160 more in summary.json" in html
     assert len(html) < 500_000
+
+
+@pytest.mark.parametrize(
+    "measured",
+    [
+        {"labels": ["a"], "overall": [[0, 1, 3]], "trainers": {}},
+        {"labels": ["a"], "overall": [[0, 0]], "trainers": {}},
+        {"labels": ["a"], "overall": [], "trainers": []},
+        {"overall": []},
+    ],
+)
+def test_a_damaged_record_is_said_to_be(measured):
+    with pytest.raises(RunDirectoryUnreadable, match="'classes_measured' of the event log is damaged"):
+        classification_of(measured)
 
 
 def test_nothing_measured():
