@@ -103,8 +103,10 @@ def _of_scenario(
 
 
 def _about(dataset: Dataset) -> tuple[str, ...]:
+    from bcfl.models.data.dataset import shape_words
+
     inputs = dataset.train.inputs
-    shape = " × ".join(map(str, inputs.shape[1:])) or "single"
+    shape = shape_words(inputs.shape[1:])
     if dataset.train.tokens:
         form = f"sequences of {shape} tokens, {max(dataset.train.vocabulary, dataset.test.vocabulary)} in the vocabulary"
     else:

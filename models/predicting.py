@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from bcfl.models.card import ModelCard
 from bcfl.models.data.cache import load_arrays
-from bcfl.models.data.dataset import Samples
+from bcfl.models.data.dataset import Samples, shape_words
 from bcfl.models.data.user_images import image_files, pixels_of
 from bcfl.models.errors import DataCorrupt, DataUnavailable
 from bcfl.models.networks.network import build, load_weights
@@ -69,7 +69,7 @@ def checked(samples: Samples, card: ModelCard, where: str) -> None:
     """
     if samples.tokens != card.tokens or samples.inputs.shape[1:] != card.shape:
         raise DataCorrupt(
-            f"The samples of {where} have the shape {_times(samples.inputs.shape[1:])}, and the model takes {_times(card.shape)}: make them "
+            f"The samples of {where} have the shape {shape_words(samples.inputs.shape[1:])}, and the model takes {shape_words(card.shape)}: make them "
             f"alike."
         )
     if samples.inputs.dtype == np.float32 and not np.isfinite(samples.inputs).all():
@@ -174,7 +174,3 @@ def _character(label: str) -> str:
     """Blanks are called as Python writes them (``' '``)."""
     quoted = len(label) > 2 and label[0] == label[-1] == "'"
     return label[1:-1].encode().decode("unicode_escape") if quoted else label
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape)) or "of single numbers"

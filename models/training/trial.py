@@ -8,7 +8,7 @@ import math
 import numpy as np
 import torch
 
-from bcfl.models.data.dataset import Samples
+from bcfl.models.data.dataset import Samples, shape_words
 from bcfl.models.declared import vocabulary
 from bcfl.models.errors import DeviceUnavailable, NetworkUnfit
 from bcfl.models.networks.network import Network, build, normalises_batches, training_loss
@@ -120,7 +120,7 @@ def _misfit(
     name: str, network: Network, module: torch.nn.Module, inputs: torch.Tensor, error: Exception
 ) -> str:
     shape = tuple(inputs.shape[1:])
-    numbers, told = math.prod(shape), " × ".join(map(str, shape))
+    numbers, told = math.prod(shape), shape_words(shape)
     taken = getattr(network, "inputs", numbers)
     if taken != numbers:
         what = (

@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from html import escape
 from typing import Any
 
 import matplotlib as mpl
@@ -19,33 +18,14 @@ from bcfl.views.kit.tables import table
 
 __all__ = ("curves", "render_comparison")
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{count} runs · bcfl</title>
-<style>
-:root {{ color-scheme: light dark; --line: #8886; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }}
-h1 {{ margin: 0; font-size: 1.7rem; }}
-h2 {{ margin: 2.2rem 0 .6rem; font-size: 1.15rem; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem; }}
-th, td {{ padding: .25rem .8rem .25rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }}
-th:first-child, td:first-child {{ text-align: left; }}
-{style}</style>
-</head>
-<body>
-<h1>{count} runs</h1>
+_BODY = """\
+<h1>{title}</h1>
 <h2>Loss and accuracy by round</h2>
 {curves}
 <h2>What they came to</h2>
 <div class="wide">{results}</div>
 <h2>In what they differ</h2>
 {differences}
-</body>
-</html>
 """
 
 
@@ -57,13 +37,14 @@ def render_comparison(runs: Sequence[ComparedRun]) -> str:
         if apart
         else "<p>Their scenarios say the same, name and description aside.</p>"
     )
-    return _PAGE.format(
-        count=escape(str(len(runs))),
-        style=pages.STYLE,
+    title = f"{len(runs)} runs"
+    body = _BODY.format(
+        title=title,
         curves=pages.figure(partial(curves, runs)),
         results=table(HEADS, rows(runs)),
         differences=told,
     )
+    return pages.document(title, body)
 
 
 def curves(runs: Sequence[ComparedRun]) -> Figure:

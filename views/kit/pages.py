@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from bcfl.views.kit.canvas import as_svg, on_a_phone, save_pdf, save_svg
 
-__all__ = ("STYLE", "Draw", "figure")
+__all__ = ("STYLE", "Draw", "document", "figure")
 
 Draw = Callable[[], Figure]
 """Draws a figure, for whatever it is to be shown on."""
@@ -32,6 +33,35 @@ svg { max-width: 100%; height: auto; }
   .on-a-phone svg { width: 100%; }
 }
 """
+
+
+_DOCUMENT = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; --line: #8886; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }}
+h1 {{ margin: 0; font-size: 1.7rem; }}
+h2 {{ margin: 2.2rem 0 .6rem; font-size: 1.15rem; }}
+.sub, figcaption {{ opacity: .75; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem; }}
+th, td {{ padding: .25rem .8rem .25rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }}
+th:first-child, td:first-child, td.text, th.text {{ text-align: left; }}
+{style}</style>
+</head>
+<body>
+{body}</body>
+</html>
+"""
+
+
+def document(title: str, body: str, *, style: str = "") -> str:
+    """A page of tables and figures, whole; ``body`` is HTML, the title is escaped, ``style`` comes before that of all pages."""
+    return _DOCUMENT.format(title=escape(f"{title} · bcfl"), style=style + STYLE, body=body)
 
 
 def figure(draw: Draw, *, files: Path | None = None) -> str:

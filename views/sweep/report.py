@@ -19,36 +19,18 @@ from bcfl.views.sweep.tables import TextTable, failures, markdown, results, targ
 
 __all__ = ("render_sweep", "write_sweep_report")
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --line: #8886; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }}
-h1 {{ margin: 0; font-size: 1.7rem; }}
-h2 {{ margin: 2.2rem 0 .6rem; font-size: 1.15rem; }}
-.sub, figcaption {{ opacity: .75; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem; }}
-th, td {{ padding: .25rem .8rem .25rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }}
-th:first-child, td:first-child, td.text, th.text {{ text-align: left; }}
-td:first-child, td.text {{ white-space: normal; }}
-td:first-child {{ min-width: 13rem; }}
-td.text:nth-child(6) {{ min-width: 18rem; font-size: .82rem; }}
-{style}</style>
-</head>
-<body>
+_STYLE = """\
+td:first-child, td.text { white-space: normal; }
+td:first-child { min-width: 13rem; }
+td.text:nth-child(6) { min-width: 18rem; font-size: .82rem; }
+"""
+_BODY = """\
 <h1>{name}</h1>
 <p class="sub">{description}</p>
 <p>{words}</p>
 {first}
 {figures}
 {last}
-</body>
-</html>
 """
 
 
@@ -80,9 +62,7 @@ def render_sweep(
     last: Sequence[TextTable],
 ) -> str:
     """The page; ``figures`` are HTML by title, everything else is escaped."""
-    return _PAGE.format(
-        style=pages.STYLE,
-        title=escape(f"{sweep.name} · bcfl"),
+    body = _BODY.format(
         name=escape(sweep.name),
         description=escape(sweep.description),
         words=escape(words),
@@ -90,6 +70,7 @@ def render_sweep(
         figures="".join(f"<h2>{escape(title)}</h2>{drawn}" for title, drawn in figures.items()),
         last="".join(map(_html, last)),
     )
+    return pages.document(sweep.name, body, style=_STYLE)
 
 
 def _tables(

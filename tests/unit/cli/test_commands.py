@@ -15,34 +15,10 @@ import pytest
 from bcfl.cli import doctor
 from bcfl.scenarios.definition.loading import load
 from bcfl.scenarios.directory.run_directory import RunDirectory
-from bcfl.scenarios.outcome.summary import (
-    EventCounts,
-    Final,
-    GasTotals,
-    Genesis,
-    RoundSummary,
-    Summary,
-    Timings,
-    TokenTotals,
-)
+from bcfl.scenarios.outcome.summary import Summary
 from bcfl.scenarios.running.progress import PhaseChanged, RunEnded, RunStarted
 
 QUICK = Path(__file__).parents[3] / "scenarios" / "quick.yaml"
-
-
-def a_summary(scenario) -> Summary:
-    return Summary(
-        scenario=scenario.name,
-        seed=scenario.seed,
-        genesis=Genesis(loss=2.3, accuracy=0.1),
-        rounds=(RoundSummary(round=1, global_loss=0.5, global_accuracy=0.9),),
-        final=Final(loss=0.5, accuracy=0.9, cid="bafy"),
-        participants={},
-        tokens=TokenTotals(budget="3", paid="1", returned="2"),
-        timings=Timings(total_s=1.0),
-        gas=GasTotals(total=1, per_trainer_round=1.0),
-        events=EventCounts(delivered=1, retracted=0),
-    )
 
 
 @pytest.fixture
@@ -106,7 +82,7 @@ class TestCatalog:
 
 class TestRun:
     @pytest.fixture
-    def ran(self, module):
+    def ran(self, module, a_summary):
         calls = []
 
         @dataclass(frozen=True)
@@ -230,7 +206,7 @@ class TestAudit:
         assert "no directory" in outcome.err
 
 
-def test_replay_prints_the_table_or_the_digest(command, module, tmp_path):
+def test_replay_prints_the_table_or_the_digest(command, module, a_summary, tmp_path):
     scenario = load(QUICK)
     path = RunDirectory.create(scenario, out=tmp_path / "out").path
     module(

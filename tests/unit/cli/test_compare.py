@@ -8,71 +8,48 @@ from pathlib import Path
 
 import pytest
 
-from bcfl.cli.app import main
 from bcfl.scenarios.definition.differing import differing
 from bcfl.scenarios.definition.loading import load
 from bcfl.scenarios.directory.run_directory import RunDirectory
-from bcfl.scenarios.outcome.summary import (
-    Detection,
-    EventCounts,
-    Final,
-    GasTotals,
-    Genesis,
-    RoundSummary,
-    Summary,
-    Timings,
-    TokenTotals,
-)
+from bcfl.scenarios.outcome.summary import Detection, Final, RoundSummary, TokenTotals
 
 _QUICK = Path(__file__).parents[3] / "scenarios" / "quick.yaml"
 
 
 @pytest.fixture
-def made(tmp_path):
+def made(tmp_path, a_summary):
     def make(name, *overrides, loss=0.5, seed=1):
         scenario = load(_QUICK, overrides, seed)
+        detection = Detection(
+            precision=1.0,
+            recall=0.5,
+            f1=0.6,
+            false_ejection_rate=0.25,
+            adversaries=2,
+            honest=4,
+            ejected_adversaries=1,
+            ejected_honest=1,
+            reward_share=0.1,
+        )
+        changed = {
+            "rounds": (RoundSummary(round=1, global_loss=loss, global_accuracy=0.9),),
+            "final": Final(loss=loss, accuracy=0.9, cid="bafy"),
+            "tokens": TokenTotals(budget="3", paid="1500000000000000000", returned="2"),
+            "detection": detection,
+        }
         with RunDirectory.create(scenario, out=tmp_path / name) as directory:
-            directory.write_summary(
-                Summary(
-                    scenario=scenario.name,
-                    seed=seed,
-                    genesis=Genesis(loss=2.3, accuracy=0.1),
-                    rounds=(RoundSummary(round=1, global_loss=loss, global_accuracy=0.9),),
-                    final=Final(loss=loss, accuracy=0.9, cid="bafy"),
-                    participants={},
-                    tokens=TokenTotals(budget="3", paid="1500000000000000000", returned="2"),
-                    detection=Detection(
-                        precision=1.0,
-                        recall=0.5,
-                        f1=0.6,
-                        false_ejection_rate=0.25,
-                        adversaries=2,
-                        honest=4,
-                        ejected_adversaries=1,
-                        ejected_honest=1,
-                        reward_share=0.1,
-                    ),
-                    timings=Timings(total_s=1.25),
-                    gas=GasTotals(total=12_345, per_trainer_round=1.0),
-                    events=EventCounts(delivered=1, retracted=0),
-                )
-            )
+            directory.write_summary(a_summary(scenario).model_copy(update=changed))
         return str(tmp_path / name)
 
     return make
 
 
-def _status(*arguments):
-    with pytest.raises(SystemExit) as ended:
-        main(["compare", *arguments])
-    return ended.value.code or 0
-
-
-def test_tables_and_a_page(made, tmp_path, capsys):
+def test_tables_and_a_page(made, tmp_path, command):
     page = tmp_path / "pages" / "it.html"
     first, second = made("a"), made("b", "task.rounds=7", loss=0.25, seed=2)
-    assert _status(first, second, "--page", str(page)) == 0
-    said = capsys.readouterr().out
+    compared = command("compare", first, second, "--page", str(page))
+    assert compared.status == 0
+    said = compared.out
     assert "0.2500" in said
     assert "1 of 2" in said
     assert "1 of 4" in said
@@ -84,41 +61,46 @@ def test_tables_and_a_page(made, tmp_path, capsys):
         assert words in text
 
 
-def test_json(made, capsys):
-    assert _status(made("a"), made("b", "task.score=step"), "--json") == 0
-    told = json.loads(capsys.readouterr().out)
+def test_json(made, command):
+    compared = command("compare", made("a"), made("b", "task.score=step"), "--json")
+    assert compared.status == 0
+    told = json.loads(compared.out)
     assert [run["run"] for run in told["runs"]] == ["a", "b"]
     assert told["runs"][0]["paid"] == "1500000000000000000"
     assert told["runs"][1]["final"]["loss"] == 0.5
     assert told["differences"] == {"task.score": ["shapley", "step"]}
 
 
-def test_the_same_scenario_twice(made, capsys):
-    assert _status(made("a"), made("b")) == 0
-    assert "Their scenarios say the same." in capsys.readouterr().out
+def test_the_same_scenario_twice(made, command):
+    compared = command("compare", made("a"), made("b"))
+    assert compared.status == 0
+    assert "Their scenarios say the same." in compared.out
 
 
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [(["a"], "two runs or more"), (["a", "nowhere"], "There is no directory"), ([], "RUNS")],
 )
-def test_mistakes(made, tmp_path, capsys, names, sentence):
+def test_mistakes(made, tmp_path, command, names, sentence):
     made("a")
-    assert _status(*(str(tmp_path / name) for name in names)) == 2
-    assert sentence in capsys.readouterr().err
+    compared = command("compare", *(str(tmp_path / name) for name in names))
+    assert compared.status == 2
+    assert sentence in compared.err
 
 
-def test_a_page_that_cannot_be_written(made, tmp_path, capsys):
+def test_a_page_that_cannot_be_written(made, tmp_path, command):
     (tmp_path / "file").write_text("")
-    assert _status(made("a"), made("b"), "--page", str(tmp_path / "file" / "it.html")) == 5
-    assert "give another file with --page" in capsys.readouterr().err
+    compared = command("compare", made("a"), made("b"), "--page", str(tmp_path / "file" / "it.html"))
+    assert compared.status == 5
+    assert "give another file with --page" in compared.err
 
 
-def test_a_run_that_did_not_end(made, tmp_path, capsys):
+def test_a_run_that_did_not_end(made, tmp_path, command):
     first, second = made("a"), made("b")
     (tmp_path / "b" / "summary.json").unlink()
-    assert _status(first, second) == 2
-    assert "summary.json is missing" in capsys.readouterr().err
+    compared = command("compare", first, second)
+    assert compared.status == 2
+    assert "summary.json is missing" in compared.err
 
 
 def test_keys_that_one_scenario_lacks():
