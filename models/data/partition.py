@@ -17,7 +17,18 @@ from bcfl.models.data.dataset import Samples
 from bcfl.models.errors import PartitionImpossible
 from bcfl.registry import register
 
-__all__ = ("BySize", "Dirichlet", "Equal", "Indices", "Natural", "Partition", "Shards", "Slices")
+__all__ = (
+    "BySize",
+    "Dirichlet",
+    "Disjoint",
+    "Equal",
+    "Indices",
+    "Natural",
+    "Partition",
+    "Shards",
+    "Slices",
+    "SoleClass",
+)
 
 Indices = npt.NDArray[np.int64]
 
@@ -161,6 +172,58 @@ class Shards:
                 self.samples_per_client,
             )
             for mine in dealt
+        )
+
+
+@register("partition", "disjoint", source="Cai, Rueckert, Passerat-Palmbach 2020, arXiv 2011.07516")
+@dataclass(frozen=True, kw_only=True)
+class Disjoint:
+    """Samples sorted by class, all but a share ``disjointness`` of them shuffled again, and cut in equal parts.
+
+    0 is ``equal``; with 1 and as many clients as half the classes nobody shares a class with anybody.
+    """
+
+    disjointness: float = 1.0
+    samples_per_client: int | None = None
+
+    def split(self, samples: Samples, clients: int, seed: int) -> tuple[Indices, ...]:
+        """Equal parts whose classes overlap the less, the more of them stay sorted."""
+        if not 0 <= self.disjointness <= 1:
+            raise PartitionImpossible(f"'disjointness' is a share, 0 to 1, not {self.disjointness}.")
+        _enough(samples, clients)
+        generator = _generator(seed)
+        order = generator.permutation(len(samples))
+        order = order[np.argsort(samples.targets[order], kind="stable")]
+        loose = np.sort(generator.permutation(len(order))[round(self.disjointness * len(order)) :])
+        order[loose] = generator.permutation(order[loose])
+        return tuple(
+            _capped(generator.permutation(part), self.samples_per_client)
+            for part in np.array_split(order, clients)
+        )
+
+
+@register("partition", "sole_class", source="Cai, Rueckert, Passerat-Palmbach 2020, arXiv 2011.07516")
+@dataclass(frozen=True, kw_only=True)
+class SoleClass:
+    """The first client alone has the samples of ``classes``, and no others; these are divided equally among the rest."""
+
+    classes: tuple[int, ...] = (9,)
+    samples_per_client: int | None = None
+
+    def split(self, samples: Samples, clients: int, seed: int) -> tuple[Indices, ...]:
+        """The sole holder's part, then equal parts of the other classes."""
+        if clients < 2:
+            raise PartitionImpossible("A class that one client alone holds needs a second client without it.")
+        generator = _generator(seed)
+        order = generator.permutation(len(samples))
+        sole = np.isin(samples.targets[order], self.classes)
+        shares = [order[sole], *np.array_split(order[~sole], clients - 1)]
+        return tuple(
+            _capped(share, self.samples_per_client)
+            for share in _none_empty(
+                shares,
+                f"of the classes {list(self.classes)} or of the others there are too few samples for {clients} clients",
+            )
         )
 
 

@@ -16,7 +16,15 @@ from bcfl.scenarios.definition.tokens import CREDIT_UNIT
 from bcfl.scenarios.outcome.summary import RoundSummary
 from bcfl.scenarios.outcome.summary_fairness import Fairness
 
-__all__ = ("best_pay", "equal_pay", "fairness_of", "least_pay", "rank_correlation", "smallest_pay")
+__all__ = (
+    "best_pay",
+    "concordance",
+    "equal_pay",
+    "fairness_of",
+    "least_pay",
+    "rank_correlation",
+    "smallest_pay",
+)
 
 
 def fairness_of(
@@ -91,6 +99,21 @@ def rank_correlation(found: Fairness) -> float | None:
     if len(names) < 2 or not np.ptp(pay) or not np.ptp(sizes):
         return None
     return float(np.corrcoef(pay, sizes)[0, 1])
+
+
+def concordance(pay: Mapping[str, int], worth: Mapping[str, float]) -> float | None:
+    """Goodman and Kruskal's γ (1954) over the names in ``worth``, −1 to 1: of the pairs that differ in both, how many agree.
+
+    None where no pair does. Unlike Spearman's ρ it can be 1 where some are worth the same.
+    """
+    signs = [
+        (pay[one] > pay[other]) - (pay[one] < pay[other])
+        for one in worth
+        for other in worth
+        if worth[one] > worth[other]
+    ]
+    told = sum(map(abs, signs))
+    return sum(signs) / told if told else None
 
 
 def _ratios(found: Fairness) -> dict[str, float]:

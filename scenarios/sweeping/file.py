@@ -7,14 +7,17 @@ grids of byzfl (El-Mhamdi et al. 2025, arXiv 2505.24802). ``docs/sweeps.md`` sho
 
 from __future__ import annotations
 
+import copy
 import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from bcfl.errors import ScenarioError
 from bcfl.registry import nearest
 from bcfl.scenarios.definition.checked_yaml import read_checked, read_document
+from bcfl.scenarios.definition.loading import put
 from bcfl.scenarios.definition.schema import BehaviourPlan
 from bcfl.scenarios.definition.schema_fields import Name, NamedEntry
 from bcfl.scenarios.errors import SweepInvalid
@@ -78,11 +81,15 @@ class Group(_Model):
 
 
 class Sweep(_Model):
-    """A whole sweep; ``base`` is a scenario's plain data, whose trainers the grid replaces."""
+    """A whole sweep; ``base`` is a scenario's plain data, whose trainers the grid replaces.
+
+    ``scenarios`` are whole ones by label, with trainers of their own: they are crossed with ``defences`` and ``seeds`` alone.
+    """
 
     name: Name
     description: str = ""
-    base: dict[str, Any]
+    base: dict[str, Any] = {}
+    scenarios: dict[Label, dict[str, Any]] = {}
     attacks: dict[Label, Attack] = {}
     defences: dict[Label, Overrides] = {_AS_BASE: {}}
     heterogeneity: dict[Label, Overrides] = {_AS_BASE: {}}
@@ -111,6 +118,17 @@ class Sweep(_Model):
                         )
         return self
 
+    @model_validator(mode="after")
+    def _has_trainers_once(self) -> Sweep:
+        own = {"attacks", "heterogeneity", "fractions", "trainers", "groups"} & self.model_fields_set
+        if self.scenarios and own:
+            raise ValueError(
+                f"'scenarios' have data and trainers of their own; leave out {' and '.join(sorted(own))}"
+            )
+        if not (self.scenarios or "base" in self.model_fields_set):
+            raise ValueError("'base' is missing: a scenario that every cell is made of, or 'scenarios'")
+        return self
+
     @property
     def blocks(self) -> tuple[Group, ...]:
         """The groups with every axis filled in; where the file has none, the whole grid as one."""
@@ -128,9 +146,13 @@ class Sweep(_Model):
 
 
 class _Written(Sweep):
-    """As the file has it: ``base`` may be the path of a scenario, relative to the file."""
+    """As the file has it: ``base`` and the ``scenarios`` may be paths of scenarios, relative to the file.
 
-    base: str | dict[str, Any]  # type: ignore[assignment] # wider only until load_sweep has read the file
+    A scenario may also be changes, by dotted key, of the one that its key ``base`` names, else of the sweep's.
+    """
+
+    base: str | dict[str, Any] = {}  # type: ignore[assignment] # wider only until load_sweep has read the file
+    scenarios: dict[Label, str | dict[str, Any]] = {}  # type: ignore[assignment]
 
 
 def load_sweep(path: Path) -> Sweep:
@@ -140,8 +162,27 @@ def load_sweep(path: Path) -> Sweep:
         SweepInvalid: with the file, the line and the key.
     """
     written = read_checked(_Written, path, what="sweep file", error=SweepInvalid)
-    base: Any = written.base
-    if isinstance(base, str):
-        base = read_document(path.parent / base, what="base scenario", error=SweepInvalid).data
+    base = _read(written.base, path)
+    scenarios = {label: _whole(label, said, base, path) for label, said in written.scenarios.items()}
     values = {name: getattr(written, name) for name in Sweep.model_fields}
-    return Sweep.model_construct(**{**values, "base": base})
+    return Sweep.model_construct(**{**values, "base": base, "scenarios": scenarios})
+
+
+def _read(said: str | dict[str, Any], path: Path) -> dict[str, Any]:
+    if isinstance(said, dict):
+        return said
+    document: Any = read_document(path.parent / said, what="base scenario", error=SweepInvalid)
+    return dict(document.data)
+
+
+def _whole(label: str, said: str | dict[str, Any], base: dict[str, Any], path: Path) -> dict[str, Any]:
+    if isinstance(said, str):
+        return _read(said, path)
+    changes = dict(said)
+    data = copy.deepcopy(_read(changes.pop("base", base), path))
+    for key, value in changes.items():
+        try:
+            put(data, key, value, source=f"the scenario '{label}'")
+        except ScenarioError as error:
+            raise SweepInvalid(f"{path}: {error}") from error
+    return data

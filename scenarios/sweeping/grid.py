@@ -21,7 +21,7 @@ from bcfl.errors import ScenarioError
 from bcfl.scenarios.definition.loading import from_mapping, put
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.errors import SweepInvalid
-from bcfl.scenarios.sweeping.file import ABSENT, NONE, Attack, Group, Sweep
+from bcfl.scenarios.sweeping.file import ABSENT, NONE, Attack, Group, Overrides, Sweep
 
 __all__ = ("Cell", "Labels", "adversaries", "chosen", "expand")
 
@@ -85,6 +85,13 @@ def expand(sweep: Sweep) -> tuple[Cell, ...]:
     Raises:
         SweepInvalid: a point of the grid is no scenario that can be run.
     """
+    if sweep.scenarios:
+        return tuple(
+            _as_it_is(sweep, label, defence, seed)
+            for seed in sorted(set(sweep.seeds))
+            for label in sweep.scenarios
+            for defence in sweep.defences
+        )
     cells: dict[Labels, Cell] = {}
     for labels in sorted(_points(sweep), key=lambda point: point.seed):
         reference = _reference(sweep, labels)
@@ -169,6 +176,23 @@ def _reference(sweep: Sweep, labels: Labels) -> Labels | None:
     )
 
 
+def _as_it_is(sweep: Sweep, label: str, defence: str, seed: int) -> Cell:
+    """A whole scenario of the sweep's, whose trainers stay; where some misbehave, it has no reference."""
+    data: dict[str, object] = {**copy.deepcopy(sweep.scenarios[label]), **copy.deepcopy(_OWN)}
+    data |= {"name": sweep.name, "seed": seed}
+    changes = [(f"the defence '{defence}'", sweep.defences[defence])]
+    scenario = _checked(data, changes, cell=f"{label}/{defence}/{seed}")
+    labels = Labels(
+        attack=NONE,
+        defence=defence,
+        fraction=0.0,
+        heterogeneity=label,
+        trainers=sum(entry.count for entry in scenario.population.trainers),
+        seed=seed,
+    )
+    return Cell(labels=labels, scenario=scenario, reference=None)
+
+
 def _scenario(sweep: Sweep, labels: Labels) -> Scenario:
     attack = _definition(sweep, labels.attack)
     data: dict[str, object] = {**copy.deepcopy(sweep.base), **copy.deepcopy(_OWN), "seed": labels.seed}
@@ -176,17 +200,22 @@ def _scenario(sweep: Sweep, labels: Labels) -> Scenario:
     population = data.get("population")
     evaluators = population.get("evaluators") if isinstance(population, dict) else None
     data["population"] = {"evaluators": evaluators or _EVALUATORS, "trainers": _trainers(attack, labels)}
+    changes = [
+        (f"the heterogeneity '{labels.heterogeneity}'", sweep.heterogeneity[labels.heterogeneity]),
+        (f"the defence '{labels.defence}'", sweep.defences[labels.defence]),
+        (f"the attack '{labels.attack}'", attack.set),
+    ]
+    return _checked(data, changes, cell=labels.name)
+
+
+def _checked(data: dict[str, object], changes: Sequence[tuple[str, Overrides]], *, cell: str) -> Scenario:
     try:
-        for source, values in (
-            (f"the heterogeneity '{labels.heterogeneity}'", sweep.heterogeneity[labels.heterogeneity]),
-            (f"the defence '{labels.defence}'", sweep.defences[labels.defence]),
-            (f"the attack '{labels.attack}'", attack.set),
-        ):
+        for source, values in changes:
             for key, value in values.items():
                 put(data, key, copy.deepcopy(value), source=source)
         scenario = from_mapping(data)
     except ScenarioError as error:
-        raise SweepInvalid(f"The cell {labels.name} cannot be run: {error}") from error
+        raise SweepInvalid(f"The cell {cell} cannot be run: {error}") from error
     if scenario.chain.url is not None:
         raise SweepInvalid(
             "The base scenario names a node, but every cell has a devnet of its own: drop chain.url."

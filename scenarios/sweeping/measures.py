@@ -15,6 +15,7 @@ from bcfl.scenarios.definition.tokens import BASE_UNITS
 from bcfl.scenarios.outcome import fairness
 from bcfl.scenarios.outcome.summary import Detection, Fairness, Summary
 from bcfl.scenarios.sweeping.grid import Labels
+from bcfl.scenarios.sweeping.pay import last_round, sound_samples
 from bcfl.scenarios.sweeping.sweep import Outcome
 
 __all__ = ("METRICS", "Measured", "at_least", "measure")
@@ -35,15 +36,21 @@ METRICS: dict[str, str] = {
     "best_pay": "the best paid one's",
     "equal_pay": "best over least pay of honest trainers with equally many samples, the worst group; 1 is equal",
     "size_correlation": "Spearman's rank correlation of the honest trainers' pay and numbers of samples",
+    "quality_correlation": "Goodman and Kruskal's γ of trainers' pay and the samples that they have with right labels, honest about it or not",
     "smallest_pay_kept": "pay of the honest with the fewest samples over the same without a defence (label ``LABEL_undefended``, else ``undefended``)",
     "reward_share": "what adversaries were credited and could keep, of all that was",
     "relative_pay": "an adversary's mean pay over an honest trainer's; 1 is fair",
     "return_on_misbehaviour": "tokens that an adversary ended with more than an honest trainer, mean",
     "group_return": "tokens that all adversaries together ended with more than one honest trainer",
+    "genesis_loss": "of the model that the task starts from, on the evaluator's validation set",
+    "loss": "of the final model on the same",
     "accuracy": "of the final model on the evaluator's validation set",
     "reference_accuracy": "the same of the reference, where the adversaries are absent",
     "accuracy_gap": "reference_accuracy − accuracy",
     "backdoor_success": "samples with the trigger that the final model gives the attack's class",
+    "last_round_pay": "tokens that the last round paid over those of the first",
+    "last_paid_honest": "honest trainers who were paid in the last round, of those who were not ejected",
+    "last_reward_share": "what the last round paid adversaries, of all that it paid",
     "rounds_finalised": "rounds that ended with a model",
     "liveness": "rounds_finalised over the rounds planned",
     "overdue_s": "seconds of chain time that passed after deadlines",
@@ -125,6 +132,8 @@ def _measured(outcome: Outcome, reference: Summary | None, undefended: Summary |
         return known
     accuracy = summary.final.accuracy
     values |= {
+        "genesis_loss": summary.genesis.loss,
+        "loss": summary.final.loss,
         "accuracy": accuracy,
         "backdoor_success": summary.final.backdoor_success,
         "rounds_finalised": float(len(summary.rounds)),
@@ -139,7 +148,12 @@ def _measured(outcome: Outcome, reference: Summary | None, undefended: Summary |
     rounds = tuple(math.inf if number is None else float(number) for number in found.rounds_to_eject.values())
     fair = summary.fairness or Fairness()
     values |= _of_detection(found, rounds) | _of_fairness(fair, found.honest)
+    values |= last_round(summary, set(found.first_misbehaviour))
     values["smallest_pay_kept"] = _kept(fair, undefended)
+    values["quality_correlation"] = fairness.concordance(
+        {name: int(who.tokens) for name, who in summary.participants.items()},
+        sound_samples(outcome.cell.scenario, fair.samples),
+    )
     trainers = [name for name, who in summary.participants.items() if who.role in {"trainer", "member"}]
     return replace(
         known,

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from subprocess import PIPE
 
 import anyio
@@ -111,14 +112,20 @@ async def sweep(
             total=len(cells), known=len(cells) - len(waiting), other_code=of_other_code, jobs=workers
         )
     )
-    pace = _Pace(cells=cells, waiting=waiting)
+    pace = _Pace(cells=cells, waiting=waiting, workers=workers)
     orders = iter(waiting)
 
     def keep(cell: Cell, result: CellResult) -> None:
         store.write(cell, result)
         results[cell.key] = result
         observer(
-            CellDone(cell=cell, result=result, done=pace.finished(cell), total=len(cells), left_s=pace.left_s)
+            CellDone(
+                cell=cell,
+                result=result,
+                done=pace.finished(cell, result.wall_s),
+                total=len(cells),
+                left_s=pace.left_s,
+            )
         )
 
     async def labour(number: int) -> None:
@@ -136,25 +143,38 @@ async def sweep(
 
 
 class _Pace:
-    """How long the rest will take: by what this session needed so far, a cell weighing as many as it has trainers."""
+    """How long the rest will take: a cell as long as others of its heterogeneity and size did, else as a trainer did."""
 
-    def __init__(self, *, cells: Sequence[Cell], waiting: Sequence[Cell]) -> None:
-        self._began = time.monotonic()
+    def __init__(self, *, cells: Sequence[Cell], waiting: Sequence[Cell], workers: int) -> None:
         self._done = len(cells) - len(waiting)
-        self._left = sum(cell.labels.trainers for cell in waiting)
-        self._worked = 0
+        self._waiting = {cell.key: cell for cell in waiting}
+        self._workers = workers
+        self._took: dict[tuple[str, int], list[float]] = {}
 
-    def finished(self, cell: Cell) -> int:
+    def finished(self, cell: Cell, wall_s: float) -> int:
         """One more; returns how many are done in all."""
         self._done += 1
-        self._left -= cell.labels.trainers
-        self._worked += cell.labels.trainers
+        self._waiting.pop(cell.key, None)
+        self._took.setdefault(_kind(cell), []).append(wall_s)
         return self._done
 
     @property
     def left_s(self) -> float:
         """Seconds."""
-        return (time.monotonic() - self._began) / max(self._worked, 1) * self._left
+        seconds = sum(sum(took) for took in self._took.values())
+        trainers = sum(size * len(took) for (_, size), took in self._took.items())
+        each = seconds / max(trainers, 1)
+        return (
+            sum(
+                mean(took) if (took := self._took.get(_kind(cell))) else each * cell.labels.trainers
+                for cell in self._waiting.values()
+            )
+            / self._workers
+        )
+
+
+def _kind(cell: Cell) -> tuple[str, int]:
+    return cell.labels.heterogeneity, cell.labels.trainers
 
 
 class _Worker:

@@ -29,7 +29,8 @@ Axis = Literal["attack", "defence", "fraction", "heterogeneity", "trainers"]
 
 _ABOUT_HONEST = {
     "false_ejection_rate", "false_suspension_rate", "refused_rate", "refused_rate_first",
-    "least_pay", "best_pay", "equal_pay", "size_correlation", "smallest_pay_kept",
+    "least_pay", "best_pay", "equal_pay", "size_correlation", "quality_correlation", "smallest_pay_kept",
+    "last_paid_honest",
 }  # fmt: skip
 
 PER_ADVERSARY = "rounds_to_eject"

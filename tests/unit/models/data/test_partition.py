@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bcfl.models.data.dataset import Samples
-from bcfl.models.data.partition import BySize, Dirichlet, Equal, Natural, Shards, Slices
+from bcfl.models.data.partition import BySize, Dirichlet, Disjoint, Equal, Natural, Shards, Slices, SoleClass
 from bcfl.models.errors import PartitionImpossible
 from bcfl.registry import create
 
@@ -27,6 +27,8 @@ _EVERY = [
     BySize(ratios=(4.0, 2.0, 1.0, 1.0)),
     Dirichlet(alpha=0.5, min_size=2),
     Shards(),
+    Disjoint(disjointness=0.6),
+    SoleClass(classes=(9,)),
     Natural(),
     Natural(merge=True),
 ]
@@ -158,3 +160,42 @@ def test_a_cap_limits_each_client():
 
 def test_partitions_come_from_the_registry():
     assert create("partition", "by_size", {"ratios": [4, 2, 1]}) == BySize(ratios=(4, 2, 1))
+
+
+def _overlap(shares, targets):
+    """The mean number of clients that have samples of a class."""
+    return np.mean([sum(bool(np.any(targets[share] == k)) for share in shares) for k in np.unique(targets)])
+
+
+def test_disjoint_parts_share_the_fewer_classes_the_more_stays_sorted():
+    samples = _samples(1000)
+    overlaps = [
+        _overlap(Disjoint(disjointness=d).split(samples, 5, 3), samples.targets) for d in (0, 0.98, 1)
+    ]
+    assert overlaps[0] == 5
+    assert overlaps[2] == 1
+    assert overlaps[2] < overlaps[1] < overlaps[0]
+    assert {len(share) for share in Disjoint(disjointness=0.5).split(samples, 5, 3)} == {200}
+
+
+def test_the_sole_holder_has_its_classes_alone_and_no_other():
+    samples = _samples(1000)
+    first, *others = SoleClass(classes=(8, 9)).split(samples, 3, 3)
+    assert set(samples.targets[first]) == {8, 9}
+    assert len(first) == 200
+    for share in others:
+        assert set(samples.targets[share]) == set(range(8))
+        assert len(share) == 400
+
+
+@pytest.mark.parametrize(
+    ("partition", "clients", "words"),
+    [
+        (Disjoint(disjointness=1.5), 4, "'disjointness' is a share"),
+        (SoleClass(), 1, "needs a second client"),
+        (SoleClass(classes=(77,)), 3, "too few samples"),
+    ],
+)
+def test_what_cannot_be_held_apart_is_refused(partition, clients, words):
+    with pytest.raises(PartitionImpossible, match=words):
+        partition.split(_samples(100), clients, 0)

@@ -99,6 +99,59 @@ IMPOSSIBLE = {
 }
 
 
+WHOLE = """\
+name: whole
+base:
+  name: cell
+  task: {rounds: 2, network: {name: mlp, hidden: 8}}
+  data: {dataset: {name: synthetic, samples: 400}}
+  population:
+    evaluators: [{name: alice}]
+    trainers: [{name: bob}, {name: carol}, {name: lazy, behaviour: replay_global}]
+scenarios:
+  file: mine.yaml
+  changed: {base: mine.yaml, task.rounds: 3}
+  own: {population.trainers: [{name: bob, flipped: 0.5}, {name: carol, count: 3}]}
+defences:
+  off: {}
+  ours: {task.defence: pipeline}
+seeds: 1-2
+"""
+
+
+def test_whole_scenarios_keep_their_trainers_and_are_crossed_with_defences_and_seeds(write, tmp_path):
+    mine = WHOLE[WHOLE.index("  name: cell") : WHOLE.index("scenarios:")].replace("\n  ", "\n")[2:]
+    (tmp_path / "mine.yaml").write_text(mine)
+    cells = expand(load_sweep(write(WHOLE)))
+    assert [cell.labels.name for cell in cells[:6]] == [
+        f"none/{defence}/0.0/{label}/{size}/1"
+        for label, size in (("file", 3), ("changed", 3), ("own", 4))
+        for defence in ("off", "ours")
+    ]
+    assert len(cells) == 12
+    assert len({cell.key for cell in cells}) == 12
+    assert [cell.scenario.task.rounds for cell in cells[:6]] == [2, 2, 3, 3, 2, 2]
+    assert cells[0].scenario.population.trainers[2].behaviour.name == "replay_global"
+    assert cells[4].scenario.population.trainers[0].flipped == 0.5
+    assert {cell.scenario.storage.kind for cell in cells} == {"memory"}
+
+
+BAD_WHOLE = {
+    "a-grid-beside": (WHOLE + "trainers: [4]\n", "leave out trainers"),
+    "nothing": ("name: tiny\nseeds: 1\n", "'base' is missing"),
+    "no-file": (WHOLE, "There is no base scenario"),
+    "unreachable": (WHOLE.replace("file: mine.yaml", "file: {name.x: 1}"), "the scenario 'file'"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_WHOLE)
+def test_whole_scenarios_that_cannot_be_are_refused_in_one_sentence(kind, write):
+    text, words = BAD_WHOLE[kind]
+    with pytest.raises(SweepInvalid, match=re.escape(words)) as refused:
+        load_sweep(write(text))
+    assert "\n" not in str(refused.value)
+
+
 @pytest.mark.parametrize("kind", IMPOSSIBLE)
 def test_a_cell_that_is_no_scenario_is_named_with_the_reason(kind, write):
     text, where, words = IMPOSSIBLE[kind]

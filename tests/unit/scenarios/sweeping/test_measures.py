@@ -7,6 +7,7 @@ import math
 import pyarrow.parquet as pq
 import pytest
 
+from bcfl.scenarios.definition.schema import Trainers
 from bcfl.scenarios.outcome.summary_fairness import Fairness
 from bcfl.scenarios.sweeping.measures import METRICS, at_least, measure
 from bcfl.scenarios.sweeping.table import COLUMNS, write_tables
@@ -118,3 +119,32 @@ def test_how_the_honest_fared_is_measured_and_held_against_the_cell_without_a_de
     assert values["smallest_pay_kept"] == 0.5
     assert found[1].values["smallest_pay_kept"] is None
     assert found[1].values["refused_rate"] is None
+
+
+def test_the_last_round_is_held_against_the_first_and_tells_the_honest_from_the_others(swept):
+    told = swept("zero", honest=4, rounds_to_eject=(None, 3))
+    summary = told.result.summary
+    last = summary.rounds[-1].model_copy(update={"tokens": {"good-0": "3", "good-1": "2", "bad-0": "1"}})
+    rounds = (summary.rounds[0].model_copy(update={"tokens": {"good-0": "30", "bad-0": "30"}}), last)
+    told.result.__dict__["summary"] = summary.model_copy(update={"rounds": rounds})
+    values = measure([told])[0].values
+    assert values["last_round_pay"] == pytest.approx(0.1)
+    assert values["last_paid_honest"] == 0.5
+    assert values["last_reward_share"] == pytest.approx(1 / 6)
+
+
+def test_pay_is_ranked_against_the_samples_with_right_labels(swept):
+    told = _with_fairness(
+        swept("none", honest=3), pay={"a": "5", "b": "9", "c": "3"}, samples={"a": 10, "b": 10, "c": 10}
+    )
+    participants = told.result.summary.participants
+    who = next(iter(participants.values()))
+    paid = {
+        name: who.model_copy(update={"tokens": amount}) for name, amount in zip("abc", "593", strict=True)
+    }
+    told.result.__dict__["summary"] = told.result.summary.model_copy(update={"participants": paid})
+    trainers = (Trainers(name="a", flipped=0.5), Trainers(name="b"), Trainers(name="c"))
+    population = told.cell.scenario.population.model_copy(update={"trainers": trainers})
+    told.cell.__dict__["scenario"] = told.cell.scenario.model_copy(update={"population": population})
+    # b is worth more than a and paid more, c is worth more and paid less; b and c are worth the same
+    assert measure([told])[0].values["quality_correlation"] == 0
