@@ -11,6 +11,7 @@
     ├── NetworkUnfit             a network cannot be built, or does not fit the data
     ├── ExportImpossible         a model cannot be written as a program of its own
     ├── InvalidHyperparameters   a learning rate, batch size, ... that nothing can be trained with
+    ├── PrivacyUnavailable       a trainer should train with privacy, and Opacus is not there
     ├── DeviceUnavailable        the engine should compute on a device that is not there
     ├── UnknownSamples           a job names samples that the engine was not given
     ├── SamplesConflict          other samples have that key already
@@ -43,6 +44,7 @@ __all__ = (
     "MalformedUpdate",
     "NetworkUnfit",
     "PartitionImpossible",
+    "PrivacyUnavailable",
     "SamplesConflict",
     "SchemaMismatch",
     "TooManyMembers",
@@ -83,6 +85,10 @@ class ExportImpossible(ModelError):
 
 class InvalidHyperparameters(ModelError):
     """These hyper-parameters cannot train anything."""
+
+
+class PrivacyUnavailable(ModelError):
+    """A trainer should train with differential privacy, and the package that does it is not installed."""
 
 
 class DeviceUnavailable(ModelError):

@@ -73,6 +73,8 @@ class Trained(Decision):
     """Mean on its own data after training."""
     samples: Natural
     steps: Natural
+    epsilon: Number = None
+    """Of the differential privacy that its samples have left, over all that it handed in; None where it promises none."""
 
 
 class Misbehaving(Decision):

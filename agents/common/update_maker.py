@@ -6,6 +6,7 @@ Each step is a method of its own, so that a behaviour can take its place.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ from bcfl.errors import ContractError, RegistryError
 from bcfl.models.errors import InvalidHyperparameters, MalformedUpdate, SchemaMismatch
 from bcfl.models.training.hyperparameters import hyperparameters_of
 from bcfl.models.training.job import SamplesRef, TrainingJob
+from bcfl.models.training.privacy import Privacy, steps_of
 from bcfl.storage.content_id import content_id
 from bcfl.storage.errors import FetchError
 
@@ -47,10 +49,11 @@ _UNUSABLE = (
 
 @dataclass(frozen=True, kw_only=True)
 class OwnData:
-    """What a member trains on: samples that the engine has, and how many those are."""
+    """What a member trains on: samples that the engine has, how many those are, and the privacy that they are promised."""
 
     samples: SamplesRef
     count: int
+    privacy: Privacy | None = None
 
 
 class UpdateMaker:
@@ -153,7 +156,9 @@ class UpdateMaker:
             start_id=work.start,
             job=TrainingJob(
                 network=network,
-                hyperparameters=hyperparameters_of(specification.training, work.round),
+                hyperparameters=dataclasses.replace(
+                    hyperparameters_of(specification.training, work.round), privacy=self._data.privacy
+                ),
                 start=start,
                 samples=self._data.samples,
                 seed=self._services.seeds.integer("training", self.identity.name, work.round),
@@ -188,11 +193,28 @@ class UpdateMaker:
             },
         )
         for result in turn.results[-1:]:
-            trained = Trained(loss=result.train_loss, samples=self._data.count, steps=result.steps)
+            trained = Trained(
+                loss=result.train_loss,
+                samples=self._data.count,
+                steps=result.steps,
+                epsilon=self._spent(turn),
+            )
             self._tell(work.round, trained)
         # told before: what the journal has is not trained again, and then nobody would say so
         await self._services.journal.write(actions=[ActionRecord(key, data)])
         return Update(key=key, content=content_id(data), salt=salt)
+
+    def _spent(self, turn: Turn) -> float | None:
+        """ε of all that it has handed in, this round's update with it; what nobody saw has cost nothing."""
+        privacy, given = self._data.privacy, turn.job.hyperparameters
+        if privacy is None:
+            return None
+        earlier = (record for number, record in turn.state.rounds.items() if number < turn.round)
+        rounds = 1 + sum(
+            turn.index in record.commitments or turn.index in record.updates for record in earlier
+        )
+        steps = steps_of(samples=self._data.count, batch_size=given.batch_size, epochs=given.epochs)
+        return privacy.epsilon(samples=self._data.count, batch_size=given.batch_size, steps=rounds * steps)
 
     async def _publish(self, work: Publish) -> bool:
         data = await self._services.journal.action(work.update.key)

@@ -10,6 +10,7 @@ from typing import Any
 
 from bcfl.models.errors import InvalidHyperparameters
 from bcfl.models.training.optimizers import Optimizer, Sgd
+from bcfl.models.training.privacy import Privacy
 from bcfl.registry import create
 
 __all__ = ("Hyperparameters", "hyperparameters_of")
@@ -23,7 +24,7 @@ class Hyperparameters:
     """Descent on the network's training loss; the optimiser is fresh in every job.
 
     ``proximal`` μ adds μ/2 ‖w − w₀‖² to the loss of a batch, w₀ being where the job starts (FedProx: Li et al. 2020, arXiv 1812.06127);
-    ``clip_norm`` shortens a batch's gradient to that Euclidean length. 0: neither.
+    ``clip_norm`` shortens a batch's gradient to that Euclidean length. 0: neither. ``privacy`` is the trainer's own, not the task's.
     """
 
     learning_rate: float
@@ -35,6 +36,7 @@ class Hyperparameters:
     optimizer: Optimizer = _USUAL
     proximal: float = 0.0
     clip_norm: float = 0.0
+    privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):

@@ -131,6 +131,14 @@ class Vote(Keys):
     proposes: bool = False
 
 
+class PrivacyKeys(Keys):
+    """Differential privacy of a trainer's samples in what it hands in; noise 0: none."""
+
+    noise_multiplier: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    max_grad_norm: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
+
+
 class Trainers(Keys):
     """One trainer, or ``count`` of them named ``name-1``, ``name-2``, …; ``share`` is each one's part of the data.
 
@@ -146,6 +154,7 @@ class Trainers(Keys):
     behaviour: NamedEntry = NamedEntry(name="honest")
     judge: NamedEntry = NamedEntry(name="honest")
     flipped: Annotated[float, Field(ge=0, le=1)] = 0.0
+    privacy: PrivacyKeys = PrivacyKeys()
     plan: BehaviourPlan = BehaviourPlan()
     group: Name | None = None
     absent: bool = False

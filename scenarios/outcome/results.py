@@ -68,7 +68,7 @@ class Results(RunLog):
         record = state.rounds[number]
         names = {index: self._name(member.account) for index, member in state.members.items()}
         scored = self._scored(record)
-        local = {name: told.loss for name, told in self.told(number, Trained).items()}
+        trained = dict(sorted(self.told(number, Trained).items()))
         measured = self._model_measured(number)
         judged = self.told(number, Judged) if isinstance(record, ConsortiumRound) else {}
         crowd = record if isinstance(record, CrowdRound) else None
@@ -84,7 +84,8 @@ class Results(RunLog):
             round=number,
             global_loss=measured.get("loss") if scored is None else scored.loss,
             global_accuracy=measured.get("accuracy") if scored is None else scored.accuracy,
-            local_loss=dict(sorted(local.items())),
+            local_loss={name: told.loss for name, told in trained.items()},
+            epsilon={name: told.epsilon for name, told in trained.items() if told.epsilon is not None},
             validation_loss={names[TrainerIndex(int(i))]: loss for i, loss in scored.validation_loss.items()}
             if scored is not None
             else {},

@@ -12,6 +12,7 @@ import anyio.to_thread
 from bcfl.models.card import ModelCard
 from bcfl.models.data.dataset import Dataset, DatasetSource
 from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.planning.cautions import cautions
 from bcfl.scenarios.planning.genesis import genesis_of
 from bcfl.scenarios.planning.population import Population, Task, plan_task, populate
 from bcfl.scenarios.planning.preflight import check_fit, check_shares, fitted
@@ -31,7 +32,7 @@ class Plan:
     card: ModelCard
     """What whoever uses the model needs to know."""
     notes: tuple[str, ...] = ()
-    """What the data say of themselves."""
+    """What the data say of themselves, and of what is meant with them."""
 
     @property
     def participants(self) -> dict[str, dict[str, Any]]:
@@ -101,7 +102,7 @@ async def planned(
             dataset=dataset.name,
             labels=dataset.labels(outputs),
         ),
-        notes=dataset.notes,
+        notes=(*dataset.notes, *cautions(scenario, dataset, population)),
     )
 
 

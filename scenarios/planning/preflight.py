@@ -11,12 +11,14 @@ from bcfl import registry
 from bcfl.models.data.dataset import Dataset
 from bcfl.models.data.soundness import check_dataset
 from bcfl.models.errors import NetworkUnfit
+from bcfl.models.training.privacy import Privacy, steps_of
+from bcfl.models.training.private import private_module
 from bcfl.models.training.trial import check_device, model_bytes, needs_pairs, try_batch
-from bcfl.scenarios.definition.schema import Scenario
+from bcfl.scenarios.definition.schema import PrivacyKeys, Scenario
 from bcfl.scenarios.errors import DiskTooSmall, ModelTooLarge
 from bcfl.scenarios.planning.population import Population
 
-__all__ = ("check_disk", "check_fit", "check_shares", "fitted")
+__all__ = ("check_disk", "check_fit", "check_shares", "fitted", "privacy_of", "steps_in")
 
 _HEADER_BYTES = 4096
 """Of an update beside its numbers: names and shapes of its tensors."""
@@ -64,8 +66,21 @@ def check_fit(scenario: Scenario, dataset: Dataset) -> int:
             f"A model of the network '{entry.name}' has {size:,} bytes, and task.intake.max_update_bytes is {limit:,}: set it to "
             f"{size + _HEADER_BYTES} or more, or make the network smaller."
         )
+    if any(privacy_of(trainers.privacy) for trainers in scenario.population.present):
+        private_module(entry.name, network)
     parts = (dataset.train, dataset.test)
     return max(try_batch(entry.name, network, part, dataset.classes) for part in parts)
+
+
+def privacy_of(keys: PrivacyKeys) -> Privacy | None:
+    """What a trainer promises its samples; None where it adds no noise."""
+    return Privacy(**keys.model_dump()) if keys.noise_multiplier else None
+
+
+def steps_in(scenario: Scenario, samples: int) -> int:
+    """Steps of a round with privacy, for a trainer with so many samples."""
+    training = scenario.task.training
+    return steps_of(samples=samples, batch_size=training.batch_size, epochs=training.epochs)
 
 
 def check_shares(scenario: Scenario, population: Population) -> None:

@@ -40,6 +40,7 @@ from bcfl.scenarios.planning.population import (
     Task,
     held_out_key,
 )
+from bcfl.scenarios.planning.preflight import privacy_of
 from bcfl.seeds import Seeds
 
 __all__ = ("AgentParts", "circles_of", "knows_all", "make_agents", "sight_of")
@@ -113,9 +114,11 @@ def _services(parts: AgentParts, name: str) -> AgentServices:
     )
 
 
-def _data(parts: AgentParts, name: str) -> OwnData:
+def _data(parts: AgentParts, name: str, entry: Trainers) -> OwnData:
     share = parts.population.shares[name]
-    return OwnData(samples=SamplesRef(TRAIN_SAMPLES, share), count=len(share))
+    return OwnData(
+        samples=SamplesRef(TRAIN_SAMPLES, share), count=len(share), privacy=privacy_of(entry.privacy)
+    )
 
 
 def _publisher(parts: AgentParts, config: TaskConfig, plan: Task, factory: Address) -> Publisher:
@@ -166,7 +169,7 @@ def _trainer(parts: AgentParts, name: str, place: int, check: EvaluationCheck, e
     return Trainer(
         identity=_identity(parts, name, place),
         secret=parts.seeds.derive("secret", name),
-        data=_data(parts, name),
+        data=_data(parts, name, entry),
         services=_services(parts, name),
         conduct=_conduct(parts, name, entry),
         check=check,
@@ -177,7 +180,7 @@ def _member(parts: AgentParts, name: str, place: int, entry: Trainers) -> Member
     return Member(
         identity=_identity(parts, name, place),
         secret=parts.seeds.derive("secret", name),
-        data=_data(parts, name),
+        data=_data(parts, name, entry),
         held_out=HeldOut(key=held_out_key(name), count=len(parts.population.held_out[name])),
         services=_services(parts, name),
         conduct=_conduct(parts, name, entry),

@@ -272,6 +272,7 @@ def _round(done: RoundSummary) -> list[str]:
 
 def _participants(summary: Summary) -> str:
     people = sorted(summary.participants.items(), key=lambda item: -int(item[1].tokens))
+    spent = {name: epsilon for done in summary.rounds for name, epsilon in done.epsilon.items()}
     rows = [
         [
             name,
@@ -280,12 +281,12 @@ def _participants(summary: Summary) -> str:
             format_tokens(who.tokens),
             verdict(summary, name),
             who.address,
+            *([number(spent.get(name))] if spent else []),
         ]
         for name, who in people[:_MOST_ROWS]
     ]
-    shown = table(
-        ["participant", "role", "behaviour", "tokens", "verdict", "address"], rows, text=(1, 2, 4, 5)
-    )
+    heads = ["participant", "role", "behaviour", "tokens", "verdict", "address"]
+    shown = table([*heads, *(["privacy spent, ε"] if spent else [])], rows, text=(1, 2, 4, 5))
     more = len(people) - _MOST_ROWS
     return shown + (f"<p>… and {more:,} more in summary.json</p>" if more > 0 else "")
 

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may be meant is done, and said before it costs anything."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bcfl.models.data.dataset import Dataset, Samples
+from bcfl.models.training.privacy import Privacy
+from bcfl.scenarios.definition.loading import from_mapping
+from bcfl.scenarios.planning.cautions import cautions
+from bcfl.scenarios.planning.population import populate
+from bcfl.seeds import Seeds
+
+
+def _samples(count, classes):
+    return Samples(
+        inputs=np.random.default_rng(0).normal(size=(count, 4)).astype(np.float32),
+        targets=np.arange(count) % classes,
+    )
+
+
+def told(*, trained=3, measured=3, batch=10, trainers=({"name": "ann"}, {"name": "ben"}), rounds=4, **more):
+    scenario = from_mapping(
+        {
+            "name": "s",
+            "task": {"rounds": rounds, "network": "mlp", "training": {"batch_size": batch, "epochs": 2}},
+            "data": {"dataset": "synthetic"},
+            "population": {"evaluators": [{"name": "eve"}], "trainers": list(trainers)},
+        }
+    )
+    dataset = Dataset(
+        name="mine",
+        train=_samples(40, trained),
+        test=_samples(12, measured),
+        source="mine.csv",
+        licence="",
+        **more,
+    )
+    return list(cautions(scenario, dataset, populate(scenario, dataset, Seeds(1))))
+
+
+def test_nothing_is_said_where_nothing_is_odd():
+    assert told() == []
+
+
+def test_classes_that_nobody_measures_are_named_as_the_data_call_them():
+    (sentence,) = told(trained=4, measured=2, class_names=("ok", "ill", "dead", "lost"))
+    assert sentence.startswith("the 12 samples to measure on have none of 'dead', 'lost': ")
+
+
+def test_a_class_that_only_the_test_part_has_is_no_matter():
+    assert told(trained=2, measured=3) == []
+
+
+@pytest.mark.parametrize(("batch", "said"), [(20, 0), (21, 1)])
+def test_parts_below_a_batch_are_told(batch, said):
+    found = told(batch=batch)
+    assert len(found) == said
+    if found:
+        assert found[0].startswith("'ann', 'ben' have fewer samples than a batch of 21 (the fewest: 20)")
+
+
+def test_what_privacy_will_have_cost_is_told_before():
+    private = {"name": "ann", "privacy": {"noise_multiplier": 1.5, "delta": 0.001}}
+    (sentence,) = told(trainers=(private, {"name": "ben"}))
+    spent = Privacy(noise_multiplier=1.5, delta=0.001).epsilon(samples=20, batch_size=10, steps=4 * 2 * 2)
+    assert (
+        sentence == f"'ann' will have spent a privacy of ε {spent:.3g} (δ 0.001) on 20 samples after 4 rounds"
+    )
