@@ -50,7 +50,13 @@ def _below_a_batch(scenario: Scenario, population: Population) -> Iterator[str]:
 def _privacy(scenario: Scenario, population: Population) -> Iterator[str]:
     """What those who train with privacy will have spent when the task ends."""
     task = scenario.task
-    for entry in scenario.population.present:
+    private = [entry for entry in scenario.population.present if privacy_of(entry.privacy) is not None]
+    if private and task.defence.name != "none":
+        yield (
+            f"the defence '{task.defence.name}' takes noise that keeps samples private for work that was not done, and throws out who adds it: "
+            "without a defence (task.defence: none) noise only earns less"
+        )
+    for entry in private:
         privacy = privacy_of(entry.privacy)
         if privacy is None:
             continue

@@ -21,11 +21,18 @@ def _samples(count, classes):
     )
 
 
-def told(*, trained=3, measured=3, batch=10, trainers=({"name": "ann"}, {"name": "ben"}), rounds=4, **more):
+def told(
+    *, trained=3, measured=3, batch=10, trainers=({"name": "ann"}, {"name": "ben"}), defence="none", **more
+):
     scenario = from_mapping(
         {
             "name": "s",
-            "task": {"rounds": rounds, "network": "mlp", "training": {"batch_size": batch, "epochs": 2}},
+            "task": {
+                "rounds": 4,
+                "network": "mlp",
+                "defence": defence,
+                "training": {"batch_size": batch, "epochs": 2},
+            },
             "data": {"dataset": "synthetic"},
             "population": {"evaluators": [{"name": "eve"}], "trainers": list(trainers)},
         }
@@ -69,3 +76,13 @@ def test_what_privacy_will_have_cost_is_told_before():
     assert (
         sentence == f"'ann' will have spent a privacy of ε {spent:.3g} (δ 0.001) on 20 samples after 4 rounds"
     )
+
+
+def test_who_adds_noise_under_a_defence_is_warned():
+    private = {"name": "ann", "privacy": {"noise_multiplier": 1.5}}
+    found = told(trainers=(private, {"name": "ben"}), defence="pipeline")
+    assert found[0].startswith(
+        "the defence 'pipeline' takes noise that keeps samples private for work that was not done"
+    )
+    assert len(found) == 2
+    assert told(defence="pipeline") == []
