@@ -26,6 +26,7 @@ __all__ = (
     "Published",
     "Scored",
     "Scoring",
+    "TargetReached",
     "Telling",
     "Trained",
     "Training",
@@ -56,6 +57,15 @@ class Published(Decision):
 
     contents: list[str]
     """Ids of the specification and the genesis model."""
+
+
+class TargetReached(Decision):
+    """A publisher needs no better model than the round's."""
+
+    name = "target_reached"
+
+    loss: float
+    target_loss: float
 
 
 class Training(Decision):
@@ -177,6 +187,7 @@ DECISIONS: Mapping[str, type[Decision]] = {
         Published,
         Scored,
         Scoring,
+        TargetReached,
         Trained,
         Training,
         Unusable,

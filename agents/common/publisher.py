@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The publisher: writes the specification and the genesis model, creates the task and escrows its reward."""
+"""The publisher: writes the specification and the genesis model, creates the task and escrows its reward; ends it when it has enough."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from bcfl.agents.common.decisions import Published, Telling
 from bcfl.agents.common.token_permits import PermitSource
@@ -18,7 +18,7 @@ from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Kind
 from bcfl.storage.content_id import cid_text
 
-__all__ = ("Prepare", "Publication", "Publisher", "decide")
+__all__ = ("Ending", "Prepare", "Publication", "Publisher", "decide")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +58,24 @@ def decide(view: View, publication: Publication, results: Results) -> list[Actio
     return [prepare, Transact(round=0, name="create_task", call=call)]
 
 
+class Ending(Protocol):
+    """What a publisher wants of a task that goes on."""
+
+    def decide(self, view: View, results: Results) -> Sequence[Action]:
+        """All that it wants now. Pure."""
+        ...
+
+    async def perform(self, work: Work[Any]) -> object:
+        """Do a piece of its work."""
+        ...
+
+
 class Publisher:
     """A publisher's hands.
 
     Args:
         contents: specification and genesis model, whose ids the publication names.
+        ending: when it ends the task before its last round; None: never.
     """
 
     role = "publisher"
@@ -76,21 +89,27 @@ class Publisher:
         store: ContentStore,
         permits: PermitSource,
         observer: Observer,
+        ending: Ending | None = None,
     ) -> None:
         self.name = name
         self._publication = publication
         self._contents = tuple(contents)
         self._store = store
         self._permits = permits
+        self._ending = ending
         self._tell = Telling(observer=observer, agent=name, role=self.role)
 
     def decide(self, view: View, results: Results) -> Sequence[Action]:
         """All that it wants now."""
+        if view.seen is not None and self._ending is not None:
+            return self._ending.decide(view, results)
         return decide(view, self._publication, results)
 
-    async def perform(self, work: Work[Any]) -> Permit:
+    async def perform(self, work: Work[Any]) -> object:
         """Do a piece of its work."""
         if not isinstance(work, Prepare):
+            if self._ending is not None:
+                return await self._ending.perform(work)
             raise TypeError(f"A publisher does not know {work!r}.")
         stored = []
         for data in self._contents:

@@ -82,6 +82,11 @@ def _check_crowds_keys(scenario: Scenario) -> None:
             "is of a crowd's evaluator; drop it, or write 'share', the part of its data that each member judges on",
         )
 
+    if scenario.task.target_loss is not None:
+        raise RuleBroken(
+            ("task", "target_loss"), "is of a crowd, whose evaluator says what a model's loss is; drop it"
+        )
+
 
 def _check_round(scenario: Scenario) -> None:
     """How updates come in and become a model: every member has to be able to judge them and to repeat the sum."""

@@ -119,11 +119,13 @@ def _entry_rule(value: object) -> object:
 class Task(Keys):
     """What is trained, how it is scored and paid, and by when.
 
-    ``genesis``: a file or a CID of the model to start from; ``aggregator_role``: the member who proposes the model.
+    ``target_loss``: the publisher ends the task once a model has it. ``genesis``: a file or a CID of the model to start from;
+    ``aggregator_role``: the member who proposes the model.
     """
 
     kind: Literal["crowdsourcing", "consortium"] = "crowdsourcing"
     rounds: Annotated[int, Field(ge=1, le=10_000)]
+    target_loss: Annotated[float, Field(gt=0)] | None = None
     network: NamedEntry
     genesis: Annotated[str, Field(min_length=1)] | None = None
     training: Training = Training()

@@ -7,7 +7,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from bcfl.agents.common.decisions import Aggregated, GaveUp, Judged, Misbehaving, Objecting, Scored, Trained
+from bcfl.agents.common.decisions import (
+    Aggregated,
+    GaveUp,
+    Judged,
+    Misbehaving,
+    Objecting,
+    Scored,
+    TargetReached,
+    Trained,
+)
 from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState
 from bcfl.contracts.crowd_state import CrowdRound, CrowdState, evaluators_of
 from bcfl.contracts.ids import Address, TrainerIndex
@@ -196,7 +205,17 @@ class Results(RunLog):
             ),
             events=EventCounts(delivered=self.delivered, retracted=self.retracted),
         )
-        return summary.model_copy(update={"conclusion": why_ended(summary)})
+        return summary.model_copy(update={"conclusion": self._target_reached() or why_ended(summary)})
+
+    def _target_reached(self) -> str:
+        """Why its publisher ended the task, where it did; else empty."""
+        for _, number, said in self.told_in_all(TargetReached):
+            if self.state.cancel_requested:
+                return (
+                    f"the target was reached: the model of round {number} has a loss of {said.loss:.4g}, at most {said.target_loss:g} was "
+                    f"wanted, and the publisher ended the task"
+                )
+        return ""
 
     def _final_measured(
         self, rounds: Sequence[RoundSummary], genesis: Genesis

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bcfl.agents.adversaries import naming
 from bcfl.agents.common.behaviour import Conduct, Honest, JudgeConduct, Plan
 from bcfl.agents.common.circle import Circle
+from bcfl.agents.common.decisions import Telling
 from bcfl.agents.common.joining import TrainerIdentity
 from bcfl.agents.common.keeper import Keeper
 from bcfl.agents.common.publisher import Publication, Publisher
@@ -21,6 +22,7 @@ from bcfl.agents.consortium.member import HeldOut, Member
 from bcfl.agents.crowdsourcing.evaluation import RoundEvaluator
 from bcfl.agents.crowdsourcing.evaluation_check import EvaluationCheck
 from bcfl.agents.crowdsourcing.evaluator import Evaluator, EvaluatorIdentity
+from bcfl.agents.crowdsourcing.target_loss import TargetLoss
 from bcfl.agents.crowdsourcing.trainer import Trainer
 from bcfl.agents.runtime.ports import ContentStore, LearningEngine, Node, Observer
 from bcfl.agents.runtime.shell import Role
@@ -136,6 +138,18 @@ def _publisher(parts: AgentParts, config: TaskConfig, plan: Task, factory: Addre
         store=parts.store,
         permits=_permits(parts, PUBLISHER),
         observer=parts.observer,
+        ending=_ending(parts),
+    )
+
+
+def _ending(parts: AgentParts) -> TargetLoss | None:
+    target_loss = parts.scenario.task.target_loss
+    if target_loss is None:
+        return None
+    return TargetLoss(
+        target_loss=target_loss,
+        retrieval=parts.retrieval,
+        tell=Telling(observer=parts.observer, agent=PUBLISHER, role=Publisher.role),
     )
 
 

@@ -93,3 +93,17 @@ async def test_confirmations_are_waited_for_on_a_driven_clock(tmp_path: Path) ->
     deep = await carried_out(tmp_path / "deep", "chain.confirmations=3")
     assert deep.state.model == plain.state.model
     assert [m.earned for m in deep.state.members.values()] == [m.earned for m in plain.state.members.values()]
+
+
+@pytest.mark.asyncio
+async def test_a_publisher_ends_the_task_once_a_model_is_good_enough(tmp_path: Path) -> None:
+    result = await run(load(QUICK, ["task.rounds=8", "task.target_loss=0.6"]), out=tmp_path / "run")
+    summary = result.summary
+    reached = next(done.round for done in summary.rounds if done.global_loss <= 0.6)
+    assert summary.status == "cancelled"
+    assert len(summary.rounds) == reached + 1 < 8
+    assert summary.conclusion.startswith(
+        f"the target was reached: the model of round {reached} has a loss of 0."
+    )
+    assert int(summary.tokens.paid) + int(summary.tokens.returned) == int(summary.tokens.budget)
+    assert (await audit(result.directory)).findings == ()
