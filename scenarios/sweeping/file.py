@@ -22,14 +22,16 @@ from bcfl.scenarios.definition.schema import BehaviourPlan
 from bcfl.scenarios.definition.schema_fields import Name, NamedEntry
 from bcfl.scenarios.errors import SweepInvalid
 
-__all__ = ("ABSENT", "NONE", "Attack", "Group", "Overrides", "Sweep", "load_sweep")
+__all__ = ("ABSENT", "AS_BASE", "NONE", "Attack", "Group", "Overrides", "Sweep", "load_sweep")
 
 NONE = "none"
 """The attack of a cell without adversaries."""
 ABSENT = "absent"
 """The attack of a reference: the members who would attack are not there."""
 
-_AS_BASE = "as_base"
+AS_BASE = "as_base"
+"""The defence, or the heterogeneity, of a cell whose scenario's own is left as it is."""
+
 _RANGE = re.compile(r"(\d{1,9})-(\d{1,9})")
 _MOST_SEEDS = 10_000
 
@@ -91,8 +93,8 @@ class Sweep(_Model):
     base: dict[str, Any] = {}
     scenarios: dict[Label, dict[str, Any]] = {}
     attacks: dict[Label, Attack] = {}
-    defences: dict[Label, Overrides] = {_AS_BASE: {}}
-    heterogeneity: dict[Label, Overrides] = {_AS_BASE: {}}
+    defences: dict[Label, Overrides] = {AS_BASE: {}}
+    heterogeneity: dict[Label, Overrides] = {AS_BASE: {}}
     fractions: Fractions = (0.3,)
     trainers: Sizes = (10,)
     seeds: SeedList = (0,)

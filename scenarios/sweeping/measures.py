@@ -76,6 +76,7 @@ class Measured:
         ejected_adversaries: how many adversaries were ejected.
         ejected_honest: how many of those who joined and were honest.
         fairness: how those fared.
+        tokens: what each trainer, or member, was paid out in all.
     """
 
     labels: Labels
@@ -90,6 +91,7 @@ class Measured:
     ejected_adversaries: int = 0
     ejected_honest: int = 0
     fairness: Fairness = field(default_factory=Fairness)
+    tokens: Mapping[str, float] = field(default_factory=dict)
 
 
 def measure(outcomes: Sequence[Outcome]) -> tuple[Measured, ...]:
@@ -142,6 +144,14 @@ def _measured(outcome: Outcome, reference: Summary | None, undefended: Summary |
     if reference is not None and reference.final.accuracy is not None:
         # a model that diverged so far that nothing was measured has lost everything
         values["accuracy_gap"] = reference.final.accuracy - (accuracy or 0.0)
+    known = replace(
+        known,
+        tokens={
+            name: int(who.tokens) / BASE_UNITS
+            for name, who in summary.participants.items()
+            if who.role in {"trainer", "member"}
+        },
+    )
     found = summary.detection
     if found is None:
         return known
@@ -154,12 +164,11 @@ def _measured(outcome: Outcome, reference: Summary | None, undefended: Summary |
         {name: int(who.tokens) for name, who in summary.participants.items()},
         sound_samples(outcome.cell.scenario, fair.samples),
     )
-    trainers = [name for name, who in summary.participants.items() if who.role in {"trainer", "member"}]
     return replace(
         known,
         rounds_to_eject=rounds,
         adversaries=tuple(found.first_misbehaviour),
-        honest=tuple(name for name in trainers if name not in found.first_misbehaviour),
+        honest=tuple(name for name in known.tokens if name not in found.first_misbehaviour),
         joined_honest=found.honest,
         ejected_adversaries=found.ejected_adversaries,
         ejected_honest=found.ejected_honest,

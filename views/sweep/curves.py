@@ -11,13 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from bcfl.scenarios.sweeping.file import ABSENT
+from bcfl.scenarios.definition.tokens import BASE_UNITS
+from bcfl.scenarios.sweeping.file import ABSENT, AS_BASE
 from bcfl.scenarios.sweeping.intervals import Observation, ratio
 from bcfl.scenarios.sweeping.measures import Measured
 from bcfl.scenarios.sweeping.sweep import Outcome
 from bcfl.views.kit.canvas import COLOURS, STYLE, by_round, figure_of, headed, legend, plain
 
-__all__ = ("accuracy_by_round", "gap_by_fraction")
+__all__ = ("accuracy_by_round", "gap_by_fraction", "loss_by_round", "tokens_by_round")
 
 _MOST_PANELS = 3
 _MOST_LINES = 8
@@ -57,6 +58,49 @@ def accuracy_by_round(outcomes: Sequence[Outcome]) -> Figure:
                 for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
             }
             legend(figure, list(labels_of.values()), list(labels_of))
+        return figure
+
+
+def loss_by_round(outcomes: Sequence[Outcome]) -> Figure:
+    """The global model's loss from the genesis on, a line a scenario (or heterogeneity) and defence, means over seeds."""
+    rows: dict[str, dict[float, list[Observation]]] = defaultdict(lambda: defaultdict(list))
+    for outcome in outcomes:
+        summary, seed = outcome.result.summary, outcome.cell.labels.seed
+        if summary is None:
+            continue
+        losses = {0: summary.genesis.loss} | {done.round: done.global_loss for done in summary.rounds}
+        for number, loss in losses.items():
+            if loss is not None:
+                rows[_named(outcome)][number].append(Observation(seed=seed, value=loss))
+    return _lines(rows, "loss (mean cross-entropy)")
+
+
+def tokens_by_round(outcomes: Sequence[Outcome]) -> Figure:
+    """What a round paid all trainers together, as ``loss_by_round``; what is nothing has no place on the scale."""
+    rows: dict[str, dict[float, list[Observation]]] = defaultdict(lambda: defaultdict(list))
+    for outcome in outcomes:
+        summary, seed = outcome.result.summary, outcome.cell.labels.seed
+        for done in summary.rounds if summary is not None else ():
+            paid = sum(int(amount) for amount in done.tokens.values()) / BASE_UNITS
+            if paid:
+                rows[_named(outcome)][done.round].append(Observation(seed=seed, value=paid))
+    return _lines(rows, "tokens that the round paid")
+
+
+def _named(outcome: Outcome) -> str:
+    labels = outcome.cell.labels
+    return labels.heterogeneity if labels.defence == AS_BASE else f"{labels.heterogeneity}, {labels.defence}"
+
+
+def _lines(rows: Mapping[str, Points], title: str) -> Figure:
+    with mpl.rc_context(STYLE):
+        figure, (axes,) = figure_of(1, height=3.6)
+        for place, name in enumerate(list(rows)[:_MOST_LINES]):
+            _line(axes, rows[name], place, plain(name))
+        by_round(axes, title)
+        axes.set_yscale("log")
+        if rows:
+            legend(figure, *axes.get_legend_handles_labels(), beside=True)
         return figure
 
 

@@ -94,8 +94,14 @@ def _words(outcomes: Sequence[Outcome]) -> str:
 
 
 def _drawn(outcomes: Sequence[Outcome], measured: Sequence[Measured]) -> dict[str, str]:
-    if not figures.attacked(measured):
+    if all(outcome.result.summary is None for outcome in outcomes):
         return {}
+    if not figures.attacked(measured):
+        curves_of: dict[str, pages.Draw] = {
+            "Loss by round": partial(curves.loss_by_round, outcomes),
+            "Tokens by round": partial(curves.tokens_by_round, outcomes),
+        }
+        return {title: pages.figure(draw) for title, draw in curves_of.items()}
     drawn: dict[str, pages.Draw] = {
         "Worst case over attacks": partial(figures.worst_case, measured),
         "Attacks against defences": partial(figures.attacks_by_defence, measured),

@@ -15,6 +15,8 @@ from bcfl.scenarios.sweeping.targets import TargetResult
 
 __all__ = ("TextTable", "failures", "markdown", "results", "targets_table")
 
+_MOST_PAID = 10
+
 
 @dataclass(frozen=True, kw_only=True)
 class TextTable:
@@ -43,13 +45,21 @@ def targets_table(findings: Sequence[TargetResult]) -> TextTable:
 
 
 def results(measured: Sequence[Measured]) -> TextTable:
-    """One row a defence, attack, fraction, heterogeneity and number of trainers, over its seeds."""
+    """One row a defence, attack, fraction, heterogeneity and number of trainers, over its seeds; what it tells depends on whether anybody attacks."""
+    nobody = all(one.labels.attack == NONE for one in measured)
     groups: dict[tuple[str, str, float, str, int], list[Measured]] = defaultdict(list)
     for one in measured:
         labels = one.labels
         if labels.attack != ABSENT and one.status != "failed":
             point = (labels.defence, labels.attack, labels.fraction, labels.heterogeneity, labels.trainers)
             groups[point].append(one)
+    if nobody:
+        return TextTable(
+            title="Results",
+            heads=("data", "defence", "trainers", "seeds", "genesis loss", "loss", "accuracy", "last round's pay ÷ first's", "tokens of each", "seconds"),
+            rows=tuple(tuple(_learnt(point, part)) for point, part in groups.items()),
+            text=(1, 8),
+        )  # fmt: skip
     return TextTable(
         title="Results",
         heads=(
@@ -119,6 +129,25 @@ def _result(point: tuple[str, str, float, str, int], part: Sequence[Measured]) -
         values = [value for one in part if (value := one.values[metric]) is not None]
         empty = not values or (nobody and metric in ("reward_share", "accuracy_gap"))
         yield "–" if empty else shown.format(scale * sum(values) / len(values))
+
+
+def _learnt(point: tuple[str, str, float, str, int], part: Sequence[Measured]) -> Iterator[str]:
+    """Means over seeds, of everybody's tokens too, in the scenario's order."""
+    defence, _, _, heterogeneity, trainers = point
+    yield from (heterogeneity, defence, str(trainers), str(len({one.labels.seed for one in part})))
+    for metric, shown in (
+        ("genesis_loss", "{:.4g}"),
+        ("loss", "{:.4g}"),
+        ("accuracy", "{:.2%}"),
+        ("last_round_pay", "{:.3g}"),
+    ):
+        values = [value for one in part if (value := one.values[metric]) is not None]
+        yield shown.format(sum(values) / len(values)) if values else "–"
+    names = list(part[0].tokens)[:_MOST_PAID]
+    means = (sum(one.tokens.get(name, 0.0) for one in part) / len(part) for name in names)
+    more = " …" if len(part[0].tokens) > _MOST_PAID else ""
+    yield " ".join(f"{mean:.3g}" for mean in means) + more
+    yield f"{sum(one.values['wall_s'] or 0.0 for one in part) / len(part):.0f}"
 
 
 def _pooled(part: Sequence[Measured], counts: Callable[[Measured], tuple[int, int]]) -> Estimate | None:
