@@ -8,7 +8,7 @@ from functools import partial
 from html import escape
 from pathlib import Path
 
-from bcfl.scenarios.sweeping.file import Sweep
+from bcfl.scenarios.sweeping.file import NONE, Sweep
 from bcfl.scenarios.sweeping.measures import Measured
 from bcfl.scenarios.sweeping.sweep import Outcome
 from bcfl.scenarios.sweeping.targets import TargetResult
@@ -85,10 +85,15 @@ def _words(outcomes: Sequence[Outcome]) -> str:
     done = sum(outcome.result.status != "failed" for outcome in outcomes)
     seeds = {outcome.cell.labels.seed for outcome in outcomes}
     hours = sum(outcome.result.wall_s for outcome in outcomes) / 3600
+    told = (
+        f"{done:,} of {len(outcomes):,} cells ran, each with real contracts on a chain of its own, over {len(seeds)} "
+        f"seed{'s' if len(seeds) != 1 else ''}; together they took {hours:.2f} hours of one worker. Intervals are 95 %, clustered by seed "
+        "(bootstrap over seeds, 2,000 draws)."
+    )
+    if all(outcome.cell.labels.attack == NONE for outcome in outcomes):
+        return told
     return (
-        f"{done:,} of {len(outcomes):,} cells ran, each with real contracts on a chain of its own, over {len(seeds)} seeds; "
-        f"together they took {hours:.2f} hours of one worker. Intervals are 95 %, clustered by seed (bootstrap over seeds, "
-        "2,000 draws). An accuracy gap is to the same defence, seed and members with the adversaries absent. Rounds to "
+        f"{told} An accuracy gap is to the same defence, seed and members with the adversaries absent. Rounds to "
         "eject count the round of the first misbehaviour as 1; who is never ejected counts as later than any round."
     )
 

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``docs/results/published.md`` with its pictures, from the finished sweep of the three published experiments.
+
+bcfl sweep scenarios/sweeps/published.yaml --out runs/published --data-dir DIR --check scenarios/sweeps/published-targets.yaml
+python -m benchmarks.published [RUNS]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from bcfl.scenarios.outcome.summary import Summary
+from bcfl.scenarios.sweeping.sweep import Outcome
+from bcfl.views.kit.canvas import save_png
+from bcfl.views.sweep.curves import loss_by_round, tokens_by_round
+from benchmarks.finished import finished, mean, table
+
+SWEEP = Path("scenarios/sweeps/published.yaml")
+TARGET = Path("docs/results/published.md")
+FIGURES = Path("docs/figures")
+
+PUBLISHED = {
+    "mnist": ("20.1", "0.1"),
+    "femnist": ("4.15", "0.61"),
+    "shakespeare": ("4.83", "1.79"),
+}
+WORDS = {
+    "published": "published settings",
+    "tuned": "tuned",
+    "without_momentum": "published, without momentum",
+    "idle": "one sends the global model back, no defence",
+    "lazy": "one sends what the others did, default defence",
+}
+
+_PAGE = """\
+# The three published experiments
+
+Each experiment of the published system beside ours: with its settings, and with better hyper-parameters (rounds, epochs, trainers and network are the
+same). Real data, contracts on anvil, five seeds; the loss is the global model's on the evaluator's data.
+
+    bcfl sweep scenarios/sweeps/published.yaml --out runs/published --data-dir DIR --check scenarios/sweeps/published-targets.yaml
+    python -m benchmarks.published
+
+The sweep goes on where it was interrupted and says how long the rest will take; `--cells '(mnist|shakespeare)_'` leaves FEMNIST out, which needs LEAF's data in `DIR`. It took
+{hours:.1f} hours of one core.
+
+{tables}
+## Who does no work
+
+The same experiments with one trainer who does none: *idle* sends the global model back, and nobody defends; *lazy* sends what the others did in the round before, with noise, against
+the default defence. As models converge a round pays less and less; the last one still tells work from none.
+
+{lazy}
+"""
+
+
+def by_scenario(outcomes: Sequence[Outcome]) -> dict[str, list[Summary]]:
+    """The summaries of every scenario's seeds."""
+    found: dict[str, list[Summary]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.result.summary is not None:
+            found[outcome.cell.labels.heterogeneity].append(outcome.result.summary)
+    return found
+
+
+def curve(summaries: Sequence[Summary]) -> str:
+    """Mean losses of the rounds, from the genesis on."""
+    columns = zip(
+        *([one.genesis.loss, *(done.global_loss for done in one.rounds)] for one in summaries), strict=True
+    )
+    return " ".join(f"{mean(column):.3g}" for column in columns)
+
+
+def losses(data: str, groups: dict[str, list[Summary]]) -> list[str]:
+    """Published, ours as published, ours tuned."""
+    start, end = PUBLISHED[data]
+    rows = [["published", start, end, "", "", ""]]
+    for kind in ("published", "without_momentum", "tuned"):
+        summaries = groups.get(f"{data}_{kind}")
+        if summaries is None:
+            continue
+        finals = [one.final.loss for one in summaries if one.final.loss is not None]
+        paid = [
+            [sum(map(int, one.rounds[place].tokens.values())) / 1e18 for one in summaries]
+            for place in (0, -1)
+        ]
+        rows.append(
+            [
+                f"ours, {WORDS[kind]}",
+                f"{mean(one.genesis.loss for one in summaries):.3g}",
+                f"**{mean(finals):.3f}** ({min(finals):.3f} to {max(finals):.3f})",
+                f"{mean(one.final.accuracy for one in summaries):.2%}",
+                curve(summaries),
+                f"{mean(paid[0]):.3g} → {mean(paid[1]):.3g}",
+            ]
+        )
+    heads = (
+        "",
+        "genesis loss",
+        "final loss: mean (all seeds)",
+        "accuracy",
+        "loss by round",
+        "tokens of the first and the last round",
+    )
+    return table(heads, rows)
+
+
+def idle(groups: dict[str, list[Summary]]) -> list[str]:
+    """What the last round paid, to whom."""
+    rows = []
+    for name, summaries in groups.items():
+        data, _, kind = name.partition("_")
+        if kind not in {"idle", "lazy"}:
+            continue
+        last = [one.rounds[-1].tokens for one in summaries]
+        honest = [
+            min(int(paid.get(who, 0)) for who in one.participants if who.startswith("trainer"))
+            for one, paid in zip(summaries, last, strict=True)
+        ]
+        theirs = [int(paid.get(kind, 0)) for paid in last]
+        out = [one.participants[kind].ejected_round for one in summaries]
+        rows.append(
+            [
+                data,
+                WORDS[kind],
+                f"{min(honest) / 1e18:.2g} to {max(honest) / 1e18:.2g}",
+                f"{max(theirs) / 1e18:.2g}",
+                " ".join("–" if number is None else str(number) for number in out),
+            ]
+        )
+    heads = (
+        "data",
+        "who does no work",
+        "last round: the least paid honest trainer, tokens",
+        "the other, at most",
+        "thrown out in round, by seed",
+    )
+    return table(heads, rows)
+
+
+def main(runs: Path) -> None:
+    """Write the page and its pictures."""
+    outcomes = finished(SWEEP, runs / "published")
+    groups = by_scenario(outcomes)
+    parts = []
+    for data in PUBLISHED:
+        shown = [
+            outcome
+            for outcome in outcomes
+            if outcome.cell.labels.heterogeneity.startswith(f"{data}_")
+            and not outcome.cell.labels.heterogeneity.endswith(("_idle", "_lazy"))
+        ]
+        for what, draw in (("loss", loss_by_round), ("tokens", tokens_by_round)):
+            save_png(draw(shown), FIGURES / f"published-{data}-{what}.png")
+        parts.append(
+            "\n".join(
+                [
+                    f"## {data.upper() if data != 'shakespeare' else 'Shakespeare'}",
+                    "",
+                    *losses(data, groups),
+                    "",
+                    f"![Loss by round](../figures/published-{data}-loss.png)",
+                    f"![Tokens by round](../figures/published-{data}-tokens.png)",
+                    "",
+                ]
+            )
+        )
+    hours = sum(outcome.result.wall_s for outcome in outcomes) / 3600
+    page = _PAGE.format(hours=hours, tables="\n".join(parts), lazy="\n".join(idle(groups)))
+    TARGET.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs"))
