@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bcfl.models.errors import SchemaMismatch
-from bcfl.models.networks.cnn import MnistCnn
+from bcfl.models.networks.cnn import FemnistCnn, MnistCnn
 from bcfl.models.networks.mlp import Mlp
 from bcfl.models.networks.network import build, initial_weights, load_weights, read_weights
 from bcfl.models.weights import Weights
@@ -36,6 +36,13 @@ def test_the_cnn_gives_one_logit_a_class_and_no_probability():
     logits = build(MnistCnn(classes=62))(torch.rand(3, 1, 28, 28))
     assert logits.shape == (3, 62)
     assert not torch.allclose(logits.exp().sum(dim=1), torch.ones(3))
+
+
+def test_leafs_network_has_as_many_parameters_as_leafs():
+    assert FemnistCnn().schema().size == 6_603_710
+    assert build(FemnistCnn(hidden=4))(torch.rand(2, 1, 28, 28)).shape == (2, 62)
+    with pytest.raises(ValueError, match="at least 1"):
+        FemnistCnn(hidden=0)
 
 
 def test_initial_weights_follow_the_seed_alone():
