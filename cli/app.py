@@ -45,6 +45,7 @@ _COMMANDS = {
     "catalog": "list networks, datasets, scores and every other named entry",
     "audit": "check a run's scores and digests against its chain and its store",
     "compare": "lay several runs beside each other",
+    "track": "follow a run, or a task on a chain, into MLflow and TensorBoard",
     "predict": "ask a run's final model about data",
     "export": "write a run's final model as a program of its own",
     "replay": "rebuild a run's tables from its events",

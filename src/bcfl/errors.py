@@ -10,6 +10,7 @@ Each room adds its situations in its own ``errors.py``; every one of them descen
     ├── ModelError       data, networks, training, scoring, aggregation, the wire format
     ├── AgentError       a role, the supervisor, the auditor
     ├── ScenarioError    a scenario file or a run directory
+    ├── TrackingError    an experiment tracker that a run is followed into
     └── RegistryError    a named entry or its parameters
 
 An error's class docstring is its default message. ``str(error)`` is one clear sentence for a person: what,
@@ -29,6 +30,7 @@ __all__ = (
     "RegistryError",
     "ScenarioError",
     "StorageError",
+    "TrackingError",
     "first_cause",
 )
 
@@ -97,3 +99,9 @@ class RegistryError(BcflError):
     """A named entry or its parameters are not known."""
 
     exit_code = 2
+
+
+class TrackingError(BcflError):
+    """An experiment tracker cannot be used."""
+
+    exit_code = 1
