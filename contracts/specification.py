@@ -39,6 +39,8 @@ class Specification:
     tensors: tuple[tuple[str, tuple[int, ...]], ...]
     """Names and shapes of an update, float32."""
     defence: EntryReference = EntryReference("none")
+    server_optimizer: EntryReference = EntryReference("none")
+    """How the mean of a round moves the global model."""
     audit: str = "public"
     score_tolerance: float = 1e-6
     """Largest absolute difference between a score and its recomputation."""
@@ -60,6 +62,10 @@ class Specification:
             "score_tolerance": self.score_tolerance,
             "sample_limit": self.sample_limit,
         }
+        if (
+            self.server_optimizer.name != "none"
+        ):  # what was not there from the first is stated only where it is used
+            content["server_optimizer"] = _entry(self.server_optimizer)
         return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
     @classmethod
@@ -88,6 +94,9 @@ class Specification:
                 audit=str(content["audit"]),
                 score_tolerance=float(content["score_tolerance"]),
                 sample_limit=int(content["sample_limit"]),
+                server_optimizer=_reference(content["server_optimizer"])
+                if "server_optimizer" in content
+                else EntryReference("none"),
             )
         except (LookupError, ArithmeticError, TypeError, ValueError) as error:
             raise MalformedSpecification from error

@@ -12,6 +12,7 @@ import bcfl.models.aggregation.coordinatewise
 import bcfl.models.aggregation.distances
 import bcfl.models.aggregation.fedavg
 import bcfl.models.aggregation.geometric
+import bcfl.models.aggregation.server
 import bcfl.models.aggregation.trust
 import bcfl.models.aggregation.validated
 import bcfl.models.attacks.adaptive

@@ -11,11 +11,12 @@ from typing import Any
 from bcfl import registry
 from bcfl.contracts.specification import EntryReference, Specification
 from bcfl.models.aggregation.aggregator import Aggregator
+from bcfl.models.aggregation.server import ServerOptimizer
 from bcfl.models.defences.defence import Defence
 from bcfl.models.networks.network import Network
 from bcfl.models.scoring.game import Score
 
-__all__ = ("aggregator_of", "defence_of", "network_of", "score_of")
+__all__ = ("aggregator_of", "defence_of", "network_of", "score_of", "server_optimizer_of")
 
 
 def network_of(specification: Specification) -> Network:
@@ -40,6 +41,12 @@ def aggregator_of(specification: Specification) -> Aggregator:
     """How updates become a model."""
     aggregator: Aggregator = _entry("aggregator", specification.aggregator)
     return aggregator
+
+
+def server_optimizer_of(specification: Specification) -> ServerOptimizer:
+    """How the mean of a round moves the global model."""
+    optimizer: ServerOptimizer = _entry("server_optimizer", specification.server_optimizer)
+    return optimizer
 
 
 def _entry(kind: str, reference: EntryReference) -> Any:  # noqa: ANN401 - an entry of any kind

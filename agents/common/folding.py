@@ -8,19 +8,26 @@ outcome whether it is among them, where the rule can tell.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bcfl.agents.common.entries import aggregator_of
-from bcfl.contracts.ids import TrainerIndex
+import anyio.to_thread
+
+from bcfl.agents.common.entries import aggregator_of, server_optimizer_of
+from bcfl.agents.common.retrieval import Retrieval, schema_of
+from bcfl.contracts.ids import ContentId, TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import Specification
 from bcfl.errors import ModelError
 from bcfl.models.aggregation.aggregator import Aggregate, AggregationRound, Doubted
+from bcfl.models.aggregation.server import memory_schema
 from bcfl.models.declared import compares_once
+from bcfl.models.errors import MalformedUpdate
 from bcfl.models.weights import Weights
 from bcfl.models.wire.tensors import encode
+from bcfl.storage.content_id import content_id
 
 __all__ = (
     "NOBODYS",
@@ -28,10 +35,16 @@ __all__ = (
     "Private",
     "Unrepeatable",
     "aggregated",
+    "encode_memory",
     "encode_model",
     "outcomes",
     "possible",
+    "remembered",
 )
+
+_MEMORY = "server_memory"
+_MEMORY_BYTES = "server_memory_bytes"
+_HEADER_BYTES = 1 << 16
 
 
 class Unrepeatable(ModelError):
@@ -47,12 +60,14 @@ class Counted:
         models: the updates as the defence let them pass.
         samples: what their trainers claim.
         scores: as posted, 10⁻⁹ units: from the integers, so that whoever repeats the round gets the same weights.
+        memory: the server optimiser's, as ``remembered`` finds it.
     """
 
     start: Weights
     models: Mapping[TrainerIndex, Weights]
     samples: Mapping[TrainerIndex, int]
     scores: Mapping[TrainerIndex, int]
+    memory: Weights | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,14 +79,44 @@ class Private:
 
 
 async def aggregated(specification: Specification, counted: Counted, private: Private) -> Aggregate:
-    """The next model and the integer weights, in index order.
+    """The next model, the integer weights in index order, and what the server optimiser remembers.
 
     Raises:
-        RegistryError: the specification's aggregator is not known.
+        RegistryError: the specification's aggregator or server optimiser is not known.
         ModelError: it cannot work with these updates.
         Unrepeatable: it asks for what ``private`` refuses.
     """
-    return await aggregator_of(specification).aggregate(_made(counted, private))
+    mean = await aggregator_of(specification).aggregate(_made(counted, private))
+    if not any(mean.integers):
+        return dataclasses.replace(mean, memory=counted.memory)  # nothing counted: no step
+    optimizer = server_optimizer_of(specification)
+    model, memory = await anyio.to_thread.run_sync(optimizer.step, counted.start, mean.model, counted.memory)
+    return dataclasses.replace(mean, model=model, memory=memory)
+
+
+async def remembered(
+    retrieval: Retrieval, specification: Specification, start: ContentId, *, max_bytes: int
+) -> Weights | None:
+    """What the server optimiser remembers at a model: its metadata name the content, so that who has agreed on the model has on this.
+
+    Raises:
+        StorageError: the model or the content cannot be had.
+        MalformedUpdate: it is none.
+    """
+    optimizer = server_optimizer_of(specification)
+    if not optimizer.memories:
+        return None
+    schema = schema_of(specification)
+    _, metadata = await retrieval.update(start, schema, max_bytes=max_bytes)
+    if _MEMORY not in metadata:
+        return None
+    try:
+        content = ContentId(bytes.fromhex(metadata[_MEMORY]), int(metadata[_MEMORY_BYTES]))
+    except (LookupError, ValueError) as error:
+        raise MalformedUpdate(reason="metadata") from error
+    wanted = memory_schema(optimizer, schema)
+    memory, _ = await retrieval.update(content, wanted, max_bytes=4 * wanted.size + _HEADER_BYTES)
+    return memory
 
 
 async def outcomes(specification: Specification, counted: Counted) -> tuple[Aggregate, ...]:
@@ -97,6 +142,8 @@ def possible(specification: Specification, counted: Counted, aggregate: Aggregat
         RegistryError: the specification's aggregator is not known.
     """
     rule = aggregator_of(specification)
+    if server_optimizer_of(specification).memories:
+        return True  # what was posted is not what the rule made
     return not isinstance(rule, Doubted) or rule.possible(aggregate, _made(counted, NOBODYS))
 
 
@@ -131,6 +178,15 @@ NOBODYS = _answering(())
 """Where there are no samples in common."""
 
 
-def encode_model(weights: Weights, round_number: int) -> bytes:
-    """A global model's bytes: the same for whoever computes them."""
-    return encode(weights, {"round": str(round_number)})
+def encode_model(weights: Weights, round_number: int, memory: Weights | None = None) -> bytes:
+    """A global model's bytes, the same for whoever computes them; they name what the server optimiser remembers."""
+    metadata = {"round": str(round_number)}
+    if memory is not None:
+        content = content_id(encode_memory(memory))
+        metadata |= {_MEMORY: content.digest.hex(), _MEMORY_BYTES: str(content.size)}
+    return encode(weights, metadata)
+
+
+def encode_memory(memory: Weights) -> bytes:
+    """The bytes of what a server optimiser remembers."""
+    return encode(memory, {})

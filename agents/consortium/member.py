@@ -207,6 +207,8 @@ class Member:
         if joint is None:
             return None
         model = await self._services.store.put(joint.model)
+        if joint.memory is not None:
+            await self._services.store.put(joint.memory)
         await self._services.store.pin(model)
         judge = self._judging.judge
         other = judge.name_model(joint.model, rng=self._rng(work.round))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bcfl.agents.common.entries import aggregator_of, network_of, score_of
-from bcfl.agents.common.folding import NOBODYS, Counted, aggregated, encode_model
+from bcfl.agents.common.folding import NOBODYS, Counted, aggregated, encode_memory, encode_model, remembered
 from bcfl.agents.common.gathering import NOT_OWNED, UNAVAILABLE, Gathered, gather
 from bcfl.agents.common.retrieval import Retrieval, schema_of
 from bcfl.agents.errors import UpdateUnavailable
@@ -58,9 +58,10 @@ class Verdicts:
 
 @dataclass(frozen=True, kw_only=True)
 class JointModel:
-    """The next model's bytes, and the integer weight of each update in it."""
+    """The next model's bytes, those of what the server optimiser remembers, and the integer weight of each update in it."""
 
     model: bytes
+    memory: bytes | None
     weights: Mapping[TrainerIndex, int]
 
 
@@ -159,10 +160,14 @@ class MemberRounds:
             models=found.models,
             samples=found.samples,
             scores={index: record.scores.get(index, SCORE_UNIT) for index in members},
+            memory=await remembered(
+                self._retrieval, specification, record.start_model, max_bytes=max_update_size
+            ),
         )
         aggregate = await aggregated(specification, counted_in, NOBODYS)
         return JointModel(
-            model=encode_model(aggregate.model, record.number),
+            model=encode_model(aggregate.model, record.number, aggregate.memory),
+            memory=None if aggregate.memory is None else encode_memory(aggregate.memory),
             weights=dict(zip(members, aggregate.integers, strict=True)),
         )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import anyio
 
 from bcfl.agents.common.entries import aggregator_of, defence_of, network_of, score_of
-from bcfl.agents.common.folding import Counted, Private, aggregated, encode_model
+from bcfl.agents.common.folding import Counted, Private, aggregated, encode_memory, encode_model, remembered
 from bcfl.agents.common.gathering import UNAVAILABLE, gather
 from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval, schema_of
 from bcfl.agents.crowdsourcing.round_history import RoundHistory
@@ -56,6 +56,8 @@ class RoundEvaluation:
     start_accuracy: float
     loss: float
     accuracy: float
+    memory: bytes | None = None
+    """What the server optimiser remembers; the model names it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +70,7 @@ class _Judged:
     samples: Mapping[TrainerIndex, int]
     rejected: Mapping[TrainerIndex, str]
     verdict: Verdict
+    memory: Weights | None
 
 
 class RoundEvaluator:
@@ -164,6 +167,9 @@ class RoundEvaluator:
             samples=found.samples,
             rejected={**found.rejected, **late, **rejected},
             verdict=verdict,
+            memory=await remembered(
+                self._retrieval, specification, record.start_model, max_bytes=max_update_size
+            ),
         )
 
     async def _late(self, record: CrowdRound) -> dict[TrainerIndex, str]:
@@ -195,11 +201,12 @@ class RoundEvaluator:
             models={index: verdict.models[index] for index in members},
             samples=judged.samples,
             scores=posted,
+            memory=judged.memory,
         )
         aggregate = await aggregated(
             specification, counted, self._private(network, specification, begin, record.number)
         )
-        model = encode_model(aggregate.model, record.number)
+        model = encode_model(aggregate.model, record.number, aggregate.memory)
         unmeasured = [index for index in sorted(models) if index not in verdict.losses]
         before, after, *local = await self._measure(
             network,
@@ -217,6 +224,7 @@ class RoundEvaluator:
             evidence={TrainerIndex(i): found for i, found in sorted(verdict.evidence.items())},
             sanctions=_sanctions(verdict),
             model=model,
+            memory=None if aggregate.memory is None else encode_memory(aggregate.memory),
             start_loss=before.loss,
             start_accuracy=before.accuracy,
             loss=after.loss,

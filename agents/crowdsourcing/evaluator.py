@@ -242,6 +242,8 @@ class Evaluator:
         model = await self._conduct.judge.publish(named, self._services.store)
         if self._conduct.judge is HONEST_JUDGE:
             await self._services.store.pin(model)
+        if outcome.memory is not None:
+            await self._services.store.pin(await self._services.store.put(outcome.memory))
         report = EvaluationReport(
             round=work.round,
             start_model=work.start,

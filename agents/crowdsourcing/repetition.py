@@ -8,6 +8,7 @@ evaluator's choice, and so is a weight that follows its scores: ``chosen`` says 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from bcfl.agents.common.folding import (
     encode_model,
     outcomes,
     possible,
+    remembered,
 )
 from bcfl.agents.common.gathering import (
     INVALID_SAMPLES,
@@ -129,6 +131,8 @@ class Repetition:
         counted = _counted(specification, record, report, start, models, facts)
         if counted is None:
             return Repeated()
+        memory = await remembered(self._retrieval, specification, record.start_model, max_bytes=max_bytes)
+        counted = dataclasses.replace(counted, memory=memory)
         integers = tuple(report.weights[index] for index in sorted(report.weights))
         tried = await outcomes(specification, counted)
         if not tried:
@@ -136,7 +140,9 @@ class Repetition:
             known = claimed is None or possible(specification, counted, claimed)
             return Repeated(reason=None if known else MODEL)
         for aggregate in tried:
-            named_so = content_id(encode_model(aggregate.model, record.number)) == record.model
+            named_so = (
+                content_id(encode_model(aggregate.model, record.number, aggregate.memory)) == record.model
+            )
             if named_so and aggregate.integers == integers:
                 return Repeated(same=True, chosen=_chosen(specification, record, report, tried))
         return Repeated(reason=MODEL)

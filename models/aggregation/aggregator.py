@@ -45,11 +45,13 @@ class Aggregate:
     """The next global model, and one integer below 2²⁹ for each update: how much it counts in the model, 0: left out.
 
     For rules that weigh whole updates (the means, Krum, the geometric median) without pre-aggregation the model
-    is ``fold(updates, integers)``; for the others the integers only say who was considered.
+    is ``fold(updates, integers)``; for the others the integers only say who was considered. ``memory`` is what the task's
+    server optimiser remembers then; no aggregator sets it.
     """
 
     model: Weights
     integers: tuple[int, ...]
+    memory: Weights | None = None
 
 
 class Aggregator(Protocol):

@@ -60,6 +60,7 @@ ENTRY_KINDS: dict[tuple[str, ...], str] = {
     ("task", "training", "schedule"): "schedule",
     ("task", "score"): "score",
     ("task", "aggregator"): "aggregator",
+    ("task", "server_optimizer"): "server_optimizer",
     ("task", "defence"): "defence",
     ("data", "dataset"): "dataset",
     ("data", "partition"): "partition",

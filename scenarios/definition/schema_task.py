@@ -131,6 +131,7 @@ class Task(Keys):
     training: Training = Training()
     score: NamedEntry = NamedEntry(name="shapley")
     aggregator: NamedEntry = NamedEntry(name="fedavg")
+    server_optimizer: NamedEntry = NamedEntry(name="none")
     aggregator_role: Name | None = None
     defence: NamedEntry = NamedEntry(name="none")
     selection: Annotated[Selection, BeforeValidator(_entry_rule)] = Selection()

@@ -111,7 +111,8 @@ def check_disk(scenario: Scenario, directory: Path, model: int) -> None:
     if scenario.storage.kind != "directory":
         return
     place = next(one for one in (directory, *directory.absolute().parents) if one.exists())
-    wanted = model * (scenario.task.rounds * (len(scenario.trainer_names) + 1) + 1)
+    remembered = len(scenario.task.server_optimizer.create("server_optimizer").memories)
+    wanted = model * (scenario.task.rounds * (len(scenario.trainer_names) + 1 + remembered) + 1)
     free = shutil.disk_usage(place).free
     if free < wanted:
         raise DiskTooSmall(

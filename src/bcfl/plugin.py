@@ -39,6 +39,7 @@ from bcfl.models.aggregation.aggregator import (
 from bcfl.models.aggregation.fold import fold
 from bcfl.models.aggregation.mixing import Mixed, Part, PreAggregator
 from bcfl.models.aggregation.robust import RobustRule
+from bcfl.models.aggregation.server import ServerOptimizer
 from bcfl.models.aggregation.weights import integer_weights
 from bcfl.models.attacks.attack import Attack, DataAttack, Outlook, Scene
 from bcfl.models.attacks.vectors import Vector
@@ -93,6 +94,7 @@ __all__ = (
     "Score",
     "ScoringEngine",
     "ScoringRound",
+    "ServerOptimizer",
     "Standing",
     "TaskState",
     "TensorSpec",
