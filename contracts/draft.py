@@ -84,7 +84,12 @@ class Draft:
         """A round begins; ``own`` is what only this kind of task says of it."""
         self.changes |= {"round": event.round, "phase": Phase.TRAINING, "deadline": event.deadline}
         self.rounds[event.round] = self.round_type(
-            number=event.round, start_model=event.model, cohort=event.cohort, **own
+            number=event.round,
+            start_model=event.model,
+            cohort=event.cohort,
+            began=event.origin.block.timestamp,
+            due=event.deadline,
+            **own,
         )
 
     def record(self, number: int) -> dict[str, Any]:

@@ -110,7 +110,11 @@ def _committed(draft: Draft, event: e.UpdatesCommitted) -> None:
     record["batches"][event.batch] = event.raw
     for place, (index, commitment) in enumerate(event.entries):
         record["commitments"][index] = CommittedEntry(
-            commitment=commitment, position=event.first_position + place, batch=event.batch, place=place
+            commitment=commitment,
+            position=event.first_position + place,
+            batch=event.batch,
+            place=place,
+            time=event.origin.block.timestamp,
         )
 
 
@@ -129,7 +133,9 @@ def _submitted(draft: Draft, event: e.UpdateSubmitted) -> None:
                 record["updates"][owner_index] = dataclasses.replace(former, owned=False)
         if owned:
             draft.owners[digest] = (event.round, event.position, event.index)
-    record["updates"][event.index] = UpdateRecord(content=event.content, position=event.position, owned=owned)
+    record["updates"][event.index] = UpdateRecord(
+        content=event.content, position=event.position, owned=owned, time=event.origin.block.timestamp
+    )
 
 
 def _cancel_requested(draft: Draft, _event: e.CancelRequested) -> None:

@@ -41,6 +41,8 @@ class Specification:
     defence: EntryReference = EntryReference("none")
     server_optimizer: EntryReference = EntryReference("none")
     """How the mean of a round moves the global model."""
+    timeliness: float = 0.0
+    """The largest share by which a score grows for handing in early."""
     audit: str = "public"
     score_tolerance: float = 1e-6
     """Largest absolute difference between a score and its recomputation."""
@@ -66,6 +68,8 @@ class Specification:
             self.server_optimizer.name != "none"
         ):  # what was not there from the first is stated only where it is used
             content["server_optimizer"] = _entry(self.server_optimizer)
+        if self.timeliness:
+            content["timeliness"] = self.timeliness
         return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
     @classmethod
@@ -94,6 +98,7 @@ class Specification:
                 audit=str(content["audit"]),
                 score_tolerance=float(content["score_tolerance"]),
                 sample_limit=int(content["sample_limit"]),
+                timeliness=float(content.get("timeliness", 0.0)),
                 server_optimizer=_reference(content["server_optimizer"])
                 if "server_optimizer" in content
                 else EntryReference("none"),

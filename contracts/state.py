@@ -51,6 +51,8 @@ class CommittedEntry:
     position: int
     batch: int
     place: int
+    time: int = 0
+    """Of its block, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,8 @@ class UpdateRecord:
     content: ContentId
     position: int
     owned: bool = True
+    time: int = 0
+    """Of its block, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +73,10 @@ class RoundRecord:
     number: int
     start_model: ContentId
     cohort: tuple[TrainerIndex, ...]
+    began: int = 0
+    """When its first block was made, in seconds."""
+    due: int = 0
+    """When its training phase ends at the latest."""
     commitments: Mapping[TrainerIndex, CommittedEntry] = field(default_factory=dict)
     batches: Mapping[int, bytes] = field(default_factory=dict)
     updates: Mapping[TrainerIndex, UpdateRecord] = field(default_factory=dict)
@@ -87,6 +95,13 @@ class RoundRecord:
     def targets(self) -> tuple[TrainerIndex, ...]:
         """Whose updates can be scored, ascending: revealed, and the digest is their own."""
         return tuple(sorted(index for index, update in self.updates.items() if update.owned))
+
+    def timeliness(self, index: TrainerIndex) -> float:
+        """How soon somebody handed in: 1 as the round began, 0 at the end of its training phase; a fact of the chain."""
+        entry = self.commitments.get(index) or self.updates.get(index)
+        if entry is None or self.due <= self.began:
+            return 0.0
+        return min(1.0, max(0.0, (self.due - entry.time) / (self.due - self.began)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -195,7 +195,7 @@ class RoundEvaluator:
         updates = record.updates
         network, begin, models, verdict = judged.network, judged.begin, judged.models, judged.verdict
         members = [index for index in sorted(models) if index in verdict.models]
-        posted = dict.fromkeys(sorted(updates), 0) | await self._scores(specification, judged)
+        posted = dict.fromkeys(sorted(updates), 0) | await self._scores(specification, record, judged)
         counted = Counted(
             start=begin,
             models={index: verdict.models[index] for index in members},
@@ -231,8 +231,13 @@ class RoundEvaluator:
             accuracy=after.accuracy,
         )
 
-    async def _scores(self, specification: Specification, judged: _Judged) -> dict[TrainerIndex, int]:
-        """Of everybody in the game: also who is left out of the model is worth what it adds to all of them."""
+    async def _scores(
+        self, specification: Specification, record: CrowdRound, judged: _Judged
+    ) -> dict[TrainerIndex, int]:
+        """Of everybody in the game: also who is left out of the model is worth what it adds to all of them.
+
+        Early work that is worth something is worth a share more, where the task says so.
+        """
         verdict = judged.verdict
         players = [index for index in sorted(judged.models) if index in verdict.scored]
         if not players:
@@ -249,10 +254,13 @@ class RoundEvaluator:
             ),
             self._engine,
         )
-        factors = [verdict.factors.get(index, 1.0) for index in players]
+        early = [
+            1.0 + specification.timeliness * record.timeliness(index) if value > 0 else 1.0
+            for index, value in zip(players, values, strict=True)
+        ]
         return {
-            index: quantise(value * factor)
-            for index, value, factor in zip(players, values, factors, strict=True)
+            index: quantise(value * verdict.factors.get(index, 1.0) * more)
+            for index, value, more in zip(players, values, early, strict=True)
         }
 
     def _private(

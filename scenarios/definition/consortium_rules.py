@@ -82,6 +82,11 @@ def _check_crowds_keys(scenario: Scenario) -> None:
             "is of a crowd's evaluator; drop it, or write 'share', the part of its data that each member judges on",
         )
 
+    if scenario.task.reward.timeliness:
+        raise RuleBroken(
+            ("task", "reward", "timeliness"),
+            "is of a crowd, whose evaluator sees when each update came; drop it",
+        )
     if scenario.task.target_loss is not None:
         raise RuleBroken(
             ("task", "target_loss"), "is of a crowd, whose evaluator says what a model's loss is; drop it"

@@ -52,13 +52,17 @@ class Selection(Keys):
 
 
 class Reward(Keys):
-    """What a round pays: ``rate`` tokens per unit of score while the budget lasts, or ``per_round`` tokens."""
+    """What a round pays: ``rate`` tokens per unit of score while the budget lasts, or ``per_round`` tokens.
+
+    ``timeliness``: the largest share by which a score grows for handing in early.
+    """
 
     mode: Literal["rate", "round_budget"] = "rate"
     rate: Tokens = "1"
     per_round: Tokens | None = None
     budget: Tokens = "100"
     vesting_rounds: Annotated[int, Field(ge=0, le=16)] = 0
+    timeliness: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class EvaluationKeys(Keys):

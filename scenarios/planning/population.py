@@ -187,6 +187,7 @@ def plan_task(scenario: Scenario, population: Population, genesis: Weights) -> T
         aggregator=_reference(task.aggregator),
         defence=_written_out(task.defence, "defence"),
         server_optimizer=_written_out(task.server_optimizer, "server_optimizer"),
+        timeliness=task.reward.timeliness,
         tensors=tuple((tensor.name, tensor.shape) for tensor in genesis.schema.tensors),
         audit=_RECORDS if population.kind is Kind.CONSORTIUM else task.audit,
         sample_limit=max(len(share) for share in population.shares.values()),

@@ -48,7 +48,9 @@ async def test_momentum_is_quicker_where_steps_are_small(tmp_path):
 
 @pytest.mark.asyncio
 async def test_a_consortium_agrees_on_it(tmp_path, tiny):
-    summary = await carried_out(tiny, tmp_path, "task.rounds=3", 'task.reward.budget="36"', "task.server_optimizer=yogi")
+    summary = await carried_out(
+        tiny, tmp_path, "task.rounds=3", 'task.reward.budget="36"', "task.server_optimizer=yogi"
+    )
     assert summary.status == "completed"
     assert len(summary.rounds) == 3
 

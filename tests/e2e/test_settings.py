@@ -107,3 +107,21 @@ async def test_a_publisher_ends_the_task_once_a_model_is_good_enough(tmp_path: P
     )
     assert int(summary.tokens.paid) + int(summary.tokens.returned) == int(summary.tokens.budget)
     assert (await audit(result.directory)).findings == ()
+
+
+@pytest.mark.asyncio
+async def test_who_hands_in_at_the_last_moment_earns_no_share_for_being_early(tmp_path: Path) -> None:
+    late = (
+        "population.trainers=[{name: bob}, {name: charlie}, {name: david, behaviour: straggler}]",
+        "task.rounds=3",
+    )
+    usual = await carried_out(tmp_path / "usual", *late)
+    early = await carried_out(tmp_path / "early", *late, "task.reward.timeliness=0.5")
+    for number, record in early.state.rounds.items():
+        before = usual.state.rounds[number].scores
+        for index, score in record.scores.items():
+            grown = 1 + 0.5 * record.timeliness(index)
+            assert score == pytest.approx(before[index] * (grown if before[index] > 0 else 1), abs=2)
+        bob, _, david = sorted(record.commitments)
+        assert record.timeliness(bob) > 0.9
+        assert record.timeliness(david) < 0.3

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from bcfl.contracts import events as e
@@ -315,3 +317,21 @@ def test_cancelling(story):
     tale.tell(e.TaskCancelled, reason=CancelReason.PUBLISHER)
     assert tale.state.ended
     assert tale.state.cancel_reason is CancelReason.PUBLISHER
+
+
+def test_timeliness_is_one_as_a_round_begins_and_nothing_at_its_end(story):
+    tale = story().enrol(3)
+    begun = tale.event(e.RoundStarted, round=1, model=tale.state.model, deadline=1102, cohort=(0, 1, 2))
+    tale.state = fold(tale.state, [dataclasses.replace(begun, origin=_at(begun.origin, 1002))])
+    for index, time in ((0, 1002), (1, 1077), (2, 1200)):
+        entries = ((index, b"c" * 32),)
+        told = tale.event(
+            e.UpdatesCommitted, round=1, batch=index, first_position=index, entries=entries, raw=b""
+        )
+        tale.state = fold(tale.state, [dataclasses.replace(told, origin=_at(told.origin, time))])
+    record = tale.state.rounds[1]
+    assert [record.timeliness(index) for index in range(4)] == [1.0, 0.25, 0.0, 0.0]
+
+
+def _at(origin, time):
+    return dataclasses.replace(origin, block=dataclasses.replace(origin.block, timestamp=time))
