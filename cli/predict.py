@@ -27,7 +27,7 @@ __all__ = ("predict",)
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="An .npz with x (and y), a picture, a folder of pictures, a text; by default the run's own data to test on.",
+    help="A table, an .npz with x (and y), a picture, a folder of pictures, a text; by default the run's own data to test on.",
 )
 @click.option(
     "--data-dir",

@@ -9,6 +9,7 @@ import numpy as np
 import pydantic
 
 from bcfl.models.data.dataset import Samples
+from bcfl.models.data.table_encoding import TableEncoding
 from bcfl.models.declared import vocabulary
 from bcfl.models.networks.network import Network
 from bcfl.registry import create
@@ -30,6 +31,7 @@ class ModelCard(pydantic.BaseModel):
         scale: what raw values are multiplied by before the network sees them.
         labels: what each output of the network stands for.
         pictures: whether it was trained on bytes, as files of pictures have them.
+        encoding: how a table's rows became samples, where they are such.
     """
 
     model_config: ClassVar[pydantic.ConfigDict] = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +44,7 @@ class ModelCard(pydantic.BaseModel):
     scale: float
     labels: tuple[str, ...]
     pictures: bool
+    encoding: TableEncoding | None = None
 
     @classmethod
     def of(
@@ -52,6 +55,7 @@ class ModelCard(pydantic.BaseModel):
         parameters: dict[str, Any],
         dataset: str,
         labels: tuple[str, ...],
+        encoding: TableEncoding | None = None,
     ) -> ModelCard:
         """Of a model that is trained on such samples."""
         return cls(
@@ -65,6 +69,7 @@ class ModelCard(pydantic.BaseModel):
             pictures=samples.inputs.dtype == np.uint8
             and not samples.tokens
             and samples.inputs.ndim == _PICTURES,
+            encoding=encoding,
         )
 
     def build(self) -> Network:

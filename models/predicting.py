@@ -15,6 +15,7 @@ from bcfl.models.card import ModelCard
 from bcfl.models.data.cache import load_arrays
 from bcfl.models.data.dataset import Samples, shape_words
 from bcfl.models.data.user_images import image_files, pixels_of
+from bcfl.models.data.user_tables import encoded_rows
 from bcfl.models.errors import DataCorrupt, DataUnavailable
 from bcfl.models.networks.network import build, load_weights
 from bcfl.models.weights import Weights
@@ -37,7 +38,7 @@ class Question:
 def question_of(path: Path, card: ModelCard) -> Question:
     """What lies at a path, as the model takes it.
 
-    An .npz with ``x`` (or ``x_test``), raw as the training data were, and ``y`` where the classes are known; a picture or a folder
+    A table (CSV or Parquet) with the columns of the one that it was trained on; an .npz with ``x`` (or ``x_test``), raw as the training data were, and ``y`` where the classes are known; a picture or a folder
     of pictures; a text, of which every window is a sample.
 
     Raises:
@@ -50,11 +51,8 @@ def question_of(path: Path, card: ModelCard) -> Question:
         found = _arrays(path, card)
     elif card.tokens:
         found = _windows(path, card)
-    elif path.suffix in {".csv", ".parquet"}:
-        raise DataCorrupt(
-            f"{path} is a table, and rows are encoded by the training data's means and words, which a model does not carry: give an .npz "
-            f"of encoded rows, or predict for the run's own data without --data."
-        )
+    elif path.suffix in {".csv", ".tsv", ".txt", ".parquet"}:
+        found = _rows(path, card)
     else:
         found = _pictures(path, card)
     checked(found.samples, card, str(path))
@@ -119,6 +117,15 @@ def _arrays(path: Path, card: ModelCard) -> Question:
         raise DataCorrupt(
             f"y of {path} must hold a class, an integer from 0, for each of the {len(x)} samples, or be left out."
         )
+    return Question(names=range_names(len(x)), samples=_samples(x, y, card), known=y is not None)
+
+
+def _rows(path: Path, card: ModelCard) -> Question:
+    if card.encoding is None:
+        raise DataCorrupt(
+            f"{path} is a table, and the model was not trained on one: give an .npz with x as the training data were."
+        )
+    x, y = encoded_rows(path, card.encoding, card.labels)
     return Question(names=range_names(len(x)), samples=_samples(x, y, card), known=y is not None)
 
 

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from bcfl.models.errors import DataCorrupt
+
+if TYPE_CHECKING:
+    from bcfl.models.data.table_encoding import TableEncoding
 
 __all__ = ("Dataset", "DatasetSource", "Samples", "shape_words")
 
@@ -91,7 +94,7 @@ class Dataset:
     """A named data set with where it comes from and under which licence.
 
     ``owner_names`` are of the owners 0, 1, …, and ``class_names`` of the classes, where the data name them; ``notes`` say in words
-    what was left out, changed or chosen.
+    what was left out, changed or chosen; ``encoding`` how a table's rows became features.
     """
 
     name: str
@@ -102,6 +105,7 @@ class Dataset:
     owner_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    encoding: TableEncoding | None = None
 
     @property
     def classes(self) -> int:

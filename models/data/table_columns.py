@@ -17,12 +17,14 @@ import numpy.typing as npt
 from bcfl.models.data.raw_table import BadValue, Numbers, Other, RawColumn, Words
 
 __all__ = (
+    "TRUE",
     "Classes",
     "Column",
     "Missing",
     "classes_of",
     "column_of",
     "is_missing",
+    "is_number",
     "ranks",
 )
 
@@ -31,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 _MOST_CATEGORIES = 50
-_TRUE, _FALSE = frozenset({"true", "yes", "t", "y"}), frozenset({"false", "no", "f", "n"})
+TRUE, _FALSE = frozenset({"true", "yes", "t", "y"}), frozenset({"false", "no", "f", "n"})
 _MOST_CLASSES = 100
 
 
@@ -90,8 +92,8 @@ def is_missing(column: RawColumn) -> Bools:
 def _of_words(name: str, words: Sequence[str | None]) -> Column:
     missing = np.array([not word for word in words])
     distinct = sorted({word for word in words if word})
-    if {word.lower() for word in distinct} <= _TRUE | _FALSE:
-        flags = np.array([(word or "").lower() in _TRUE for word in words], dtype=np.float64)
+    if {word.lower() for word in distinct} <= TRUE | _FALSE:
+        flags = np.array([(word or "").lower() in TRUE for word in words], dtype=np.float64)
         return Column(name=name, values=flags[:, None], missing=missing, numbers=False)
     numbers = [word for word in distinct if is_number(word)]
     if len(numbers) == len(distinct):  # written as Arrow does not read them, +5, or texts of a Parquet file

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from bcfl.models.data.dataset import Dataset, Samples
 from bcfl.models.data.raw_table import BadValue, RawTable
 from bcfl.models.data.table_columns import Column, Missing, classes_of, column_of, is_missing, ranks
+from bcfl.models.data.table_encoding import Feature, TableEncoding
 from bcfl.models.errors import DataCorrupt
 
 __all__ = ("TableFile",)
@@ -70,6 +71,7 @@ class _Made:
     def __init__(self, source: TableFile, table: RawTable, path: Path) -> None:
         self.source, self.table, self.path = source, table, path
         self.notes: list[str] = []
+        self.encoding: list[Feature] = []
         self._check_names()
         self.classes = classes_of(source.target, table.columns[source.target])
         self.owners = None if source.owner is None else ranks(source.owner, table.columns[source.owner])
@@ -133,6 +135,12 @@ class _Made:
             source=self.path.name,
             licence=source.licence,
             owner_names=() if self.owners is None else self.owners.labels,
+            class_names=self.classes.labels,
+            encoding=TableEncoding(
+                target=source.target,
+                features=tuple(self.encoding),
+                standardized=bool(source.standardize),
+            ),
             notes=tuple(self.notes),
         )
 
@@ -210,12 +218,27 @@ class _Made:
                 partial(self._feature, column, place, keep, groups) for place in range(column.values.shape[1])
             ]
             missing = column.missing[keep]
+            self.encoding.append(self._encoded(column, keep, groups, imputed=bool(missing.any())))
             if missing.any():
                 self.notes.append(
                     f"'{name}' is imputed in {int(missing.sum()):,} rows, and a column says in which"
                 )
                 columns.append(partial(missing.astype, np.float32))
         return columns
+
+    def _encoded(
+        self, column: Column, keep: Indices, groups: list[tuple[Indices, Indices]], *, imputed: bool
+    ) -> Feature:
+        """How new rows become the same feature; statistics only where all owners share them."""
+        if not column.numbers:
+            kind: Literal["words", "flag"] = "words" if column.words else "flag"
+            return Feature(name=column.name, kind=kind, words=column.words, imputed=imputed)
+        if self.owners is not None and self.source.standardize != "pooled":
+            return Feature(name=column.name, kind="number", imputed=imputed)
+        mean, deviation = _mean_and_deviation(
+            column.values[keep, 0].astype(np.float64), column.missing[keep], groups[0][1]
+        )
+        return Feature(name=column.name, kind="number", imputed=imputed, mean=mean, deviation=deviation)
 
     def _feature(
         self, column: Column, place: int, keep: Indices, groups: list[tuple[Indices, Indices]]
@@ -243,9 +266,15 @@ def _scaled(
     """Missing values become the mean of the group's rows to train on; where asked for, means 0 and deviations 1."""
     scaled = values.copy()
     for rows, train in groups:
-        known = values[train][~missing[train]]
-        mean, deviation = (known.mean(), known.std()) if len(known) else (0.0, 0.0)
+        mean, deviation = _mean_and_deviation(values, missing, train)
         scaled[rows] = np.where(missing[rows], mean, values[rows])
         if standardize:
             scaled[rows] = (scaled[rows] - mean) / (deviation if deviation > 0 else 1.0)
     return scaled
+
+
+def _mean_and_deviation(
+    values: Floats, missing: npt.NDArray[np.bool_], train: Indices
+) -> tuple[float, float]:
+    known = values[train][~missing[train]]
+    return (float(known.mean()), float(known.std())) if len(known) else (0.0, 0.0)

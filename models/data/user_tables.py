@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from bcfl.models.data.csv_reading import CsvDialect, dialect_of, line_of, read_csv
 from bcfl.models.data.dataset import Dataset
-from bcfl.models.data.raw_table import BadValue, collected
+from bcfl.models.data.raw_table import BadValue, RawTable, collected
 from bcfl.models.data.table_dataset import TableFile
+from bcfl.models.data.table_encoding import TableEncoding, encoded, targets_of
 from bcfl.models.data.user_files import locate
 from bcfl.models.errors import DataCorrupt
 from bcfl.registry import register
@@ -20,7 +24,7 @@ from bcfl.registry import register
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ("CsvFile", "ParquetFile")
+__all__ = ("CsvFile", "ParquetFile", "encoded_rows", "read_parquet")
 
 
 @register("dataset", "csv")
@@ -71,25 +75,60 @@ class ParquetFile(TableFile):
             DataUnavailable: there is no such file.
             DataCorrupt: it is no Parquet, or as for ``csv``.
         """
-        import pyarrow as pa  # a tenth of a second that only tables cost
-        import pyarrow.parquet as parquet
-
         path = locate(self.path, data_dir)
-
-        def place(row: int) -> str:
-            return f"row {row + 1}"
-
         try:
-            file = parquet.ParquetFile(path)
-            batches = (_as_words(batch, self.labels) for batch in file.iter_batches())
-            table = collected(batches, most_rows=file.metadata.num_rows, ignore=self.ignore)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise DataCorrupt(
-                f"{path} is no Parquet file that can be read: {str(error).splitlines()[0]}"
-            ) from error
+            table = read_parquet(path, text=self.labels, ignore=self.ignore)
         except BadValue as error:
-            raise self.placed(error, path, place) from error
-        return self.made(table, path, place)
+            raise self.placed(error, path, _row) from error
+        return self.made(table, path, _row)
+
+
+def read_parquet(path: Path, *, text: Collection[str], ignore: Collection[str] = ()) -> RawTable:
+    """The columns of a Parquet file, those of ``text`` as they are written, of those to ignore the names.
+
+    Raises:
+        DataCorrupt: it is no Parquet.
+        BadValue: a number is infinite, or more than a float32 holds.
+    """
+    import pyarrow as pa  # a tenth of a second that only tables cost
+    import pyarrow.parquet as parquet
+
+    try:
+        file = parquet.ParquetFile(path)
+        batches = (_as_words(batch, text) for batch in file.iter_batches())
+        return collected(batches, most_rows=file.metadata.num_rows, ignore=ignore)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataCorrupt(
+            f"{path} is no Parquet file that can be read: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def encoded_rows(
+    path: Path, encoding: TableEncoding, labels: tuple[str, ...]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64] | None]:
+    """New rows as a model's features, (n, features), and their classes where the table has them.
+
+    Raises:
+        DataCorrupt: the file is no table, or not one of that kind.
+    """
+    place = _row
+    try:
+        if path.suffix == ".parquet":
+            table = read_parquet(path, text=(encoding.target,))
+        else:
+            dialect = dialect_of(path, separator=None, decimal=None, encoding=None)
+
+            def place(row: int) -> str:
+                return f"line {line_of(path, dialect, row)}"
+
+            table = read_csv(path, dialect, text=(encoding.target,))
+        return encoded(encoding, table), targets_of(encoding, table, labels)
+    except BadValue as error:
+        raise TableFile.placed(error, path, place) from error
+
+
+def _row(row: int) -> str:
+    return f"row {row + 1}"
 
 
 def _read_as(dialect: CsvDialect) -> Iterator[str]:

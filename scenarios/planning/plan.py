@@ -101,6 +101,7 @@ async def planned(
             parameters=scenario.task.network.parameters,
             dataset=dataset.name,
             labels=dataset.labels(outputs),
+            encoding=dataset.encoding,
         ),
         notes=(*dataset.notes, *cautions(scenario, dataset, population)),
     )

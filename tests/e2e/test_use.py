@@ -78,3 +78,26 @@ def test_a_run_from_a_model_of_ones_own_is_resumed_and_audited_without_the_file(
     start.unlink()
     audited = bcfl("audit", str(out))
     assert audited.returncode == 0, audited.stdout
+
+
+def test_a_table_is_trained_on_and_asked_about(finished, bcfl, tmp_path):
+    lines = [
+        f"{n % 17},{n % 23},{'warm' if n % 3 else 'cold'},{'ill' if n % 17 > n % 23 / 2 else 'well'}"
+        for n in range(400)
+    ]
+    table = tmp_path / "patients.csv"
+    table.write_text("a,b,room,state\n" + "\n".join(lines))
+    scenario = tmp_path / "mine.yaml"
+    scenario.write_text(
+        f"name: mine\ntask: {{rounds: 6, network: tabular, training: {{learning_rate: 0.1, epochs: 4, batch_size: 20}}}}\n"
+        f"data: {{dataset: {{name: csv, path: {table}, target: state}}}}\n"
+        "population: {evaluators: [{name: eve}], trainers: [{name: ann}, {name: ben}]}\n"
+    )
+    directory = finished(scenario=scenario)
+    new = tmp_path / "new.csv"
+    new.write_text("room,b,a\ncold,2,16\nwarm,22,1\n")
+    done = bcfl("predict", str(directory), "--data", str(new))
+    assert done.returncode == 0, done.stderr
+    assert [line.split(",")[1] for line in done.stdout.splitlines()] == ["class", "ill", "well"]
+    known = bcfl("predict", str(directory), "--data", str(table), "--out", str(tmp_path / "out.csv"))
+    assert "400 samples: accuracy 9" in known.stderr

@@ -104,7 +104,7 @@ def _saved(**arrays):
         ("it.npz", _saved(x=np.array([[0, 1, -1]])), _TEXT, "tokens below 0 or above 3"),
         ("it.npz", _saved(x=np.array([[0, 1, 1.7]])), _TEXT, "must hold integers"),
         ("it.npz", lambda path: path.write_bytes(b"no"), _ROWS, "not an .npz"),
-        ("it.csv", lambda path: path.write_text("a,b\n1,2\n"), _ROWS, "is a table"),
+        ("it.csv", lambda path: path.write_text("a,b\n1,2\n"), _ROWS, "the model was not trained on one"),
         ("it.png", lambda path: path.write_bytes(b"no"), _PICTURES, "no image that can be read"),
         (
             "it.png",
