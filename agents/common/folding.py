@@ -20,7 +20,7 @@ from bcfl.agents.common.retrieval import Retrieval, schema_of
 from bcfl.contracts.ids import ContentId, TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import Specification
-from bcfl.errors import ModelError
+from bcfl.errors import ContractError, ModelError
 from bcfl.models.aggregation.aggregator import Aggregate, AggregationRound, Doubted
 from bcfl.models.aggregation.server import memory_schema
 from bcfl.models.declared import compares_once
@@ -95,7 +95,7 @@ async def aggregated(specification: Specification, counted: Counted, private: Pr
 
 
 async def remembered(
-    retrieval: Retrieval, specification: Specification, start: ContentId, *, max_bytes: int
+    retrieval: Retrieval, specification: Specification, model: ContentId, *, max_bytes: int
 ) -> Weights | None:
     """What the server optimiser remembers at a model: its metadata name the content, so that who has agreed on the model has on this.
 
@@ -107,12 +107,12 @@ async def remembered(
     if not optimizer.memories:
         return None
     schema = schema_of(specification)
-    _, metadata = await retrieval.update(start, schema, max_bytes=max_bytes)
+    _, metadata = await retrieval.update(model, schema, max_bytes=max_bytes)
     if _MEMORY not in metadata:
         return None
     try:
         content = ContentId(bytes.fromhex(metadata[_MEMORY]), int(metadata[_MEMORY_BYTES]))
-    except (LookupError, ValueError) as error:
+    except (LookupError, ValueError, ContractError) as error:
         raise MalformedUpdate(reason="metadata") from error
     wanted = memory_schema(optimizer, schema)
     memory, _ = await retrieval.update(content, wanted, max_bytes=4 * wanted.size + _HEADER_BYTES)

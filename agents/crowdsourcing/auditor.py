@@ -76,7 +76,7 @@ class Auditor(TaskAuditor[CrowdState]):
                 round_number=number,
                 max_update_size=state.config.max_update_size,
             )
-        except (ModelError, RegistryError) as error:
+        except (FetchError, ModelError, RegistryError) as error:
             self.find(number, "evaluation", f"it cannot be repeated: {error}", self._evaluations.get(number))
             return
         comparison = Comparison(

@@ -70,7 +70,6 @@ class _Judged:
     samples: Mapping[TrainerIndex, int]
     rejected: Mapping[TrainerIndex, str]
     verdict: Verdict
-    memory: Weights | None
 
 
 class RoundEvaluator:
@@ -117,7 +116,10 @@ class RoundEvaluator:
             memory = await self._history.before(rounds, round_number, leaves)
         judged = await self._judge(specification, max_update_size, record, memory)
         self._history.remember(record, judged.verdict.memory)
-        return await self._complete(specification, record, judged)
+        before = await remembered(
+            self._retrieval, specification, record.start_model, max_bytes=max_update_size
+        )
+        return await self._complete(specification, record, judged, before)
 
     async def _judge(
         self, specification: Specification, max_update_size: int, record: CrowdRound, memory: Memory
@@ -167,9 +169,6 @@ class RoundEvaluator:
             samples=found.samples,
             rejected={**found.rejected, **late, **rejected},
             verdict=verdict,
-            memory=await remembered(
-                self._retrieval, specification, record.start_model, max_bytes=max_update_size
-            ),
         )
 
     async def _late(self, record: CrowdRound) -> dict[TrainerIndex, str]:
@@ -189,7 +188,7 @@ class RoundEvaluator:
         }
 
     async def _complete(
-        self, specification: Specification, record: CrowdRound, judged: _Judged
+        self, specification: Specification, record: CrowdRound, judged: _Judged, remembers: Weights | None
     ) -> RoundEvaluation:
         """Score and aggregate what the defence let pass."""
         updates = record.updates
@@ -201,7 +200,7 @@ class RoundEvaluator:
             models={index: verdict.models[index] for index in members},
             samples=judged.samples,
             scores=posted,
-            memory=judged.memory,
+            memory=remembers,
         )
         aggregate = await aggregated(
             specification, counted, self._private(network, specification, begin, record.number)

@@ -131,8 +131,11 @@ class Repetition:
         counted = _counted(specification, record, report, start, models, facts)
         if counted is None:
             return Repeated()
-        memory = await remembered(self._retrieval, specification, record.start_model, max_bytes=max_bytes)
-        counted = dataclasses.replace(counted, memory=memory)
+        try:
+            before = await remembered(self._retrieval, specification, record.start_model, max_bytes=max_bytes)
+        except (FetchError, MalformedUpdate):
+            return Repeated()  # it was there when the round before was examined
+        counted = dataclasses.replace(counted, memory=before)
         integers = tuple(report.weights[index] for index in sorted(report.weights))
         tried = await outcomes(specification, counted)
         if not tried:

@@ -45,7 +45,7 @@ def decide_stop(view: View, target_loss: float, results: Results) -> list[Action
     if read not in results:
         return [read]
     loss = results[read]
-    if loss is None or loss > target_loss:
+    if loss is None or not loss <= target_loss:  # a loss may be no number
         return [read]
     return [read, Transact(round=done.number, name="cancel", call=calls.cancel(state.address))]
 

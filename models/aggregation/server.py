@@ -21,6 +21,10 @@ __all__ = ("ServerOptimizer", "memory_schema")
 
 Vector = npt.NDArray[np.float64]
 
+_LARGEST = float(np.finfo(np.float32).max)
+_CLOSE = 1e-4
+"""Relative; what is remembered is rounded to float32, and a way is found from two such numbers."""
+
 
 class ServerOptimizer(Protocol):
     """An entry of kind ``server_optimizer``: a frozen dataclass whose fields are its parameters."""
@@ -36,6 +40,10 @@ class ServerOptimizer(Protocol):
             mean: what the aggregator made of the round's updates.
             memory: as this gave it after the last round that counted, with ``memory_schema``; None in the first.
         """
+        ...
+
+    def follows(self, start: Weights, model: Weights, before: Weights | None, after: Weights | None) -> bool:
+        """Whether some mean leads from ``start`` and ``before`` to ``model`` and ``after``, up to rounding: for who cannot repeat a round."""
         ...
 
 
@@ -60,6 +68,16 @@ class Plain:
         """The mean, and nothing to remember."""
         return mean, None
 
+    def follows(
+        self,
+        start: Weights,  # noqa: ARG002 - any mean does
+        model: Weights,  # noqa: ARG002
+        before: Weights | None,
+        after: Weights | None,
+    ) -> bool:
+        """Any model may be a mean."""
+        return before is None and after is None
+
 
 @register("server_optimizer", "momentum", source="Hsu, Qi, Brown 2019, arXiv 1909.06335 (FedAvgM)")
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +95,24 @@ class Momentum:
     def step(self, start: Weights, mean: Weights, memory: Weights | None) -> tuple[Weights, Weights | None]:
         """One step with momentum."""
         (m,) = _remembered(memory, start.schema.size, (0.0,))
-        m = self.beta * m + _way(start, mean)
-        return _moved(start, self.learning_rate * m), _kept(self.memories, m)
+        memory = _kept(self.memories, self.beta * m + _way(start, mean))
+        return self._stepped(start, memory), memory
+
+    def follows(
+        self,
+        start: Weights,
+        model: Weights,
+        before: Weights | None,  # noqa: ARG002 - from any momentum some mean leads on
+        after: Weights | None,
+    ) -> bool:
+        """The model is a step along what is remembered."""
+        if after is None:
+            return False
+        return self._stepped(start, after).digest() == model.digest()
+
+    def _stepped(self, start: Weights, memory: Weights) -> Weights:
+        """By what is remembered, as it is kept: whoever has it can tell whether a model is this step."""
+        return _moved(start, self.learning_rate * memory.vector.astype(np.float64))
 
 
 class _Adaptive:
@@ -98,8 +132,28 @@ class _Adaptive:
         m, v = _remembered(memory, start.schema.size, (0.0, self.tau * self.tau))
         way = _way(start, mean)
         m = self.beta1 * m + (1.0 - self.beta1) * way
-        v = self.second(v, way * way)
-        return _moved(start, self.learning_rate * m / (np.sqrt(v) + self.tau)), _kept(("m", "v"), m, v)
+        memory = _kept(("m", "v"), m, self.second(v, way * way))
+        return self._stepped(start, memory), memory
+
+    def _stepped(self, start: Weights, memory: Weights) -> Weights:
+        """By what is remembered, as it is kept: whoever has it can tell whether a model is this step."""
+        m, v = np.split(memory.vector.astype(np.float64), 2)
+        return _moved(start, self.learning_rate * m / (np.sqrt(v) + self.tau))
+
+    def follows(self, start: Weights, model: Weights, before: Weights | None, after: Weights | None) -> bool:
+        """The model is a step along what is remembered, and both moments are of one way."""
+        if after is None:
+            return False
+        size, first = start.schema.size, (0.0, self.tau * self.tau)
+        (old_m, old_v), (m, v) = _remembered(before, size, first), _remembered(after, size, first)
+        if (v < 0).any():
+            return False
+        way = (m - self.beta1 * old_m) / (1.0 - self.beta1)
+        slack = _CLOSE * (np.abs(m) + np.abs(old_m)) / (1.0 - self.beta1)
+        expected = np.clip(self.second(old_v, way * way), -_LARGEST, _LARGEST)
+        room = _CLOSE * (np.abs(v) + np.abs(old_v)) + 2 * np.abs(way) * slack + slack * slack
+        alike = bool((np.abs(v - expected) <= room).all())
+        return alike and self._stepped(start, after).digest() == model.digest()
 
 
 @register("server_optimizer", "adam", source="Reddi et al. 2020, arXiv 2003.00295 (FedAdam)")
@@ -169,4 +223,8 @@ def _remembered(memory: Weights | None, size: int, first: tuple[float, ...]) -> 
 
 def _kept(names: tuple[str, ...], *vectors: Vector) -> Weights:
     schema = Schema(tuple(TensorSpec(name, (len(vectors[0]),)) for name in names))
-    return Weights(schema, np.concatenate([vector.astype(np.float32) for vector in vectors]))
+    # what is remembered has to be finite, whatever a hostile update was: else nobody could go on from it
+    return Weights(
+        schema,
+        np.concatenate([np.clip(vector, -_LARGEST, _LARGEST).astype(np.float32) for vector in vectors]),
+    )

@@ -52,13 +52,17 @@ def train(
         momentum=given.momentum,
         weight_decay=given.weight_decay,
     )
+    indices = samples.indices(job.samples.indices)
     gradients: _Gradients = _Plain(optimizer)
     if given.privacy is not None:
         gradients = PrivateGradients(
-            trained, optimizer, given.privacy, batch_size=given.batch_size, generator=generator
+            trained,
+            optimizer,
+            given.privacy,
+            batch_size=min(given.batch_size, len(indices)),
+            generator=generator,
         )
     anchors = [one.detach().clone() for one in trained.parameters()] if given.proximal else []
-    indices = samples.indices(job.samples.indices)
     trained.train()
     steps = 0
     mean = _RunningMean(samples.device)

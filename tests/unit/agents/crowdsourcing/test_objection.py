@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bcfl import registry
-from bcfl.agents.common.folding import encode_model
+from bcfl.agents.common.folding import encode_memory, encode_model
 from bcfl.agents.common.joining import TrainerIdentity
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.common.spare_gas import after_the_round
@@ -39,6 +39,7 @@ from bcfl.contracts.specification import EntryReference, Specification
 from bcfl.contracts.state import UpdateRecord
 from bcfl.models.aggregation.fedavg import FedAvg
 from bcfl.models.aggregation.fold import fold
+from bcfl.models.aggregation.server import Momentum
 from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.mlp import Mlp
 from bcfl.models.training.job import SamplesRef
@@ -193,6 +194,7 @@ class Bench:
         values=(1.0, 5.0),
         claims=("3", "1"),
         scores=None,
+        server="none",
     ):
         specification = Specification(
             title="t",
@@ -201,6 +203,7 @@ class Bench:
             score=EntryReference("shapley"),
             aggregator=aggregator or EntryReference("fedavg"),
             defence=EntryReference(defence),
+            server_optimizer=EntryReference(server),
             tensors=tuple((tensor.name, tensor.shape) for tensor in SCHEMA.tensors),
         )
         updates = [self.weights(value) for value in values]
@@ -559,3 +562,40 @@ async def test_a_trainer_measures_a_few_samples_of_all_its_share_and_no_model_tw
     assert len(chosen) == 2
     assert len(set(chosen[0])) == MOST_SAMPLES
     assert (chosen[0][0], chosen[0][-1]) == (5_000, 6_999)
+
+
+# --- what a server optimiser remembers -------------------------------------------------------------------------
+
+
+async def _stepped(bench, *, memory="kept"):
+    """A model after one step with momentum, whose memory is kept, withheld or another one."""
+    mean = fold([bench.weights(1.0), bench.weights(5.0)], [3, 1])
+    model, remembered = Momentum().step(bench.weights(0.0), mean, None)
+    named = remembered
+    if memory == "bent":
+        named = Weights(remembered.schema, remembered.vector + np.float32(1.0))
+    data = encode_model(model, 1, named)
+    if memory == "nonsense":
+        data = encode(model, {"round": "1", "server_memory": "zz", "server_memory_bytes": "9"})
+    if memory != "withheld":
+        await bench.store.put(encode_memory(named))
+    return await bench.store.put(data)
+
+
+@pytest.mark.parametrize(
+    ("memory", "reason"),
+    [
+        ("kept", None),
+        ("withheld", "model_unavailable"),
+        ("nonsense", "model_malformed"),
+        ("bent", "model_mismatch"),
+    ],
+)
+@pytest.mark.parametrize("aggregator", [None, EntryReference("fltrust")], ids=["repeated", "private"])
+@pytest.mark.asyncio
+async def test_what_the_next_round_needs_is_looked_at_before_anybody_builds_on_it(
+    bench, memory, reason, aggregator
+):
+    model = await _stepped(bench, memory=memory)
+    work = await bench.setting(model=model, server="momentum", aggregator=aggregator)
+    assert await bench.find(work, EvaluationCheck(Retrieval(bench.store, deadline_s=0.2))) == reason

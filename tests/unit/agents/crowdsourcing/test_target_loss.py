@@ -38,7 +38,9 @@ def test_it_reads_what_the_report_says_first(second):
     assert decide_stop(view(second), 0.5, {}) == [read(second)]
 
 
-@pytest.mark.parametrize(("loss", "ends"), [(0.4, True), (0.5, True), (0.51, False), (None, False)])
+@pytest.mark.parametrize(
+    ("loss", "ends"), [(0.4, True), (0.5, True), (0.51, False), (None, False), (float("nan"), False)]
+)
 def test_it_ends_the_task_at_the_target(second, loss, ends):
     wanted = decide_stop(view(second), 0.5, {read(second): loss})
     assert wanted[0] == read(second)

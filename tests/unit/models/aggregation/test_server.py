@@ -96,3 +96,33 @@ def test_without_momentum_and_with_a_full_step_the_mean_is_the_next_model():
 def test_what_cannot_be_is_refused(name, wrong):
     with pytest.raises(Exception, match="learning_rate and tau must be above 0"):
         create("server_optimizer", name, wrong)
+
+
+OPTIMIZERS = [Momentum(learning_rate=0.5, beta=0.8), FedAdam(), FedYogi(learning_rate=0.1, tau=0.01)]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_whoever_cannot_repeat_a_round_sees_whether_model_and_memory_belong_together(optimizer):
+    start, memory = weights(np.zeros(SCHEMA.size)), None
+    for mean in MEANS:
+        model, after = optimizer.step(start, weights(mean), memory)
+        assert optimizer.follows(start, model, memory, after)
+        moved = weights(model.vector + np.float32(0.01))
+        assert not optimizer.follows(start, moved, memory, after)
+        for place in range(len(after.vector)):
+            bent = after.vector.copy()
+            bent[place] += np.float32(1.0)
+            assert not optimizer.follows(start, model, memory, Weights(after.schema, bent)), place
+        assert not optimizer.follows(start, model, memory, None)
+        start, memory = model, after
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS[1:], ids=str)
+def test_a_hostile_mean_leaves_a_memory_that_others_can_read(optimizer):
+    mean = weights(np.full(SCHEMA.size, 3e20))
+    start = weights(np.zeros(SCHEMA.size))
+    model, memory = optimizer.step(start, mean, None)
+    read, _ = decode(encode(memory, {}), memory_schema(optimizer, SCHEMA))
+    assert np.isfinite(read.vector).all()
+    assert optimizer.follows(start, model, None, read)
+    assert np.isfinite(optimizer.step(model, weights(MEANS[0]), read)[0].vector).all()
