@@ -12,6 +12,7 @@ import click
 from bcfl.log import public_url
 
 if TYPE_CHECKING:
+    from bcfl.contracts.ids import Address
     from bcfl.scenarios.following.story import Tell, Told
     from bcfl.storage.opening import StoreKind
     from bcfl.views.tracking.tracker import Tracker
@@ -141,13 +142,12 @@ def _of_chain(
     async def follow(tell: Tell) -> None:
         from bcfl.agents.common.retrieval import Retrieval
         from bcfl.chain.node import open_node
-        from bcfl.contracts.ids import Address
         from bcfl.scenarios.following.chain import Place, follow_chain
         from bcfl.storage.opening import open_store
 
         place = Place(
-            factory=Address(factory),
-            task=None if task is None else Address(task),
+            factory=_address("--factory", factory),
+            task=None if task is None else _address("--task", task),
             first_block=from_block,
             confirmations=confirmations,
         )
@@ -156,3 +156,12 @@ def _of_chain(
             await follow_chain(node, Retrieval(contents, deadline_s=10), place, tell)
 
     return follow
+
+
+def _address(option: str, text: str) -> Address:
+    from bcfl.chain.node import checksummed
+
+    try:
+        return checksummed(text)
+    except ValueError:
+        raise click.UsageError(f"{option} {text} is no address: 0x and 40 hexadecimal digits.") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,11 @@ from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.directory.writing import writing
 from bcfl.scenarios.errors import RunInUse, RunNotResumable
 
-__all__ = ("held", "kept_blocks", "kept_records", "start_over")
+__all__ = ("carried_out", "held", "kept_blocks", "kept_records", "start_over")
+
+
+_ATTEMPTS = 4
+_PAUSE_S = 0.05
 
 
 @contextmanager
@@ -37,15 +42,35 @@ def held(path: Path) -> Iterator[None]:
 
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunInUse(
-                f"Another process carries out the run in {path}; wait for its end, or stop it first."
-            ) from None
+        for attempt in range(_ATTEMPTS):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if attempt == _ATTEMPTS - 1:
+                    raise RunInUse(
+                        f"Another process carries out the run in {path}; wait for its end, or stop it first."
+                    ) from None
+                time.sleep(_PAUSE_S)  # it may be no run, but somebody who looks whether there is one
         yield
     finally:
         os.close(descriptor)
+
+
+def carried_out(path: Path) -> bool:
+    """Whether a process carries out the run in that directory now; where that cannot be told, yes."""
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def kept_blocks(directory: RunDirectory) -> list[MinedBlock]:

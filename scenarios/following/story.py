@@ -10,7 +10,7 @@ from pathlib import Path
 from bcfl.models.card import ModelCard
 from bcfl.scenarios.outcome.summary import RoundSummary
 
-__all__ = ("Began", "Ended", "Tell", "Told", "flat")
+__all__ = ("Began", "Ended", "Tell", "Told", "flat", "safe_name")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class Began:
     """A task.
 
     Attributes:
-        name: of the scenario, or the specification's title.
+        name: of the scenario, or the specification's title; as ``safe_name`` leaves it.
         key: what is this task's alone, however often it is followed: the task's address, and the chain's genesis.
         parameters: what it was to do, by dotted key.
         facts: where and with what: task, chain, program.
@@ -55,6 +55,12 @@ class Ended:
 Told = Began | RoundSummary | Ended
 Tell = Callable[[Told], Awaitable[None]]
 """Whoever is told; the next thing waits for it."""
+
+
+def safe_name(name: str, otherwise: str) -> str:
+    """A stranger's name as part of a path or of a terminal's line: letters, digits and ``-_.``, 64 at most."""
+    kept = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+    return kept.strip("-.")[:64] or otherwise
 
 
 def flat(value: object, prefix: str = "") -> dict[str, str]:

@@ -12,11 +12,18 @@ import time
 import urllib.request
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import numpy as np
 import pytest
 
 from bcfl.chain.devnet import Devnet
 from bcfl.scenarios.definition.loading import load
+from bcfl.scenarios.directory.interrupted import held
+from bcfl.scenarios.directory.run_directory import RunDirectory
+from bcfl.scenarios.errors import RunDirectoryUnreadable
+from bcfl.scenarios.following.directory import follow_directory
+from bcfl.scenarios.following.story import safe_name
 from bcfl.scenarios.running.runner import run
 
 QUICK = Path(__file__).parents[2] / "scenarios" / "quick.yaml"
@@ -161,12 +168,50 @@ def test_a_run_is_followed_while_it_goes_on_and_its_model_comes_out_of_the_regis
     assert len(client.search_model_versions("name='quick'")) == 1
 
 
+@pytest.mark.asyncio
+async def test_rounds_are_told_as_the_log_grows_and_the_end_when_it_is_there(honest):
+    lines = (honest / "events.jsonl").read_text().splitlines(keepends=True)
+    second = next(
+        n for n, line in enumerate(lines) if '"event": "RoundStarted"' in line and '"round": 2' in line
+    )
+    digests = (honest / "digests.json").read_text()
+    (honest / "digests.json").unlink()
+    (honest / "events.jsonl").write_text("".join(lines[: second + 1]) + lines[second + 1][:20])
+    told = []
+
+    async def tell(what):
+        told.append(what)
+
+    async def until(count):
+        with anyio.fail_after(20):
+            while len(told) < count:
+                await anyio.sleep(0.05)
+
+    with held(honest):
+        async with anyio.create_task_group() as group:
+            group.start_soon(follow_directory, honest, tell)
+            await until(2)
+            await anyio.sleep(1)
+            assert [type(one).__name__ for one in told] == ["Began", "RoundSummary"]
+            (honest / "events.jsonl").write_text("".join(lines))
+            (honest / "digests.json").write_text(digests)
+    assert [type(one).__name__ for one in told] == ["Began", "RoundSummary", "RoundSummary", "Ended"]
+    assert [one.model_dump() for one in told[1:3]] == [
+        one.model_dump() for one in RunDirectory.open(honest).rounds()
+    ]
+
+
+@pytest.mark.asyncio
+async def test_a_run_that_nobody_carries_out_is_not_waited_for(honest):
+    (honest / "digests.json").unlink()
+    with pytest.raises(RunDirectoryUnreadable, match="has stopped before its end, and nobody carries it out"):
+        await follow_directory(honest, lambda _: anyio.sleep(0))
+
+
 @pytest.mark.anvil
 @pytest.mark.timeout(300)
 @pytest.mark.asyncio
 async def test_anybodys_task_is_followed_by_its_chain_and_its_store(bcfl, server, client, tmp_path):
-    import anyio.to_thread
-
     async with Devnet.start(block_time=0.25) as devnet:
         settings = [f"chain.url={devnet.url}", "task.rounds=2", "task.schedule.closing_s=2"]
         result = await run(load(QUICK, settings), out=tmp_path / "run")
@@ -191,6 +236,13 @@ async def test_anybodys_task_is_followed_by_its_chain_and_its_store(bcfl, server
             "somebodys",
         ]
         followed = await anyio.to_thread.run_sync(lambda: bcfl(*arguments))
+        # lower case is an address too; a task that the factory never made is not waited for
+        arguments[4] = chain["factory"].lower()
+        lost = await anyio.to_thread.run_sync(lambda: bcfl(*arguments, "--task", chain["token"]))
+        nowhere = await anyio.to_thread.run_sync(lambda: bcfl(*arguments, "--task", "0x" + "ab" * 20))
+    assert (lost.returncode, nowhere.returncode) == (4, 4)
+    assert "made no task" in lost.stderr
+    assert "has no contract at" in nowhere.stderr
     assert followed.returncode == 0, followed.stderr
     found, summary = the_run(client, "remote"), result.summary
     assert found.info.status == "FINISHED"
@@ -212,11 +264,31 @@ async def test_anybodys_task_is_followed_by_its_chain_and_its_store(bcfl, server
 
 
 @pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("mnist", "mnist"),
+        ("../../etc/x", "etc-x"),
+        ("/home/u", "home-u"),
+        ("Zürich 1\x1b[2J", "Zürich-1--2J"),
+        ("..", "task"),
+    ],
+)
+def test_a_strangers_title_is_no_path_and_no_escape_sequence(name, safe):
+    assert safe_name(name, "task") == safe
+
+
+@pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
         (["RUN"], 2, "Say where to: --mlflow URI, --tensorboard DIR, or both"),
         (["--mlflow", "x"], 2, "Give a run's directory, or a node with --url"),
         (["--url", "ws://127.0.0.1:1", "--mlflow", "sqlite:///:memory:"], 2, "--factory ADDRESS"),
+        (
+            ["--url", "ws://127.0.0.1:1", "--factory", "0xzz", "--tensorboard", "tb"],
+            2,
+            "--factory 0xzz is no address",
+        ),
+        (["RUN", "--mlflow", "foo://x"], 1, "MLflow at foo"),
         (["nowhere", "--tensorboard", "tb"], 2, "There is no directory nowhere"),
         (
             ["RUN", "--mlflow", "http://127.0.0.1:1"],

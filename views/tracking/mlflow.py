@@ -26,6 +26,7 @@ from bcfl.views.tracking.tracker import numbers_of
 __all__ = ("MlflowTracker",)
 
 _KEY = "bcfl.key"
+_FINISHED = "bcfl.finished"
 _LONGEST_PARAMETER = 6000
 _BATCH = 100
 _MOST_METRICS = 1000
@@ -59,7 +60,8 @@ class MlflowTracker:
         from mlflow import MlflowClient  # an extra, and slow to load
 
         self._uri = uri
-        self._client: Any = MlflowClient(tracking_uri=uri)
+        with self._answered():
+            self._client: Any = MlflowClient(tracking_uri=uri)
         self._experiment = experiment
         self._register = register
         self._run = ""
@@ -100,7 +102,7 @@ class MlflowTracker:
     def ended(self, told: Ended) -> None:
         """The whole task's metrics, files and model; the run is finished."""
         with self._answered():
-            if self._client.get_run(self._run).info.status == "RUNNING":
+            if _FINISHED not in self._client.get_run(self._run).data.tags:
                 self._finish(told)
 
     def _finish(self, told: Ended) -> None:
@@ -112,6 +114,9 @@ class MlflowTracker:
         if told.model is not None:
             self._keep(told)
         self._client.set_terminated(self._run, status="FINISHED" if told.status == "completed" else "KILLED")
+        self._client.set_tag(
+            self._run, _FINISHED, told.status
+        )  # last: what was interrupted before is done again
 
     def close(self) -> None:
         """Nothing is open: a run that was not finished can be gone on with."""
@@ -139,7 +144,21 @@ class MlflowTracker:
             self._client.log_batch(self._run, metrics=points[start : start + _MOST_METRICS])
 
     def _keep(self, told: Ended) -> None:
-        """Register the final model, with what says where it came from."""
+        """Register the final model, unless that was done, with what says where it came from."""
+        found = [
+            one
+            for one in self._client.search_model_versions(f"name='{self._name}'")
+            if one.run_id == self._run
+        ]
+        version = found[0].version if found else self._registered(told)
+        tags = self._client.get_run(self._run).data.tags | {
+            "bcfl.scores": json.dumps(dict(told.scores), sort_keys=True)
+        }
+        for name, value in tags.items():
+            if name.startswith("bcfl."):
+                self._client.set_model_version_tag(self._name, str(version), name, value)
+
+    def _registered(self, told: Ended) -> str:
         import mlflow
 
         with tempfile.TemporaryDirectory() as scratch:
@@ -161,11 +180,4 @@ class MlflowTracker:
                     )
             finally:
                 mlflow.set_tracking_uri(before)
-        version = kept.registered_model_version
-        tags = {
-            **self._client.get_run(self._run).data.tags,
-            "bcfl.scores": json.dumps(told.scores, sort_keys=True),
-        }
-        for name, value in tags.items():
-            if name.startswith("bcfl."):
-                self._client.set_model_version_tag(self._name, str(version), name, value)
+        return str(kept.registered_model_version)

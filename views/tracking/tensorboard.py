@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,7 +41,7 @@ class TensorBoardTracker:
 
     def began(self, told: Began) -> None:
         """Open the files, and say beside them what the task is."""
-        key = told.key.rsplit("/", 1)[-1][:14].replace(":", "")
+        key = hashlib.sha256(told.key.encode()).hexdigest()[:10]
         self._place = self._directory / f"{told.name}-{key}"
         self._place.mkdir(parents=True, exist_ok=True)
         about = {"name": told.name, "facts": dict(told.facts), "parameters": dict(told.parameters)}
