@@ -14,6 +14,7 @@ from bcfl.contracts.phases import Kind
 from bcfl.scenarios.definition.loading import load, resolved
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.planning.plan import planned
+from bcfl.scenarios.planning.preflight import check_privacy
 
 __all__ = ("check",)
 
@@ -48,9 +49,12 @@ def check(
 
 def _checked(scenario: Scenario, data_dir: Path | None) -> Scenario:
     """The scenario as it would run; what the data say of themselves is printed."""
+    check_privacy(scenario)
     plan = anyio.run(partial(planned, scenario, data_dir=data_dir))
     for note in plan.notes:
         click.echo(f"{scenario.data.dataset.name}: {note}")
+    for caution in plan.cautions:
+        click.echo(f"note: {caution}")
     share = sorted(map(len, plan.population.shares.values()))
     click.echo(
         f"data and network fit: {len(plan.population.train):,} samples to train on, {share[0]:,} to {share[-1]:,} each, "

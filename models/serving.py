@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,12 @@ class ServedModel:
             array = array.astype(np.int64)
         elif array.dtype != np.uint8:
             array = array.astype(np.float32)
+        if array.ndim == 0 or array[:1].size != math.prod(self.card.shape):
+            raise DataCorrupt(
+                f"The samples have the shape {array.shape}, and the model takes (n, {', '.join(map(str, self.card.shape))}): make them alike."
+            )
         samples = Samples(
-            inputs=array.reshape(len(array), *self.card.shape) if array.size else array,
+            inputs=array.reshape(len(array), *self.card.shape),
             targets=np.zeros(len(array), dtype=np.int64),
             scale=self.card.scale,
             tokens=self.card.tokens,

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 
 from bcfl.models.errors import InvalidHyperparameters, PrivacyUnavailable
 
-__all__ = ("Privacy", "check_opacus", "steps_of")
+__all__ = ("Privacy", "check_opacus", "is_here", "steps_of")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +55,18 @@ def steps_of(*, samples: int, batch_size: int, epochs: int) -> int:
     return epochs * math.ceil(samples / batch_size)
 
 
+def is_here() -> bool:
+    """Whether Opacus is installed."""
+    return find_spec("opacus") is not None
+
+
 def check_opacus() -> None:
     """Whether gradients of single samples can be had.
 
     Raises:
         PrivacyUnavailable: Opacus is not installed.
     """
-    if find_spec("opacus") is None:
+    if not is_here():
         raise PrivacyUnavailable(
             "Training with privacy needs a package that is not here (opacus): pip install 'bcfl[privacy]', or drop 'privacy'."
         )

@@ -174,7 +174,8 @@ class _Follower:
             pass  # the events are told without it
         title = self._specification.title if self._specification is not None else created.task
         return Began(
-            name=safe_name(title, created.task),
+            # a stranger's title may be that of one's own model
+            name=f"{safe_name(title, 'task')}-{created.task[:10]}",
             key=f"{self._node.genesis_hash}/{created.task}",
             parameters=flat(parameters),
             facts={

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bcfl.models.data.dataset import Dataset
+from bcfl.models.training.privacy import is_here
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.planning.population import Population
 from bcfl.scenarios.planning.preflight import privacy_of, steps_in
@@ -25,13 +26,16 @@ def cautions(scenario: Scenario, dataset: Dataset, population: Population) -> It
 
 
 def _unmeasured(dataset: Dataset, population: Population) -> Iterator[str]:
-    """Classes that somebody trains on, and whoever measures has no sample of."""
-    used = np.concatenate([population.train.targets[share] for share in population.shares.values()])
-    missing = np.setdiff1d(used, population.validation.targets)
+    """Classes that somebody trains on, and whoever judges has no sample of: the evaluator, or all of a consortium's members."""
+    train = population.train.targets
+    used = np.concatenate([train[share] for share in population.shares.values()])
+    held = [train[share] for share in population.held_out.values()]
+    judged = np.concatenate(held) if held else population.validation.targets
+    missing = np.setdiff1d(used, judged)
     if len(missing):
         labels = dataset.labels(int(missing.max()) + 1)
         yield (
-            f"the {len(population.validation):,} samples to measure on have none of {_listed([labels[one] for one in missing])}: what is learnt "
+            f"the {len(judged):,} samples to measure on have none of {_listed([labels[one] for one in missing])}: what is learnt "
             f"of that is neither seen nor paid"
         )
 
@@ -56,6 +60,8 @@ def _privacy(scenario: Scenario, population: Population) -> Iterator[str]:
             f"the defence '{task.defence.name}' takes noise that keeps samples private for work that was not done, and throws out who adds it: "
             "without a defence (task.defence: none) noise only earns less"
         )
+    if not is_here():
+        return  # whoever trains so has to have it, and says so
     for entry in private:
         privacy = privacy_of(entry.privacy)
         if privacy is None:

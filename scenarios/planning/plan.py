@@ -32,7 +32,9 @@ class Plan:
     card: ModelCard
     """What whoever uses the model needs to know."""
     notes: tuple[str, ...] = ()
-    """What the data say of themselves, and of what is meant with them."""
+    """What the data say of themselves."""
+    cautions: tuple[str, ...] = ()
+    """What may be meant, and is worth a word before it costs anything."""
 
     @property
     def participants(self) -> dict[str, dict[str, Any]]:
@@ -103,7 +105,8 @@ async def planned(
             labels=dataset.labels(outputs),
             encoding=dataset.encoding,
         ),
-        notes=(*dataset.notes, *cautions(scenario, dataset, population)),
+        notes=dataset.notes,
+        cautions=tuple(cautions(scenario, dataset, population)),
     )
 
 

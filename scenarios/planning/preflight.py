@@ -5,20 +5,21 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from bcfl import registry
 from bcfl.models.data.dataset import Dataset
 from bcfl.models.data.soundness import check_dataset
 from bcfl.models.errors import NetworkUnfit
-from bcfl.models.training.privacy import Privacy, steps_of
+from bcfl.models.training.privacy import Privacy, check_opacus, is_here, steps_of
 from bcfl.models.training.private import private_module
 from bcfl.models.training.trial import check_device, model_bytes, needs_pairs, try_batch
 from bcfl.scenarios.definition.schema import PrivacyKeys, Scenario
 from bcfl.scenarios.errors import DiskTooSmall, ModelTooLarge
 from bcfl.scenarios.planning.population import Population
 
-__all__ = ("check_disk", "check_fit", "check_shares", "fitted", "privacy_of", "steps_in")
+__all__ = ("check_disk", "check_fit", "check_privacy", "check_shares", "fitted", "privacy_of", "steps_in")
 
 _HEADER_BYTES = 4096
 """Of an update beside its numbers: names and shapes of its tensors."""
@@ -66,7 +67,7 @@ def check_fit(scenario: Scenario, dataset: Dataset) -> int:
             f"A model of the network '{entry.name}' has {size:,} bytes, and task.intake.max_update_bytes is {limit:,}: set it to "
             f"{size + _HEADER_BYTES} or more, or make the network smaller."
         )
-    if any(privacy_of(trainers.privacy) for trainers in scenario.population.present):
+    if is_here() and any(privacy_of(trainers.privacy) for trainers in scenario.population.present):
         private_module(entry.name, network)
     parts = (dataset.train, dataset.test)
     return max(try_batch(entry.name, network, part, dataset.classes) for part in parts)
@@ -75,6 +76,22 @@ def check_fit(scenario: Scenario, dataset: Dataset) -> int:
 def privacy_of(keys: PrivacyKeys) -> Privacy | None:
     """What a trainer promises its samples; None where it adds no noise."""
     return Privacy(**keys.model_dump()) if keys.noise_multiplier else None
+
+
+def check_privacy(scenario: Scenario, names: Collection[str] | None = None) -> None:
+    """Whether those who train with privacy can, all or those of these names: nobody else needs the package.
+
+    Raises:
+        PrivacyUnavailable: it is not installed.
+    """
+    private = (
+        name
+        for entry in scenario.population.present
+        if privacy_of(entry.privacy) is not None
+        for name in entry.names
+    )
+    if any(names is None or name in names for name in private):
+        check_opacus()
 
 
 def steps_in(scenario: Scenario, samples: int) -> int:

@@ -18,6 +18,7 @@ from bcfl.scenarios.directory.trained import kept_genesis
 from bcfl.scenarios.errors import NotApart
 from bcfl.scenarios.planning.plan import Plan, planned
 from bcfl.scenarios.planning.population import KEEPER
+from bcfl.scenarios.planning.preflight import check_privacy
 from bcfl.scenarios.running.chain_setup import joined_chain
 from bcfl.scenarios.running.distribution import AGENT_ENDED, check_agents
 from bcfl.scenarios.running.hosting import Enough, compose, everybody_paid, journals, live, paid
@@ -53,6 +54,7 @@ async def take_part(
     with RunDirectory.open(path) as directory:
         scenario, record = directory.scenario(), directory.chain()
         check_agents(scenario, names)
+        check_privacy(scenario, names)
         if "hosted" in record and record["hosted"] is None:
             raise NotApart(
                 f"One process carries out the whole run in {path}: 'bcfl resume {path}' goes on with it, should it have been stopped."

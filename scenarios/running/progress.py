@@ -43,7 +43,7 @@ class RunStarted:
     trainers: tuple[str, ...]
     evaluators: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    """What the data say of themselves: left out, changed, chosen."""
+    """What the data say of themselves: left out, changed, chosen; and what may be meant otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)

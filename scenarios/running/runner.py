@@ -26,7 +26,7 @@ from bcfl.scenarios.directory.trained import keep_genesis
 from bcfl.scenarios.outcome.ending import nothing_happened
 from bcfl.scenarios.outcome.summary import Summary
 from bcfl.scenarios.planning.plan import Plan, planned
-from bcfl.scenarios.planning.preflight import check_disk
+from bcfl.scenarios.planning.preflight import check_disk, check_privacy
 from bcfl.scenarios.running.chain_setup import Chain, opened_chain, reopened_chain, set_up
 from bcfl.scenarios.running.conclusion import conclude
 from bcfl.scenarios.running.distribution import agents_ended, check_host
@@ -72,6 +72,7 @@ async def run(
     if only is not None:
         check_host(scenario, only)
     RunDirectory.check_free(out)
+    check_privacy(scenario, only)
     observer(Preparing(scenario=scenario.name, what=f"loading {scenario.data.dataset.name}"))
     plan = await planned(scenario, data_dir=data_dir, dataset=dataset)
     with RunDirectory.create(plan.scenario, out=out) as directory, held(directory.path):
@@ -149,7 +150,7 @@ async def _act(
                         scenario=plan.scenario,
                         trainers=population.trainers,
                         evaluators=population.evaluators,
-                        notes=plan.notes,
+                        notes=(*plan.notes, *plan.cautions),
                     )
                 )
                 if past is not None:  # after everybody was shown: what they have done is told again

@@ -93,8 +93,8 @@ class Sweep(_Model):
     base: dict[str, Any] = {}
     scenarios: dict[Label, dict[str, Any]] = {}
     attacks: dict[Label, Attack] = {}
-    defences: dict[Label, Overrides] = {AS_BASE: {}}
-    heterogeneity: dict[Label, Overrides] = {AS_BASE: {}}
+    defences: Annotated[dict[Label, Overrides], Field(min_length=1)] = {AS_BASE: {}}
+    heterogeneity: Annotated[dict[Label, Overrides], Field(min_length=1)] = {AS_BASE: {}}
     fractions: Fractions = (0.3,)
     trainers: Sizes = (10,)
     seeds: SeedList = (0,)
@@ -181,7 +181,12 @@ def _whole(label: str, said: str | dict[str, Any], base: dict[str, Any], path: P
     if isinstance(said, str):
         return _read(said, path)
     changes = dict(said)
-    data = copy.deepcopy(_read(changes.pop("base", base), path))
+    own = changes.pop("base", base)
+    if not isinstance(own, str | dict):
+        raise SweepInvalid(
+            f"{path}: 'scenarios.{label}.base' is the path of a scenario or its keys, not {own!r}."
+        )
+    data = copy.deepcopy(_read(own, path))
     for key, value in changes.items():
         try:
             put(data, key, value, source=f"the scenario '{label}'")

@@ -56,9 +56,7 @@ async def test_more_noise_earns_less_and_its_cost_adds_up(tmp_path):
             for name, noise in (("little", 0.5), ("much", 3.0))
         }
     assert not (await audit(tmp_path / "run")).findings
-    report = write_report(RunDirectory.open(tmp_path / "run")).read_text()
-    assert "privacy spent, ε" in report
-    assert "'much' will have spent a privacy of ε" in report.replace("&#x27;", "'")
+    assert "privacy spent, ε" in write_report(RunDirectory.open(tmp_path / "run")).read_text()
 
 
 @pytest.mark.asyncio

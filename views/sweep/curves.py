@@ -97,7 +97,8 @@ def _lines(rows: Mapping[str, Points], title: str) -> Figure:
         figure, (axes,) = figure_of(1, height=3.6)
         for place, name in enumerate(list(rows)[:_MOST_LINES]):
             _line(axes, rows[name], place, plain(name))
-        by_round(axes, title)
+        more = f"; the first {_MOST_LINES} of {len(rows)}" if len(rows) > _MOST_LINES else ""
+        by_round(axes, f"{title}{more}")
         axes.set_yscale("log")
         if rows:
             legend(figure, *axes.get_legend_handles_labels(), beside=True)

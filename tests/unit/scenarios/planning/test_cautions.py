@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 from bcfl.models.data.dataset import Dataset, Samples
+from bcfl.models.errors import PrivacyUnavailable
+from bcfl.models.training import privacy as privacy_module
 from bcfl.models.training.privacy import Privacy
 from bcfl.scenarios.definition.loading import from_mapping
+from bcfl.scenarios.planning import cautions as cautions_module
 from bcfl.scenarios.planning.cautions import cautions
 from bcfl.scenarios.planning.population import populate
+from bcfl.scenarios.planning.preflight import check_privacy
 from bcfl.seeds import Seeds
 
 
@@ -86,3 +90,40 @@ def test_who_adds_noise_under_a_defence_is_warned():
     )
     assert len(found) == 2
     assert told(defence="pipeline") == []
+
+
+def test_a_consortiums_members_measure_on_what_they_hold_out():
+    scenario = from_mapping(
+        {
+            "name": "s",
+            "task": {
+                "kind": "consortium",
+                "rounds": 2,
+                "network": "mlp",
+                "reward": {"mode": "round_budget", "per_round": "1"},
+            },
+            "data": {"dataset": "synthetic"},
+            "population": {"trainers": [{"name": "ann"}, {"name": "ben"}]},
+        }
+    )
+    dataset = Dataset(name="mine", train=_samples(200, 4), test=_samples(12, 2), source="", licence="")
+    assert list(cautions(scenario, dataset, populate(scenario, dataset, Seeds(1)))) == []
+
+
+def test_who_does_not_train_with_privacy_needs_no_opacus(monkeypatch):
+    monkeypatch.setattr(privacy_module, "is_here", lambda: False)
+    monkeypatch.setattr(cautions_module, "is_here", lambda: False)
+    private = {"name": "ann", "privacy": {"noise_multiplier": 1.5}}
+    assert told(trainers=(private, {"name": "ben"})) == []
+    scenario = from_mapping(
+        {
+            "name": "s",
+            "task": {"rounds": 2, "network": "mlp"},
+            "data": {"dataset": "synthetic"},
+            "population": {"evaluators": [{"name": "eve"}], "trainers": [private, {"name": "ben"}]},
+        }
+    )
+    check_privacy(scenario, ["ben", "eve"])
+    for names in (None, ["ann"]):
+        with pytest.raises(PrivacyUnavailable):
+            check_privacy(scenario, names)

@@ -140,6 +140,11 @@ BAD_WHOLE = {
     "a-grid-beside": (WHOLE + "trainers: [4]\n", "leave out trainers"),
     "nothing": ("name: tiny\nseeds: 1\n", "'base' is missing"),
     "no-file": (WHOLE, "There is no base scenario"),
+    "base-of-one": (
+        WHOLE.replace("file: mine.yaml", "file: {base: 5}"),
+        "'scenarios.file.base' is the path of a scenario",
+    ),
+    "no-defence": (WHOLE.replace("  off: {}\n  ours: {task.defence: pipeline}\n", "  {}\n"), "at least 1"),
     "unreachable": (WHOLE.replace("file: mine.yaml", "file: {name.x: 1}"), "the scenario 'file'"),
 }
 
