@@ -62,8 +62,8 @@ def changed(monkeypatch):
                 specification = dataclasses.replace(specification, sample_limit=10**10)
             return await evaluate(self, specification=specification, **rest)
 
-        async def completed(self, specification, record, judged):
-            outcome = await complete(self, specification, record, judged)
+        async def completed(self, specification, record, judged, remembers):
+            outcome = await complete(self, specification, record, judged, remembers)
             if lie is None or self is not hostile[0] or FRIEND not in judged.models:
                 return outcome
             return await lie(specification, record, judged, outcome)
