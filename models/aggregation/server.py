@@ -115,13 +115,19 @@ class Momentum:
         return _moved(start, self.learning_rate * memory.vector.astype(np.float64))
 
 
+@dataclass(frozen=True, kw_only=True)
 class _Adaptive:
     """What Adam and Yogi have in common: each number's step by its own past, m/(√v + τ)."""
 
-    learning_rate: float
-    beta1: float
-    beta2: float
-    tau: float
+    memories: ClassVar[tuple[str, ...]] = ("m", "v")
+
+    learning_rate: float = 0.01
+    beta1: float = 0.9
+    beta2: float = 0.99
+    tau: float = 0.001
+
+    def __post_init__(self) -> None:
+        _check(self.learning_rate, self.beta1, self.beta2, tau=self.tau)
 
     def second(self, v: Vector, squared: Vector) -> Vector:
         """The second moment after Δ²."""
@@ -132,7 +138,7 @@ class _Adaptive:
         m, v = _remembered(memory, start.schema.size, (0.0, self.tau * self.tau))
         way = _way(start, mean)
         m = self.beta1 * m + (1.0 - self.beta1) * way
-        memory = _kept(("m", "v"), m, self.second(v, way * way))
+        memory = _kept(self.memories, m, self.second(v, way * way))
         return self._stepped(start, memory), memory
 
     def _stepped(self, start: Weights, memory: Weights) -> Weights:
@@ -161,16 +167,6 @@ class _Adaptive:
 class FedAdam(_Adaptive):
     """v ← β₂·v + (1−β₂)·Δ²; ``tau`` is how adaptive it is at most."""
 
-    memories: ClassVar[tuple[str, ...]] = ("m", "v")
-
-    learning_rate: float = 0.01
-    beta1: float = 0.9
-    beta2: float = 0.99
-    tau: float = 0.001
-
-    def __post_init__(self) -> None:
-        _check(self.learning_rate, self.beta1, self.beta2, tau=self.tau)
-
     def second(self, v: Vector, squared: Vector) -> Vector:
         """A running mean."""
         return self.beta2 * v + (1.0 - self.beta2) * squared
@@ -182,16 +178,6 @@ class FedAdam(_Adaptive):
 @dataclass(frozen=True, kw_only=True)
 class FedYogi(_Adaptive):
     """v ← v − (1−β₂)·Δ²·sign(v − Δ²): as Adam, but v falls slowly where steps become small."""
-
-    memories: ClassVar[tuple[str, ...]] = ("m", "v")
-
-    learning_rate: float = 0.01
-    beta1: float = 0.9
-    beta2: float = 0.99
-    tau: float = 0.001
-
-    def __post_init__(self) -> None:
-        _check(self.learning_rate, self.beta1, self.beta2, tau=self.tau)
 
     def second(self, v: Vector, squared: Vector) -> Vector:
         """An additive change, whose size does not depend on v."""
