@@ -268,7 +268,10 @@ class EvaluationCheck:
         except MalformedUpdate:
             return "model_malformed"
         start = await self._retrieval.model(record.start_model, schema_of(specification), max_bytes=limit)
-        before = await remembered(self._retrieval, specification, record.start_model, max_bytes=limit)
+        try:
+            before = await remembered(self._retrieval, specification, record.start_model, max_bytes=limit)
+        except (FetchError, MalformedUpdate):
+            return None  # it was there when the round before was examined: what else can be checked is
         if model.digest() == start.digest() and _same(before, after):
             return None  # nothing counted, and nothing moved
         return None if optimizer.follows(start, model, before, after) else "model_mismatch"

@@ -39,7 +39,7 @@ from bcfl.contracts.specification import EntryReference, Specification
 from bcfl.contracts.state import UpdateRecord
 from bcfl.models.aggregation.fedavg import FedAvg
 from bcfl.models.aggregation.fold import fold
-from bcfl.models.aggregation.server import Momentum
+from bcfl.models.aggregation.server import Momentum, memory_schema
 from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.mlp import Mlp
 from bcfl.models.training.job import SamplesRef
@@ -195,6 +195,7 @@ class Bench:
         claims=("3", "1"),
         scores=None,
         server="none",
+        start_memory=None,
     ):
         specification = Specification(
             title="t",
@@ -211,7 +212,7 @@ class Bench:
             await self.store.put(encode(one, {"samples": claim}))
             for one, claim in zip(updates, claims, strict=True)
         ]
-        start = await self.store.put(encode_model(self.weights(0.0), 0))
+        start = await self.store.put(encode_model(self.weights(0.0), 0, start_memory))
         if model is None:
             model = await self.store.put(encode_model(fold(updates, [3, 1]), 1))
         scores = scores or {0: 10, 1: -4}
@@ -599,3 +600,15 @@ async def test_what_the_next_round_needs_is_looked_at_before_anybody_builds_on_i
     model = await _stepped(bench, memory=memory)
     work = await bench.setting(model=model, server="momentum", aggregator=aggregator)
     assert await bench.find(work, EvaluationCheck(Retrieval(bench.store, deadline_s=0.2))) == reason
+
+
+@pytest.mark.asyncio
+async def test_a_memory_that_was_taken_away_later_switches_no_other_check_off(bench):
+    bench.losses = {5.0: 1000.0}
+    gone = Weights(memory_schema(Momentum(), SCHEMA), np.ones(SCHEMA.size, dtype=np.float32))
+    there = Weights(gone.schema, np.full(SCHEMA.size, 5, dtype=np.float32))
+    await bench.store.put(encode_memory(there))
+    model = await bench.store.put(encode_model(bench.weights(5.0), 1, there))
+    work = await bench.setting(model=model, server="momentum", start_memory=gone)
+    check = EvaluationCheck(Retrieval(bench.store, deadline_s=0.2))
+    assert await bench.find(work, check) == "model_harmful"

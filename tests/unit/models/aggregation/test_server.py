@@ -126,3 +126,19 @@ def test_a_hostile_mean_leaves_a_memory_that_others_can_read(optimizer):
     assert np.isfinite(read.vector).all()
     assert optimizer.follows(start, model, None, read)
     assert np.isfinite(optimizer.step(model, weights(MEANS[0]), read)[0].vector).all()
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e-3, 1.0, 1e6, 1e18])
+@pytest.mark.parametrize(
+    "optimizer", [*OPTIMIZERS, FedAdam(beta1=0.0, tau=1e-8), FedYogi(beta1=0.99)], ids=str
+)
+def test_no_honest_step_is_taken_for_another(optimizer, scale):
+    rng = np.random.default_rng(12)
+    start, memory = weights(rng.normal(size=SCHEMA.size)), None
+    for number in range(40):
+        step = scale * 10 ** rng.uniform(-3, 1) * (number % 7 > 0)
+        model, after = optimizer.step(
+            start, weights(start.vector + step * rng.normal(size=SCHEMA.size)), memory
+        )
+        assert optimizer.follows(start, model, memory, after), number
+        start, memory = model, after
