@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from bcfl.models.data.cache import Arrays, Wheel, fetched_arrays, load_arrays, places
 from bcfl.models.data.dataset import Dataset, Samples
-from bcfl.models.errors import DataCorrupt, DataUnavailable, UnsafePickle
+from bcfl.models.errors import DataCorrupt, UnsafePickle
 from bcfl.registry import register
 
 __all__ = ("ArrayUnpickler", "Mnist", "read_pickled")
@@ -73,20 +73,15 @@ class Mnist:
     scaled: bool = True
 
     def load(self, data_dir: Path | None = None) -> Dataset:
-        """MNIST from ``data_dir`` or ``$BCFL_DATA_DIR`` where given, else from the cache, else downloaded into it.
+        """MNIST from ``data_dir`` or ``$BCFL_DATA_DIR`` where that holds it, else from the cache, else downloaded into it.
+
+        It is the same to the bit wherever it comes from, so a directory of other data need not hold it.
 
         Raises:
-            DataUnavailable: the directory does not hold it, or it could not be downloaded.
+            DataUnavailable: it is in none of them and could not be downloaded.
             DataCorrupt: what is there is not MNIST.
         """
-        directories = places(data_dir, "mnist")
-        return self._of(_from_directories(directories)) if directories else self.fetched()
-
-    def fetched(self) -> Dataset:
-        """MNIST from the cache, else downloaded into it, whatever ``$BCFL_DATA_DIR`` says; raises as ``load``."""
-        return self._of(_from_cache())
-
-    def _of(self, arrays: Arrays) -> Dataset:
+        arrays = _from_directories(places(data_dir, "mnist")) or _from_cache()
         scale = 1 / 255 if self.scaled else 1.0
         return Dataset(
             name="mnist",
@@ -134,7 +129,7 @@ def _samples(images: npt.NDArray[np.uint8], classes: npt.NDArray[np.int64], scal
     return Samples(inputs=images.reshape(-1, 1, 28, 28), targets=classes, scale=scale)
 
 
-def _from_directories(directories: Sequence[Path]) -> Arrays:
+def _from_directories(directories: Sequence[Path]) -> Arrays | None:
     for directory in directories:
         if (archive := directory / "mnist.npz").is_file():
             return _from_archive(archive)
@@ -142,10 +137,7 @@ def _from_directories(directories: Sequence[Path]) -> Arrays:
             return _from_pickle(pickled.read_bytes(), pickled)
         if (wheel := directory / _WHEEL.file).is_file():
             return _from_wheel(wheel)
-    raise DataUnavailable(
-        f"{directories[0]} holds none of mnist.npz (with x_train, y_train, x_test, y_test), mnist.pkl.gz and {_WHEEL.file}: "
-        f"put one there, or give no data directory to have MNIST downloaded."
-    )
+    return None
 
 
 def _from_cache() -> Arrays:

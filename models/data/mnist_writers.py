@@ -53,7 +53,7 @@ class MnistWriters:
                 f"{directories[0]} does not hold {' and '.join(_TABLES)}, of QMNIST, which no package carries: put them there, or give "
                 f"their directory by --data-dir."
             )
-        digits = _mnist(data_dir, scaled=self.scaled)
+        digits = Mnist(scaled=self.scaled).load(data_dir)
         train, test = (_table(directory / name, sha256) for name, sha256 in _TABLES.items())
         writers = np.unique(np.concatenate([train[:, _WRITER], test[: len(digits.test), _WRITER]]))
         return replace(
@@ -64,14 +64,6 @@ class MnistWriters:
             source=f"{digits.source}; writers: QMNIST (Yadav, Bottou)",
             licence=f"{digits.licence}; BSD (QMNIST)",
         )
-
-
-def _mnist(data_dir: Path | None, *, scaled: bool) -> Dataset:
-    try:
-        return Mnist(scaled=scaled).load(data_dir)
-    except DataUnavailable:
-        # The user's directory need not hold what a package carries: then MNIST is had as without a directory.
-        return Mnist(scaled=scaled).fetched()
 
 
 def _table(path: Path, sha256: str) -> npt.NDArray[np.int64]:

@@ -18,7 +18,7 @@ from bcfl.models.errors import DataCorrupt, DataUnavailable
 @pytest.fixture
 def digits(monkeypatch):
     made = Synthetic(samples=6, test_samples=2).load()
-    monkeypatch.setattr(Mnist, "fetched", lambda _: made)
+    monkeypatch.setattr(Mnist, "load", lambda *_: made)
     return made
 
 
