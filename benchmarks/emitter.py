@@ -8,7 +8,8 @@ from eth_utils import keccak
 
 from bcfl.chain.devnet import mine
 from bcfl.chain.errors import DeploymentFailed
-from bcfl.chain.node import Node, checksummed
+from bcfl.chain.node import Node
+from bcfl.chain.raw import checksummed
 from bcfl.contracts.ids import Address, TxHash
 
 __all__ = ("Emitter",)

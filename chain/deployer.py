@@ -16,7 +16,8 @@ import anyio
 from bcfl.chain.devnet import mine
 from bcfl.chain.errors import DeploymentFailed, NoEmptyBlocks, NoFunder
 from bcfl.chain.keys import Signer
-from bcfl.chain.node import Node, checksummed
+from bcfl.chain.node import Node
+from bcfl.chain.raw import checksummed
 from bcfl.contracts import calls
 from bcfl.contracts.abi import encode_constructor
 from bcfl.contracts.config import UNIT

@@ -1,32 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """One node as the agents of a process see it: identity, capabilities and the few calls they need.
 
-Answers that come in volume (blocks, logs) are parsed by hand: web3's formatters take a hundred times longer
+Answers that come in volume (blocks, logs) are parsed by hand (``chain.raw``): web3's formatters take a hundred times longer
 per log. Contracts, ABI and the rest of web3 are at ``Node.web3``, over the same socket.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
-from eth_utils.address import to_checksum_address
 from web3 import AsyncWeb3
 
 from bcfl.chain.errors import BlockUnavailable, ChainIdentityChanged, RpcError
+from bcfl.chain.raw import RawBlock, RawLog, checksummed, parse_block, parse_log, unhex
 from bcfl.chain.transport import WebSocketTransport, dial
-from bcfl.contracts.delivery import BlockRef
 from bcfl.contracts.ids import Address, BlockHash, TxHash
 from bcfl.log import public_url
 
 _INDEXING = "indexing is in progress"
 _INDEXING_S, _INDEXING_PAUSE_S = 120.0, 0.5
 
-__all__ = ("Capabilities", "FeeData", "Node", "RawBlock", "RawLog", "checksummed", "open_node")
+__all__ = ("Capabilities", "FeeData", "Node", "open_node")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,31 +48,6 @@ class FeeData:
     base_fee: int | None
     gas_price: int
     priority_fee: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RawBlock:
-    """A block's header, without its transactions."""
-
-    ref: BlockRef
-    logs_bloom: bytes
-    """2048 bits (yellow paper, 4.4.3)."""
-    base_fee: int | None
-    gas_used: int
-    gas_limit: int
-    transactions: tuple[TxHash, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RawLog:
-    """A log as the node gave it, not decoded."""
-
-    block_hash: BlockHash
-    log_index: int
-    transaction: TxHash
-    address: Address
-    topics: tuple[bytes, ...]
-    data: bytes
 
 
 class Node:
@@ -152,7 +125,7 @@ class Node:
         raw = await self.transport.request(
             "eth_getBlockByHash" if by_hash else "eth_getBlockByNumber", [_position(which), False]
         )
-        return None if raw is None else _parse_block(raw)
+        return None if raw is None else parse_block(raw)
 
     async def logs(self, block_hash: BlockHash, addresses: Iterable[Address]) -> list[RawLog]:
         """Logs of one block that the addresses emitted, by log index; no addresses, no logs.
@@ -165,7 +138,17 @@ class Node:
         if not emitters:
             return []
         raw = await self.transport.request("eth_getLogs", [{"blockHash": block_hash, "address": emitters}])
-        return sorted(map(_parse_log, raw), key=lambda log: log.log_index)
+        return sorted(map(parse_log, raw), key=lambda log: log.log_index)
+
+    async def logs_between(self, first: int, last: int, addresses: Iterable[Address]) -> list[RawLog]:
+        """Logs of the blocks from ``first`` to ``last`` that the addresses emitted, in the order of the chain.
+
+        Raises:
+            RpcError: among others where the node finds the range, or the answer, too long.
+        """
+        wanted = {"fromBlock": hex(first), "toBlock": hex(last), "address": list(addresses)}
+        raw = await self.transport.request("eth_getLogs", [wanted])
+        return sorted(map(parse_log, raw), key=lambda log: (log.block_number, log.log_index))
 
     async def receipts(self, block_number: int) -> list[dict[str, Any]]:
         """All receipts of a block, as the node wrote them.
@@ -180,7 +163,7 @@ class Node:
 
     async def call(self, to: Address, data: bytes, block: int | str = "latest") -> bytes:
         """What a contract's function returns; a revert is an ``RpcError`` with its data."""
-        return _bytes(
+        return unhex(
             await self.transport.request(
                 "eth_call", [{"to": to, "data": f"0x{data.hex()}"}, _position(block)]
             )
@@ -196,7 +179,7 @@ class Node:
 
     async def code(self, address: Address, block: int | str = "latest") -> bytes:
         """The account's code; empty where there is no contract."""
-        return _bytes(await self.transport.request("eth_getCode", [address, _position(block)]))
+        return unhex(await self.transport.request("eth_getCode", [address, _position(block)]))
 
     async def accounts(self) -> tuple[Address, ...]:
         """Accounts that the node signs for."""
@@ -230,7 +213,7 @@ class Node:
         raw = await self.transport.request("eth_getRawTransactionByHash", [transaction_hash])
         if raw is None:
             raise BlockUnavailable(f"The node at {self.url} has no transaction {transaction_hash}.")
-        return _bytes(raw)
+        return unhex(raw)
 
     async def transaction_receipt(self, transaction_hash: TxHash) -> dict[str, Any] | None:
         """A mined transaction's receipt, as the node wrote it."""
@@ -292,44 +275,6 @@ async def open_node(url: str, *, call_timeout_s: float = 30.0) -> AsyncIterator[
         yield node
     finally:
         await node.aclose()
-
-
-@functools.lru_cache(maxsize=65_536)
-def checksummed(address: str) -> Address:
-    """The address with its EIP-55 checksum."""
-    return Address(to_checksum_address(address))
-
-
-def _parse_block(raw: dict[str, Any]) -> RawBlock:
-    base_fee = raw.get("baseFeePerGas")
-    return RawBlock(
-        ref=BlockRef(
-            number=int(raw["number"], 16),
-            hash=BlockHash(raw["hash"]),
-            parent_hash=BlockHash(raw["parentHash"]),
-            timestamp=int(raw["timestamp"], 16),
-        ),
-        logs_bloom=_bytes(raw["logsBloom"]),
-        base_fee=None if base_fee is None else int(base_fee, 16),
-        gas_used=int(raw["gasUsed"], 16),
-        gas_limit=int(raw["gasLimit"], 16),
-        transactions=tuple(raw.get("transactions", ())),
-    )
-
-
-def _parse_log(raw: dict[str, Any]) -> RawLog:
-    return RawLog(
-        block_hash=BlockHash(raw["blockHash"]),
-        log_index=int(raw["logIndex"], 16),
-        transaction=TxHash(raw["transactionHash"]),
-        address=checksummed(raw["address"]),
-        topics=tuple([_bytes(topic) for topic in raw["topics"]]),
-        data=_bytes(raw["data"]),
-    )
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text[2:])
 
 
 def _position(block: int | str) -> str:

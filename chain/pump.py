@@ -2,36 +2,39 @@
 """The block pump: subscriptions ring, one catch-up routine reads whole blocks and delivers them in order.
 
 Nothing but ``_catch_up`` reads blocks, at the start, live, after a gap, a reconnect and a reorganisation, so
-live and replayed deliveries cannot differ. The subscriptions' payloads are never looked at: on one socket a
-block's logs may come before its head or after the next one's, and anvil sends no head after a rollback.
+live and replayed deliveries cannot differ. The subscriptions' payloads are no data: on one socket a block's logs may
+come before its head or after the next one's, and anvil sends no head after a rollback. Only a head that follows the
+cursor and whose bloom filter rules our events out is taken as it is, so that who has nothing to do asks nothing.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import anyio
 import structlog
 
-from bcfl.chain.blocks import PREFETCH, WholeBlocks, concurrently
+from bcfl.chain.ancestry import find_fork, headers_down_from
+from bcfl.chain.blocks import PREFETCH, WholeBlocks
+from bcfl.chain.bloom import may_contain
+from bcfl.chain.distant import DistantBlocks
+from bcfl.chain.doorbell import Doorbell
 from bcfl.chain.errors import (
     BlockUnavailable,
     CallTimeout,
     ConnectionLost,
-    NodeUnreachable,
     PumpNotStarted,
     PumpStopped,
     ReorganisationTooDeep,
 )
 from bcfl.chain.headers import HeaderWindow
 from bcfl.chain.node import Node
-from bcfl.chain.transport import Subscription
+from bcfl.chain.reconnecting import ReconnectPolicy, wait_for_node
 from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level, LogDecoder, Retracted
-from bcfl.contracts.ids import Address, BlockHash
+from bcfl.contracts.ids import Address
 
-__all__ = ("BlockPump", "ReconnectPolicy", "Sink")
+__all__ = ("BlockPump", "Sink")
 
 Sink = Callable[[Delivery], Awaitable[None]]
 """Takes deliveries one by one; the next block waits for it."""
@@ -39,23 +42,19 @@ Sink = Callable[[Delivery], Awaitable[None]]
 _UNAVAILABLE_ATTEMPTS = 30
 _UNAVAILABLE_DELAY_S = 0.02
 _UNAVAILABLE_LONGEST_DELAY_S = 1.0
+_FAR = 512  # blocks behind what is long final, from which on it pays to ask for ranges
+_PATIENCE_WITH_QUIET = (
+    20  # a chain that is quiet once may make no empty blocks: then it is asked so much more seldom
+)
 
 _log = structlog.stdlib.get_logger("bcfl.chain.pump")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReconnectPolicy:
-    """How long a lost node is waited for; delays double from the first to the longest."""
-
-    first_delay_s: float = 0.25
-    longest_delay_s: float = 30.0
-    give_up_after_s: float = 600.0
 
 
 class BlockPump:
     """Delivers a node's blocks to one sink, each ``SEEN`` and later ``FINAL``, ``Retracted`` in between.
 
-    Delivery is at least once: what the sink fails on is delivered again after a reconnect.
+    Delivery is at least once: what the sink fails on is delivered again after a reconnect. Of a distant past, deeper than
+    the window and the confirmations, only blocks with events are delivered, each ``SEEN`` and ``FINAL`` at once.
 
     Args:
         node: where blocks come from; reconnected by the pump alone.
@@ -64,7 +63,7 @@ class BlockPump:
         start: the last block delivered in an earlier life, or the number of the first to deliver.
         confirmations: how deep a block is when it is ``FINAL``; 0: at once.
         window: headers remembered, and so the deepest reorganisation that can be undone.
-        head_timeout_s: silence after which the node is asked whether there are new blocks.
+        head_timeout_s: silence after which the node is asked whether there are new blocks; where there are none, later.
         reconnect: how long a lost node is waited for; None: not at all.
         recent: linked headers that end with ``start``, oldest first, kept from the earlier life: with them
             a reorganisation during the pause can be undone also where the node forgets what it replaced.
@@ -90,6 +89,7 @@ class BlockPump:
         self._node = node
         self._addresses = dict.fromkeys(addresses)
         self._blocks = WholeBlocks(node=node, decoder=decoder)
+        self._distant = DistantBlocks(node=node, decoder=decoder)
         self._start = start
         self._confirmations = confirmations
         self._window = HeaderWindow(size=window)
@@ -102,10 +102,7 @@ class BlockPump:
         self._final = start - 1 if isinstance(start, int) else max(start.number - confirmations, -1)
         self._unfinal: dict[int, Batch] = {}
         self._watches: deque[tuple[Address, int]] = deque()
-        self._heads: Subscription | None = None
-        self._logs: Subscription | None = None
-        self._logs_addresses: tuple[Address, ...] = ()
-        self._bell = anyio.Event()
+        self._doorbell = Doorbell(node)
         self._progress = anyio.Event()
         self._located = False
         self._ended = False
@@ -148,7 +145,7 @@ class BlockPump:
         if address not in self._addresses:
             self._addresses[address] = None
             self._watches.append((address, from_block))
-            self._bell.set()
+            self._doorbell.ring()
 
     async def reached(self, block_number: int) -> None:
         """Return when that block or a later one was delivered.
@@ -189,7 +186,10 @@ class BlockPump:
                 try:
                     await self._session(sink)
                 except (ConnectionLost, CallTimeout) as lost:
-                    await self._restore(lost)
+                    if self._reconnect is None:
+                        raise
+                    self._doorbell.lost()
+                    await wait_for_node(self._node, lost, self._reconnect)
         except Exception as error:
             self._failure = error
             raise
@@ -198,71 +198,46 @@ class BlockPump:
             self._announce_progress()
 
     async def _session(self, sink: Sink) -> None:
-        await self._subscribe()
+        await self._doorbell.renew(
+            self._addresses
+        )  # before the first catch-up, so that no block falls between the two
+        silent = False
         while True:
-            self._bell = anyio.Event()
-            await self._catch_up(sink)
-            with anyio.move_on_after(self._head_timeout_s) as silence:
-                await self._bell.wait()
-            if silence.cancelled_caught:
-                delivered = self.delivered
+            delivered = self.delivered
+            self._doorbell.listen()
+            if not await self._follow_heads(sink):
                 await self._catch_up(sink)
-                if self.delivered != delivered:
-                    _log.warning("subscriptions_silent", timeout_s=self._head_timeout_s)
-                    await self._subscribe()
+            if silent and self.delivered != delivered:
+                _log.warning("subscriptions_silent", timeout_s=self._head_timeout_s)
+                await self._doorbell.renew(self._addresses)
+                silent = False
+                continue
+            patience = _PATIENCE_WITH_QUIET if silent else 1
+            with anyio.move_on_after(self._head_timeout_s * patience) as silence:
+                await self._doorbell.wait()
+            silent = silence.cancelled_caught
 
-    async def _subscribe(self) -> None:
-        # before the first catch-up, so that no block falls between the two
-        for old in (self._heads, self._logs):
-            if old is not None:
-                await old.aclose()
-        self._logs, self._logs_addresses = None, ()
-        self._heads = await self._node.transport.subscribe("newHeads", on_ring=self._ring)
-        await self._subscribe_logs()
-
-    async def _subscribe_logs(self) -> None:
-        addresses = tuple(self._addresses)
-        if addresses == self._logs_addresses:
-            return
-        old, self._logs_addresses = self._logs, addresses
-        self._logs = await self._node.transport.subscribe(
-            "logs", {"address": list(addresses)}, on_ring=self._ring
-        )
-        if old is not None:
-            await old.aclose()
-
-    def _ring(self) -> None:
-        self._bell.set()
-
-    async def _restore(self, lost: ConnectionLost | CallTimeout) -> None:
-        policy = self._reconnect
-        if policy is None:
-            raise lost
-        _log.warning("connection_lost", reason=str(lost))
-        self._heads = self._logs = None
-        delay = policy.first_delay_s
-        last: Exception = lost
-        with anyio.move_on_after(policy.give_up_after_s):
-            while True:
-                try:
-                    await self._node.reconnect()
-                except (NodeUnreachable, ConnectionLost, CallTimeout) as error:
-                    last = error
-                else:
-                    _log.info("reconnected", url=self._node.url)
-                    return
-                await anyio.sleep(delay)
-                delay = min(2 * delay, policy.longest_delay_s)
-        raise ConnectionLost(
-            f"The node at {self._node.url} did not come back within {policy.give_up_after_s:g} s."
-        ) from last
+    async def _follow_heads(self, sink: Sink) -> bool:
+        """Deliver the blocks of announced heads that say nothing to us; whether that was all there was to do."""
+        heads = self._doorbell.announced()
+        if not heads or self._watches:
+            return False
+        for head in heads:
+            if head.ref == self._window.tip:
+                continue
+            if self._window.tip is None or not self._window.links(head.ref):
+                return False
+            if any(may_contain(head.logs_bloom, address) for address in self._addresses):
+                return False
+            await self._deliver(Batch(block=head.ref, level=Level.SEEN, events=()), sink)
+        return True
 
     async def _catch_up(self, sink: Sink) -> None:
         attempts = 0
         while True:
             if not self._located:
                 await self._locate()
-            await self._subscribe_logs()
+            await self._doorbell.cover(self._addresses)
             tip = self._window.tip
             if not await self._deliver_late(sink):
                 progressed = await self._retract(sink)
@@ -284,13 +259,16 @@ class BlockPump:
                 raise BlockUnavailable(
                     f"The node at {self._node.url} announces blocks after {tip.number if tip else 'the start'} "
                     f"but does not give them."
-                ) from self._blocks.refusal
+                ) from (self._blocks.refusal or self._distant.refusal)
             await anyio.sleep(min(_UNAVAILABLE_DELAY_S * 2**attempts, _UNAVAILABLE_LONGEST_DELAY_S))
 
     async def _advance(self, head: int, sink: Sink) -> bool:
         """Deliver the next blocks up to the head; whether anything changed."""
         tip = self._window.tip
         first = 0 if tip is None else tip.number + 1
+        distant = self._distant_from(head)
+        if distant - first >= _FAR:
+            return await self._leap(first, distant, sink)
         numbers = range(first, min(head, first + PREFETCH - 1) + 1)
         for progress, batch in enumerate(await self._blocks.read_many(numbers, self._addresses)):
             if self._watches:
@@ -301,6 +279,42 @@ class BlockPump:
                 return await self._retract(sink) or progress > 0
             await self._deliver(batch, sink)
         return True
+
+    def _distant_from(self, newest: int) -> int:
+        """The newest block of the distant past, seen from a block."""
+        return newest - max(self._confirmations, self._window_size)
+
+    async def _leap(self, first: int, last: int, sink: Sink) -> bool:
+        """Deliver a range of the distant past, of at most the blocks from ``first`` to ``last``; whether anything changed."""
+        tip = self._window.tip
+        if tip is not None:
+            found = await self._node.find_block(tip.number)
+            if found is None or found.ref != tip:
+                return await self._retract(sink)
+            await self._promote(tip.number, sink)
+            if self._final < tip.number:
+                return False
+        read = await self._distant.read(max(first, self._first), last, tuple(self._addresses))
+        if read is None:
+            return False
+        end, batches = read
+        for batch in batches:
+            await self._deliver_distant(batch, sink)
+            self._stand_at(batch.block)
+            if self._watches:
+                return True  # an address was added after this range was read
+        self._stand_at((await self._node.block(end)).ref)
+        return True
+
+    async def _deliver_distant(self, batch: Batch, sink: Sink) -> None:
+        await sink(batch)
+        await sink(Batch(block=batch.block, level=Level.FINAL, events=batch.events))
+
+    def _stand_at(self, block: BlockRef) -> None:
+        self._window = HeaderWindow(size=self._window_size, headers=[block])
+        self._final = block.number
+        self.delivered += 1
+        self._announce_progress()
 
     async def _deliver(self, batch: Batch, sink: Sink) -> None:
         if batch.block.number >= self._first:
@@ -329,29 +343,42 @@ class BlockPump:
             tip = self._window.tip
             position = max(from_block, 0)
             while tip is not None and position <= tip.number:
-                numbers = range(position, min(tip.number, position + PREFETCH - 1) + 1)
-                for number, batch in zip(
-                    numbers, await self._blocks.read_many(numbers, [address]), strict=True
-                ):
-                    if batch is None or self._window.at(number) not in {None, batch.block}:
-                        self._watches[0] = (address, number)
-                        return False
+                after, batches = await self._read_late(position, tip.number, address)
+                for batch in batches:
                     if batch.events:
                         await sink(batch)
-                        self._unfinal.pop(number, None)
-                        if number <= self._final:
+                        self._unfinal.pop(batch.block.number, None)
+                        if batch.block.number <= self._final:
                             await sink(Batch(block=batch.block, level=Level.FINAL, events=batch.events))
-                    position = number + 1
+                    self._watches[0] = (address, batch.block.number + 1)
+                if after is None:
+                    return False
+                position = after
+                self._watches[0] = (address, position)
             self._watches.popleft()
             self._announce_progress()
         return True
+
+    async def _read_late(self, first: int, last: int, address: Address) -> tuple[int | None, list[Batch]]:
+        """Some of an address's blocks, and the number after them; None where the chain moved after them."""
+        distant = self._distant_from(last)
+        if distant - first >= _FAR:
+            found = await self._distant.read(first, distant, [address])
+            return (None, []) if found is None else (found[0] + 1, found[1])
+        numbers = range(first, min(last, first + PREFETCH - 1) + 1)
+        batches: list[Batch] = []
+        for number, batch in zip(numbers, await self._blocks.read_many(numbers, [address]), strict=True):
+            if batch is None or self._window.at(number) not in {None, batch.block}:
+                return None, batches
+            batches.append(batch)
+        return numbers[-1] + 1, batches
 
     async def _retract(self, sink: Sink, head: BlockRef | None = None) -> bool:
         """Take back what left the chain; whether anything did."""
         tip = self._window.tip
         if tip is None:
             return False
-        fork = await self._find_fork()
+        fork = await find_fork(self._node, self._window, tip.number)
         if fork == tip:
             return False
         if fork.number < self._final and self._final >= self._first:
@@ -373,54 +400,24 @@ class BlockPump:
         self._announce_progress()
         return True
 
-    async def _find_fork(self) -> BlockRef:
-        canonical: dict[int, BlockHash | None] = {}
-        position, step = self.cursor.number, 1
-        while (fork := self._window.find_fork(canonical)) is None:
-            numbers = range(position, max(position - step, -1), -1)
-            found = await concurrently(self._node.find_block, list(numbers))
-            for number, block in zip(numbers, found, strict=True):
-                canonical[number] = None if block is None else block.ref.hash
-            position, step = position - step, min(2 * step, PREFETCH)
-        return fork
-
     async def _locate(self) -> None:
         """Remember the headers that lead to the start, so that a reorganisation below it can be undone too."""
         if isinstance(self._start, int):
             before = min(self._start - 1, await self._node.block_number())
             if before >= 0:
-                headers = await self._headers_down_from((await self._node.block(before)).ref)
+                headers = await headers_down_from(
+                    self._node, (await self._node.block(before)).ref, self._window_size
+                )
                 self._window = HeaderWindow(size=self._window_size, headers=headers)
         elif self._recent:
             self._window = HeaderWindow(size=self._window_size, headers=self._recent)
             if self._window.tip != self._start:
                 raise ValueError("The recent headers must end with the start.")
         else:
-            headers = await self._headers_down_from(self._start)
+            headers = await headers_down_from(self._node, self._start, self._window_size)
             self._window = HeaderWindow(size=self._window_size, headers=headers)
         self._located = True
         self._announce_progress()
-
-    async def _headers_down_from(self, newest: BlockRef) -> list[BlockRef]:
-        headers = [newest]  # newest first while it grows
-        # by hash while off the node's chain: some nodes keep what was replaced
-        while len(headers) < self._window_size and headers[-1].number > 0:
-            canonical = await self._node.find_block(headers[-1].number)
-            if canonical is not None and canonical.ref.hash == headers[-1].hash:
-                break
-            parent = await self._node.find_block(headers[-1].parent_hash)
-            if parent is None:
-                break
-            headers.append(parent.ref)
-        while len(headers) < self._window_size and headers[-1].number > 0:
-            top = headers[-1].number - 1
-            count = min(PREFETCH, self._window_size - len(headers), top + 1)
-            numbers = range(top, top - count, -1)
-            for block in await concurrently(self._node.find_block, list(numbers)):
-                if block is None or block.ref.hash != headers[-1].parent_hash:
-                    return headers[::-1]
-                headers.append(block.ref)
-        return headers[::-1]
 
     def _announce_progress(self) -> None:
         self._progress.set()

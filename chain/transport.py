@@ -83,6 +83,12 @@ class Subscription(AsyncIterator[Any]):
             await self._changed.wait()
         return self._payloads.popleft()
 
+    def taken(self) -> list[Any]:
+        """The payloads that came since they were last taken, oldest first."""
+        payloads = list(self._payloads)
+        self._payloads.clear()
+        return payloads
+
     async def aclose(self) -> None:
         """Unsubscribe; a socket that has ended is no error."""
         if self._closed:

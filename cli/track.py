@@ -159,7 +159,7 @@ def _of_chain(
 
 
 def _address(option: str, text: str) -> Address:
-    from bcfl.chain.node import checksummed
+    from bcfl.chain.raw import checksummed
 
     try:
         return checksummed(text)

@@ -20,7 +20,8 @@ from bcfl.chain.intents import Intent, Outcome
 from bcfl.chain.journal import Journal
 from bcfl.chain.keys import Signer
 from bcfl.chain.node import Node
-from bcfl.chain.pump import BlockPump, ReconnectPolicy
+from bcfl.chain.pump import BlockPump
+from bcfl.chain.reconnecting import ReconnectPolicy
 from bcfl.chain.transactions import OwnerPool
 from bcfl.contracts.abi import decode_log
 from bcfl.contracts.delivery import Batch, Delivery, Level

@@ -10,7 +10,7 @@ from typing import Any
 from eth_utils import keccak, to_canonical_address
 
 from bcfl.agents.audit.finding import Finding
-from bcfl.chain.node import checksummed
+from bcfl.chain.raw import checksummed
 from bcfl.contracts import events as e
 from bcfl.contracts.event_codec import event_to_json
 from bcfl.contracts.ids import Address

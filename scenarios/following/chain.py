@@ -16,8 +16,10 @@ import anyio
 from bcfl.agents.common.decisions import Scored
 from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval
 from bcfl.chain.errors import ContractMissing
-from bcfl.chain.node import Node, checksummed
-from bcfl.chain.pump import BlockPump, ReconnectPolicy
+from bcfl.chain.node import Node
+from bcfl.chain.pump import BlockPump
+from bcfl.chain.raw import checksummed
+from bcfl.chain.reconnecting import ReconnectPolicy
 from bcfl.contracts import events as e
 from bcfl.contracts.abi import decode_log
 from bcfl.contracts.crowd_state import CrowdState

@@ -23,7 +23,7 @@ from bcfl.chain.deployer import Deployment
 from bcfl.chain.dispatch import Gathered
 from bcfl.chain.fees import FeePolicy
 from bcfl.chain.journal import Journal
-from bcfl.chain.pump import ReconnectPolicy
+from bcfl.chain.reconnecting import ReconnectPolicy
 from bcfl.contracts.crowd_state import EvaluatorState, evaluators_of
 from bcfl.contracts.delivery import Delivery
 from bcfl.contracts.ids import Address

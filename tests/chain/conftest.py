@@ -12,8 +12,9 @@ import pytest
 import pytest_asyncio
 
 from bcfl.chain.devnet import Devnet, mine
-from bcfl.chain.node import Node, checksummed, open_node
+from bcfl.chain.node import Node, open_node
 from bcfl.chain.pump import BlockPump, Sink
+from bcfl.chain.raw import checksummed
 from bcfl.contracts.delivery import Batch, BlockRef, Delivery, EventOrigin, Level, Retracted
 from bcfl.contracts.ids import Address
 
@@ -174,6 +175,11 @@ def deploy() -> Callable[[Node], Awaitable[Emitter]]:
 def at() -> type[Emitter]:
     """``at(node, sender, address)``: an emitter deployed before."""
     return Emitter
+
+
+@pytest.fixture
+def decoder() -> Callable[..., tuple[Emitted, ...]]:
+    return decode
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from bcfl.chain.errors import (
     RpcError,
     WebSocketRequired,
 )
-from bcfl.chain.node import Node, checksummed, open_node
+from bcfl.chain.node import Node, open_node
+from bcfl.chain.raw import checksummed
 from bcfl.contracts.ids import Address
 
 pytestmark = pytest.mark.anvil

@@ -11,7 +11,7 @@ import pytest
 from bcfl.chain.devnet import Devnet, mine
 from bcfl.chain.errors import BlockUnavailable, ChainIdentityChanged, ConnectionLost, PumpNotStarted, RpcError
 from bcfl.chain.node import open_node
-from bcfl.chain.pump import ReconnectPolicy
+from bcfl.chain.reconnecting import ReconnectPolicy
 from bcfl.contracts.delivery import Batch, Level
 
 pytestmark = pytest.mark.anvil
@@ -112,7 +112,7 @@ async def test_a_duplicate_head_changes_nothing(emitter, ledger, make_pump, runn
         await pump.reached(newest.number)
         head = await emitter.node.transport.request("eth_getBlockByNumber", ["latest", False])
         for _ in range(5):
-            pump._heads.push(head)
+            pump._doorbell.heads.push(head)
             await anyio.sleep(0.01)
         newest = await emitter.emit_block(2)
         await pump.reached(newest.number)
@@ -124,13 +124,13 @@ async def test_a_gap_in_the_heads_is_filled(emitter, ledger, make_pump, running)
     pump = make_pump(emitter)
     async with running(pump, ledger):
         await pump.reached(1)
-        await pump._heads.aclose()
-        await pump._logs.aclose()
+        await pump._doorbell.heads.aclose()
+        await pump._doorbell.logs.aclose()
         await anyio.sleep(0.05)
         for tag in range(40):
             newest = await emitter.emit_block(tag)
         assert pump.cursor.number < newest.number  # it heard nothing
-        pump._ring()
+        pump._doorbell.ring()
         await pump.reached(newest.number)
     assert ledger.tags == list(range(40))
 
@@ -140,8 +140,8 @@ async def test_dead_subscriptions_are_noticed_and_renewed(emitter, ledger, make_
     pump = make_pump(emitter, head_timeout_s=0.3)
     async with running(pump, ledger):
         await pump.reached(1)
-        await pump._heads.aclose()
-        await pump._logs.aclose()
+        await pump._doorbell.heads.aclose()
+        await pump._doorbell.logs.aclose()
         newest = await emitter.emit_block(1)
         await pump.reached(newest.number)  # by the watchdog
         pump._head_timeout_s = 60.0
