@@ -10,7 +10,8 @@
     ├── ForeignTask             events of a task reach a state of another
     ├── WrongKind               a crowd's task where a consortium's is asked for, or the other way round
     ├── MalformedSpecification  a specification in the store cannot be read
-    └── MalformedReport         an evaluation report in the store cannot be read
+    ├── MalformedReport         an evaluation report in the store cannot be read
+    └── MalformedState          what an agent kept of a task's state cannot be read
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = (
     "MalformedLog",
     "MalformedReport",
     "MalformedSpecification",
+    "MalformedState",
     "ProgramMissing",
     "WrongKind",
 )
@@ -46,6 +48,10 @@ class ForeignTask(ContractError):
 
 class WrongKind(ContractError):
     """A task of the other kind than is asked for."""
+
+
+class MalformedState(ContractError):
+    """What was kept of a task's state cannot be read, or not by this version."""
 
 
 class MalformedSpecification(ContractError):
