@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must survive a crash: chain identity, each agent's cursor, its decided actions, its signed transactions.
+"""What must survive a crash: chain identity, how far it was read, each agent's decided actions, its signed transactions.
 
 SQLite in WAL mode with ``synchronous=FULL``: what a call returned from is on disk. One file a process, shared
 by its agents, one writer thread; calls that wait at the same moment are committed together, so a thousand agents
@@ -24,41 +24,22 @@ from typing import Any, Generic, TypeVar
 import anyio
 import anyio.to_thread
 
-from bcfl.chain import outbox
-from bcfl.chain.errors import (
-    ActionAlreadyRecorded,
-    JournalInUse,
-    JournalOfAnotherChain,
-    JournalUnreadable,
-    JournalUnwritable,
-)
+from bcfl.chain import bookmarks, outbox
+from bcfl.chain.bookmarks import Bookmark
+from bcfl.chain.errors import ActionAlreadyRecorded, JournalUnwritable
+from bcfl.chain.journal_file import connect
 from bcfl.chain.outbox import ActionKey, OutboxEntry, OutboxStatus
 from bcfl.contracts.ids import Address, BlockHash
 
 __all__ = (
     "ActionKey",
     "ActionRecord",
-    "CursorMark",
     "Journal",
     "OutboxEntry",
     "OutboxStatus",
     "crash_point",
 )
 
-_VERSION = 1
-_TABLES = """
-CREATE TABLE IF NOT EXISTS chain (
-    only INTEGER PRIMARY KEY CHECK (only = 0), chain_id INTEGER NOT NULL, genesis_hash TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS cursors (
-    agent TEXT PRIMARY KEY, number INTEGER NOT NULL, hash TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS actions (
-    agent TEXT NOT NULL, task TEXT NOT NULL, round INTEGER NOT NULL, action TEXT NOT NULL,
-    payload BLOB NOT NULL,
-    PRIMARY KEY (agent, task, round, action)
-) WITHOUT ROWID;
-"""
 _T = TypeVar("_T")
 
 
@@ -68,15 +49,6 @@ class ActionRecord:
 
     key: ActionKey
     payload: bytes
-
-
-@dataclass(frozen=True)
-class CursorMark:
-    """The last block whose events an agent has handled."""
-
-    agent: str
-    number: int
-    hash: BlockHash
 
 
 def crash_point(name: str) -> None:
@@ -125,7 +97,7 @@ class Journal:
             JournalInUse: another process has it open.
             JournalUnreadable: it is damaged or newer than this program.
         """
-        connection = await anyio.to_thread.run_sync(_connect, str(path), chain_id, genesis_hash)
+        connection = await anyio.to_thread.run_sync(connect, str(path), chain_id, genesis_hash)
         journal = cls(connection)
         try:
             yield journal
@@ -133,8 +105,8 @@ class Journal:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(_close, connection, journal._waiting)
 
-    async def write(self, cursor: CursorMark | None = None, actions: Sequence[ActionRecord] = ()) -> None:
-        """Record a cursor and the actions decided on the way there, all or nothing, durable on return.
+    async def write(self, actions: Sequence[ActionRecord]) -> None:
+        """Record what was decided, all or nothing, durable on return.
 
         Raises:
             ActionAlreadyRecorded: one of the actions is recorded with another payload; nothing was written.
@@ -144,23 +116,20 @@ class Journal:
         def operation(connection: sqlite3.Connection) -> None:
             for record in actions:
                 _record(connection, record)
-            if cursor is not None:
-                connection.execute(
-                    "INSERT OR REPLACE INTO cursors (agent, number, hash) VALUES (?, ?, ?)",
-                    (cursor.agent, cursor.number, cursor.hash),
-                )
 
         await self._run(operation)
         crash_point("after-journal")
 
-    async def cursor(self, agent: str) -> CursorMark | None:
-        """Where an agent was; None for one that has handled nothing yet."""
+    async def bookmark(self) -> Bookmark | None:
+        """How far the process had read; None where nothing was kept."""
+        return await self._run(bookmarks.read)
 
-        def operation(connection: sqlite3.Connection) -> CursorMark | None:
-            row = connection.execute("SELECT number, hash FROM cursors WHERE agent = ?", (agent,)).fetchone()
-            return None if row is None else CursorMark(agent, row[0], BlockHash(row[1]))
+    def mark_later(self, bookmark: Bookmark) -> None:
+        """Keep how far the process has read, together with whatever is written next, or on closing.
 
-        return await self._run(operation)
+        A crash may undo it: then more is read again.
+        """
+        self._waiting.append(_Request(lambda connection: bookmarks.write(connection, bookmark)))
 
     async def action(self, key: ActionKey) -> bytes | None:
         """The payload recorded for an action; None if it was not decided yet."""
@@ -237,53 +206,6 @@ class Journal:
         if request.error is not None:
             raise request.error
         return request.result  # type: ignore[return-value] # done without an error: it is a _T
-
-
-def _connect(path: str, chain_id: int, genesis_hash: BlockHash) -> sqlite3.Connection:
-    try:
-        connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=0.5)
-    except sqlite3.Error as error:
-        raise JournalUnreadable(f"The journal {path} cannot be opened: {error}.") from error
-    try:
-        connection.execute(
-            "PRAGMA locking_mode=EXCLUSIVE"
-        )  # a second process must not send for the same keys
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        _prepare(connection, path, chain_id, genesis_hash)
-    except sqlite3.OperationalError as error:
-        connection.close()
-        if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise JournalInUse(
-                f"Another process writes the journal {path}; stop it, or give this process a journal of its own."
-            ) from error
-        raise JournalUnreadable(f"The journal {path} cannot be used: {error}.") from error
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise JournalUnreadable(
-            f"The journal {path} is damaged ({error}); restore it from a copy, or remove it to start afresh."
-        ) from error
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: str, chain_id: int, genesis_hash: BlockHash) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > _VERSION:
-        raise JournalUnreadable(f"The journal {path} was written by a newer version of bcfl; update bcfl.")
-    connection.executescript(
-        f"BEGIN IMMEDIATE; {_TABLES} {outbox.TABLE} PRAGMA user_version={_VERSION}; COMMIT;"
-    )
-    row = connection.execute("SELECT chain_id, genesis_hash FROM chain").fetchone()
-    if row is None:
-        connection.execute("INSERT INTO chain VALUES (0, ?, ?)", (chain_id, genesis_hash))
-    elif tuple(row) != (chain_id, genesis_hash):
-        raise JournalOfAnotherChain(
-            f"The journal {path} belongs to chain {row[0]} with genesis {row[1]}, and the node serves chain {chain_id} "
-            f"with genesis {genesis_hash}; use another journal file, or remove this one to start afresh."
-        )
 
 
 def _commit(connection: sqlite3.Connection, batch: Sequence[_Request[Any]]) -> None:

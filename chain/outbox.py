@@ -30,15 +30,15 @@ __all__ = (
 )
 
 TABLE = """
-CREATE TABLE IF NOT EXISTS outbox (
+CREATE TABLE outbox (
     agent TEXT NOT NULL, task TEXT NOT NULL, round INTEGER NOT NULL, action TEXT NOT NULL,
     sender TEXT NOT NULL, nonce INTEGER NOT NULL, raw BLOB NOT NULL, hash TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('pending', 'sent', 'included', 'failed')),
     replaced TEXT NOT NULL, block_number INTEGER, block_hash TEXT,
     PRIMARY KEY (agent, task, round, action)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS outbox_open ON outbox (sender) WHERE status IN ('pending', 'sent');
-CREATE INDEX IF NOT EXISTS outbox_block ON outbox (block_hash) WHERE block_hash IS NOT NULL;
+CREATE INDEX outbox_open ON outbox (sender) WHERE status IN ('pending', 'sent');
+CREATE INDEX outbox_block ON outbox (block_hash) WHERE block_hash IS NOT NULL;
 """
 _COLUMNS = "agent, task, round, action, sender, nonce, raw, hash, status, replaced, block_number, block_hash"
 

@@ -10,7 +10,7 @@ import anyio
 
 from bcfl.chain.devnet import mine
 from bcfl.chain.fees import FeePolicy
-from bcfl.chain.journal import ActionKey, ActionRecord, CursorMark, Journal
+from bcfl.chain.journal import ActionKey, ActionRecord, Journal
 from bcfl.chain.keys import derive_key
 from bcfl.chain.node import open_node
 from bcfl.chain.transactions import Immediate, Intent, OutcomeStatus, TransactionOwner
@@ -36,8 +36,7 @@ async def main(url: str, journal_path: str, counter: str) -> None:
         async with anyio.create_task_group() as tasks:
             await tasks.start(owner.run)
             # What an agent does on an event: decide (the same again after a restart), record, send.
-            block = (await node.block("latest")).ref
-            await journal.write(CursorMark("trainer", 1, block.hash), [ActionRecord(KEY, b"salt")])
+            await journal.write([ActionRecord(KEY, b"salt")])
             await owner.submit(Intent(key=KEY, to=counter, data=(7).to_bytes(32, "big")))
             with anyio.fail_after(20):
                 while owner.pending:

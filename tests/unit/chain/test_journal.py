@@ -9,6 +9,8 @@ import sys
 import anyio
 import pytest
 
+from bcfl.chain import journal_file
+from bcfl.chain.bookmarks import Bookmark
 from bcfl.chain.errors import (
     ActionAlreadyRecorded,
     JournalInUse,
@@ -19,12 +21,12 @@ from bcfl.chain.errors import (
 from bcfl.chain.journal import (
     ActionKey,
     ActionRecord,
-    CursorMark,
     Journal,
     OutboxEntry,
     OutboxStatus,
     crash_point,
 )
+from bcfl.contracts.delivery import BlockRef
 
 GENESIS = "0x" + "ab" * 32
 KEY = ActionKey("trainer-1", "0xtask", 4, "commit")
@@ -41,18 +43,49 @@ def entry(*, key=KEY, sender="0xA", nonce=0, status=OutboxStatus.PENDING, **othe
 
 
 @pytest.mark.asyncio
-async def test_cursor_and_actions_survive_a_restart(tmp_path):
+async def test_actions_survive_a_restart(tmp_path):
     path = tmp_path / "journal.db"
-    mark = CursorMark("trainer-1", 7, "0x07")
     async with opened(path) as journal:
-        assert await journal.cursor("trainer-1") is None
         assert await journal.action(KEY) is None
-        await journal.write(CursorMark("trainer-1", 6, "0x06"))
-        await journal.write(mark, [ActionRecord(KEY, b"salt and digest")])
+        await journal.write([ActionRecord(KEY, b"salt and digest")])
     async with opened(path) as journal:
-        assert await journal.cursor("trainer-1") == mark
-        assert await journal.cursor("trainer-2") is None
         assert await journal.action(KEY) == b"salt and digest"
+
+
+@pytest.mark.asyncio
+async def test_how_far_a_process_has_read_is_kept_at_the_next_write_and_on_closing(tmp_path):
+    path = tmp_path / "journal.db"
+    marks = [
+        Bookmark(block=BlockRef(7, "0x07", "0x06", 70), tasks={"0xa": b"a", "0xb": b"b"}),
+        Bookmark(block=BlockRef(9, "0x09", "0x08", 90), tasks={"0xb": b"later"}),
+    ]
+    async with opened(path) as journal:
+        assert await journal.bookmark() is None
+        journal.mark_later(marks[0])
+        await journal.write([])
+        assert await journal.bookmark() == marks[0]
+        journal.mark_later(marks[1])
+    async with opened(path) as journal:
+        assert await journal.bookmark() == marks[1]
+
+
+@pytest.mark.asyncio
+async def test_a_journal_of_the_first_form_is_brought_to_this_one_and_keeps_what_it_has(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "journal.db"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(journal_file, "_STEPS", journal_file._STEPS[:1])
+        async with opened(path) as journal:
+            journal._connection.execute("CREATE TABLE cursors (agent TEXT PRIMARY KEY)")
+            await journal.write([ActionRecord(KEY, b"salt")])
+            await journal.store([entry()])
+    async with opened(path) as journal:
+        assert await journal.action(KEY) == b"salt"
+        assert await journal.transaction(KEY) == entry()
+        assert await journal.bookmark() is None
+        (version,) = journal._connection.execute("PRAGMA user_version").fetchone()
+    assert version == len(journal_file._STEPS) == 2
 
 
 @pytest.mark.asyncio
@@ -83,12 +116,9 @@ async def test_an_action_with_another_payload_is_refused_and_nothing_of_that_wri
     async with opened(":memory:") as journal:
         await journal.write(actions=[ActionRecord(KEY, b"one")])
         with pytest.raises(ActionAlreadyRecorded, match="'commit' of round 4"):
-            await journal.write(
-                CursorMark("trainer-1", 9, "0x09"), [ActionRecord(other, b"new"), ActionRecord(KEY, b"two")]
-            )
+            await journal.write([ActionRecord(other, b"new"), ActionRecord(KEY, b"two")])
         assert await journal.action(KEY) == b"one"
         assert await journal.action(other) is None
-        assert await journal.cursor("trainer-1") is None
 
 
 @pytest.mark.asyncio
@@ -123,10 +153,10 @@ async def test_a_cancelled_write_leaves_the_journal_usable():
     async with opened(":memory:") as journal:
         with anyio.CancelScope() as scope:
             scope.cancel()
-            await journal.write(CursorMark("cancelled", 1, "0x01"))
-        await journal.write(CursorMark("a", 2, "0x02"))
-        assert await journal.cursor("a") == CursorMark("a", 2, "0x02")
-        assert await journal.cursor("cancelled") is None
+            await journal.write([ActionRecord(KEY, b"never")])
+        await journal.write([ActionRecord(ActionKey("a", "t", 1, "x"), b"written")])
+        assert await journal.action(ActionKey("a", "t", 1, "x")) == b"written"
+        assert await journal.action(KEY) is None
 
 
 @pytest.mark.asyncio
