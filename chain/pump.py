@@ -147,6 +147,16 @@ class BlockPump:
             self._watches.append((address, from_block))
             self._doorbell.ring()
 
+    def unwatch(self, address: Address) -> None:
+        """Read this address no more; nothing happens for one that is not watched."""
+        self._addresses.pop(address, None)
+        self._watches = deque((one, number) for one, number in self._watches if one != address)
+
+    @property
+    def following_up(self) -> bool:
+        """Whether an address that was added has events in delivered blocks that were not delivered yet."""
+        return bool(self._watches)
+
     async def reached(self, block_number: int) -> None:
         """Return when that block or a later one was delivered.
 

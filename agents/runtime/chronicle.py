@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bcfl.chain.errors import ReorganisationTooDeep
 from bcfl.contracts import events as e
 from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level, Retracted
 from bcfl.contracts.fold import first_state, fold
@@ -33,16 +34,25 @@ class TaskFilter:
 
 
 class Chronicle:
-    """Folds deliveries into ``seen`` and ``final`` states of one task."""
+    """Folds deliveries into ``seen`` and ``final`` states of one task.
 
-    def __init__(self, wanted: TaskFilter) -> None:
+    Args:
+        wanted: which task.
+        state: what is known of it already, and is final.
+        block: after which that is so.
+    """
+
+    def __init__(
+        self, wanted: TaskFilter, *, state: TaskState | None = None, block: BlockRef | None = None
+    ) -> None:
         self._wanted = wanted
         self._before: list[tuple[BlockRef, TaskState | None]] = []
-        self.seen: TaskState | None = None
-        self.final: TaskState | None = None
+        self.seen: TaskState | None = state
+        self.final: TaskState | None = state
         self._folded: set[int] = set()
-        self.block: BlockRef | None = None
+        self.block: BlockRef | None = block
         """The newest block folded."""
+        self._first = -1 if block is None else block.number + 1
 
     @property
     def now(self) -> int:
@@ -90,6 +100,12 @@ class Chronicle:
         return changed
 
     def _retract(self, retracted: Retracted) -> bool:
+        lowest = min(block.number for block in retracted.blocks)
+        if lowest < self._first:
+            raise ReorganisationTooDeep(
+                f"The chain was reorganised from block {lowest} on, and what is known of the task was final up to block "
+                f"{self._first - 1}; raise the confirmations for this chain, and begin with a new journal."
+            )
         gone = {block.hash for block in retracted.blocks}
         while self._before and self._before[-1][0].hash in gone:
             block, before = self._before.pop()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Composes one operating-system process of agents: one socket, one pump, one chronicle, one owner a key."""
+"""Composes one operating-system process of agents: one socket, one pump, one owner a key, and the tasks that they take part in."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import anyio
+import anyio.abc
 
 from bcfl.agents.errors import AgentBroken
-from bcfl.agents.runtime.activity import Activity, Bell
-from bcfl.agents.runtime.chronicle import Chronicle, TaskFilter
+from bcfl.agents.runtime.activity import Activity
+from bcfl.agents.runtime.participation import Participation, Seat
 from bcfl.agents.runtime.ports import BusyMark, Clock, Observer
 from bcfl.agents.runtime.shell import Role, Shell, Submitter
 from bcfl.agents.runtime.supervisor import RestartPolicy, supervise
+from bcfl.chain.bookmarks import Bookmark
 from bcfl.chain.dispatch import Dispatch
 from bcfl.chain.fees import FeePolicy
 from bcfl.chain.intents import Intent, Outcome
 from bcfl.chain.journal import Journal
-from bcfl.chain.keys import Signer
 from bcfl.chain.node import Node
 from bcfl.chain.pump import BlockPump
 from bcfl.chain.reconnecting import ReconnectPolicy
 from bcfl.chain.transactions import OwnerPool
 from bcfl.contracts.abi import decode_log
-from bcfl.contracts.delivery import Batch, Delivery, Level
+from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level
+from bcfl.contracts.ids import Address
+from bcfl.contracts.state_codec import state_to_bytes
 
 __all__ = ("AgentProcess", "ProcessSettings")
 
@@ -35,29 +38,31 @@ class ProcessSettings:
 
     Attributes:
         confirmations: depth at which a block is final; 0: at once.
-        start_block: the first block to read.
+        start: the first block to read, or the last one that was read in an earlier life.
         reconnect: how long a lost node is waited for; None: not at all.
         head_timeout_s: silence after which the node is asked for new blocks.
         fees: what transactions offer.
         restarts: how often an agent may fail.
         absent: told of an agent that has failed too often; True: the others go on without it. None: they do not.
+        bookmark_s: seconds after which it is kept in the journal how far the chain was read; None: it never is.
         retry_s: seconds after which an agent looks again when a transaction of its was refused; None: at the next block.
         done: by agent, round and name of its transactions that are on the chain, where the journal does not know them.
     """
 
     confirmations: int = 0
-    start_block: int = 0
+    start: BlockRef | int = 0
     reconnect: ReconnectPolicy | None = None
     head_timeout_s: float = 30.0
     fees: FeePolicy = field(default_factory=FeePolicy)
     restarts: RestartPolicy = field(default_factory=RestartPolicy)
     absent: Callable[[Role, AgentBroken], bool] | None = None
+    bookmark_s: float | None = None
     retry_s: float | None = None
     done: Mapping[str, Collection[tuple[int, str]]] = field(default_factory=dict)
 
 
 class AgentProcess:
-    """Agents that share a node, a journal and a chronicle; ``run`` keeps them going until cancelled."""
+    """Agents that share a node and a journal; ``run`` keeps them going until cancelled."""
 
     def __init__(
         self,
@@ -66,44 +71,55 @@ class AgentProcess:
         journal: Journal,
         clock: Clock,
         dispatch: Dispatch,
-        wanted: TaskFilter,
+        factory: Address,
         observer: Observer,
         busy: BusyMark,
         settings: ProcessSettings,
     ) -> None:
         self.activity = Activity()
-        self.chronicle = Chronicle(wanted)
         self.pool = OwnerPool(
             node=node, journal=journal, dispatch=dispatch, fee_policy=settings.fees, on_outcome=lambda _: None
         )
         self.pump = BlockPump(
             node=node,
-            addresses=[wanted.factory],
+            addresses=[factory],
             decoder=decode_log,
-            start=settings.start_block,
+            start=settings.start,
             confirmations=settings.confirmations,
             head_timeout_s=settings.head_timeout_s,
             reconnect=settings.reconnect,
         )
         self._node = node
         self._journal = journal
-        self._forgotten = 1
         self._clock = clock
         self._observer = observer
         self._busy = busy
         self._settings = settings
-        self._agents: list[tuple[Role, Signer, Bell]] = []
-        self._shells: dict[str, Shell] = {}
+        self._participations: dict[Participation, anyio.CancelScope] = {}
         self._listeners: list[Callable[[Delivery], None]] = []
+        self._group: anyio.abc.TaskGroup | None = None
+        self._marked = 0.0
 
-    def add(self, role: Role, signer: Signer) -> None:
-        """One more agent; the order of adding is that of a gathered release."""
-        bell = Bell(self.activity)
-        self._agents.append((role, signer, bell))
-        self.pool.owner(signer, role.name, self._outcome)
+    def attend(self, participation: Participation) -> None:
+        """Take part in one more task, whose agents begin when its past is known; one that is under way already, from its state on."""
+        self._participations[participation] = anyio.CancelScope()
+        for seat in participation.seats:
+            self.pool.owner(seat.signer, seat.role.name, self._outcome)
+        chronicle = participation.chronicle
+        if chronicle.seen is not None:
+            after = -1 if chronicle.block is None else chronicle.block.number
+            self.pump.watch(chronicle.seen.address, from_block=after + 1)
+        if self._group is not None:
+            self._group.start_soon(self._take_part, participation)
+
+    def leave(self, participation: Participation) -> None:
+        """Have its agents stop, and read of its task no more."""
+        self._participations.pop(participation).cancel()
+        if participation.chronicle.seen is not None:
+            self.pump.unwatch(participation.chronicle.seen.address)
 
     def listen(self, listener: Callable[[Delivery], None]) -> None:
-        """Call this after each delivery, when the chronicle has it."""
+        """Call this after each delivery, when the chronicles have it."""
         self._listeners.append(listener)
 
     async def run(self) -> None:
@@ -119,24 +135,44 @@ class AgentProcess:
             # Agents begin with all of the past known, so that what they do first does not depend on timing.
             with self.activity.under_way():
                 await self.pump.settled(await self._node.block_number())
-                for role, signer, bell in self._agents:
-                    group.start_soon(self._agent, role, signer, bell)
+                self._group = group
+                for participation in self._participations:
+                    await group.start(self._act, participation)
 
-    async def _agent(self, role: Role, signer: Signer, bell: Bell) -> None:
+    async def _take_part(self, participation: Participation) -> None:
+        with self.activity.under_way():
+            await self.pump.settled(await self._node.block_number())
+        if participation in self._participations:
+            await self._act(participation)
+
+    async def _act(
+        self,
+        participation: Participation,
+        *,
+        task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        with self._participations[participation]:
+            async with anyio.create_task_group() as group:
+                for seat in participation.seats:
+                    group.start_soon(self._agent, participation, seat)
+                task_status.started()
+
+    async def _agent(self, participation: Participation, seat: Seat) -> None:
+        role = seat.role
+
         async def once() -> None:
-            shell = Shell(
+            seat.shell = Shell(
                 role=role,
-                owner=_TimedSubmitter(self.pool.owner(signer, role.name), self._busy),
+                owner=_TimedSubmitter(self.pool.owner(seat.signer, role.name), self._busy),
                 clock=self._clock,
                 activity=self.activity,
                 observer=self._observer,
-                bell=bell,
+                bell=seat.bell,
                 retry_s=self._settings.retry_s,
                 done=self._settings.done.get(role.name, ()),
             )
-            self._shells[role.name] = shell
-            bell.ring()
-            await shell.run(self.chronicle)
+            seat.bell.ring()
+            await seat.shell.run(participation.chronicle)
 
         try:
             await supervise(role.name, once, activity=self.activity, policy=self._settings.restarts)
@@ -144,7 +180,7 @@ class AgentProcess:
             absent = self._settings.absent
             if absent is None or not absent(role, error):
                 raise
-            bell.muffle()  # to the others it is one who stays away; deadlines go on without it
+            seat.bell.muffle()  # to the others it is one who stays away; deadlines go on without it
 
     async def _deliver(self, delivery: Delivery) -> None:
         self._busy.start()
@@ -158,33 +194,44 @@ class AgentProcess:
             await self.pool.observe(delivery)
             if isinstance(delivery, Batch) and delivery.level is Level.SEEN:
                 self._clock.observe(delivery.block)
-            known = self.chronicle.seen
-            changed = self.chronicle.apply(delivery)
-            self._forget()
-            task = self.chronicle.seen
-            if known is None and task is not None and isinstance(delivery, Batch):
-                self.pump.watch(task.address, from_block=delivery.block.number)
+            look = [
+                participation
+                for participation in self._participations
+                if self._learn(participation, delivery)
+            ]
+            if isinstance(delivery, Batch) and delivery.level is Level.FINAL:
+                self._bookmark(delivery.block)
             self._observer.delivered(delivery)
             for listener in self._listeners:
                 listener(delivery)
-            # A task's own first event comes in a batch of its own right after the block that made it: agents look
-            # at the task when it is whole, so that what they do does not depend on who was faster.
-            whole = task is None or task.deadline
-            if whole and (changed or isinstance(delivery, Batch)):
-                for _, _, bell in self._agents:
-                    bell.ring()
+            for participation in look:
+                participation.ring()
 
-    def _forget(self) -> None:
-        """Drop from the journal what is of rounds that no reorganisation can bring back."""
-        final = self.chronicle.final
-        if final is not None and final.round > self._forgotten:
-            self._forgotten = final.round
-            self._journal.forget_later(final.address, before=final.round - 1)
+    def _learn(self, participation: Participation, delivery: Delivery) -> bool:
+        """Whether its agents should look again."""
+        known = participation.chronicle.seen
+        look = participation.take(delivery)
+        task = participation.chronicle.seen
+        if known is None and task is not None and isinstance(delivery, Batch):
+            self.pump.watch(task.address, from_block=delivery.block.number)
+        over = participation.over_for_good()
+        if over is not None and task is not None:  # nothing that was decided there is asked for any more
+            self._journal.forget_later(task.address, before=over)
+        return look
+
+    def _bookmark(self, block: BlockRef) -> None:
+        """Keep now and then how far everything was read; not while an address that was added is still followed up."""
+        every, now = self._settings.bookmark_s, anyio.current_time()
+        if every is None or now < self._marked + every or self.pump.following_up:
+            return
+        self._marked = now
+        finals = (participation.chronicle.final for participation in self._participations)
+        tasks = {state.address: state_to_bytes(state) for state in finals if state is not None}
+        self._journal.mark_later(Bookmark(block=block, tasks=tasks))
 
     def _outcome(self, outcome: Outcome) -> None:
-        shell = self._shells.get(outcome.key.agent)
-        if shell is not None:
-            shell.outcome(outcome)
+        for participation in self._participations:
+            participation.outcome(outcome)
 
 
 class _TimedSubmitter:

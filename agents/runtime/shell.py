@@ -21,7 +21,10 @@ from bcfl.contracts.ids import Address
 from bcfl.contracts.state import TaskState
 from bcfl.storage.errors import StoreUnreachable
 
-__all__ = ("Role", "Shell", "Submitter")
+__all__ = ("NO_TASK", "Role", "Shell", "Submitter")
+
+NO_TASK = Address("none")
+"""The task of an action that comes before there is one."""
 
 _STORE_PATIENCE_S = 120.0
 _STORE_PAUSE_S = 1.0
@@ -128,7 +131,7 @@ class Shell:
                 scope = self._running[work] = anyio.CancelScope()
                 self._activity.enter()
                 group.start_soon(self._work, work, scope)
-        task = view.seen.address if view.seen is not None else Address("none")
+        task = view.seen.address if view.seen is not None else NO_TASK
         for action in actions:
             if isinstance(action, Transact):
                 await self._transact(action, task)

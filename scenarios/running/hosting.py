@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from bcfl.agents.common.decisions import GaveUp, Telling
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.errors import AgentBroken
 from bcfl.agents.runtime.chronicle import Chronicle, TaskFilter
+from bcfl.agents.runtime.participation import Participation
 from bcfl.agents.runtime.process import AgentProcess, ProcessSettings
 from bcfl.agents.runtime.shell import Role
 from bcfl.agents.runtime.supervisor import RestartPolicy
@@ -36,13 +38,21 @@ from bcfl.scenarios.running.resources import RunResources
 from bcfl.scenarios.running.stepping import drive
 from bcfl.scenarios.running.timing import Stopwatch
 
-__all__ = ("Enough", "compose", "everybody_paid", "journals", "live", "paid")
+__all__ = ("Enough", "Hosted", "compose", "everybody_paid", "journals", "live", "paid")
 
 _LAST_BREATH_S = 2.0
 _RETRY_S = 2.0
 
 Enough = Callable[[Chronicle], bool]
 """Whether the agents of a process have nothing left to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hosted:
+    """A process of agents, and what it knows of the run's task."""
+
+    process: AgentProcess
+    chronicle: Chronicle
 
 
 @asynccontextmanager
@@ -79,7 +89,7 @@ async def compose(
     journal: Journal,
     names: Collection[str] | None,
     past: Past | None = None,
-) -> AgentProcess:
+) -> Hosted:
     """A process with those agents, or with all; ``past`` is what there is from before a kill."""
     plan, node = resources.plan, chain.node
     scenario, population = plan.scenario, plan.population
@@ -90,12 +100,12 @@ async def compose(
         journal=journal,
         clock=chain.clock,
         dispatch=chain.dispatch,
-        wanted=TaskFilter(factory=deployment.factory, publisher=population.signers[PUBLISHER].address),
+        factory=deployment.factory,
         observer=resources.recorder,
         busy=resources.chain_time,
         settings=ProcessSettings(
             confirmations=scenario.chain.confirmations,
-            start_block=deployment.block + 1,
+            start=deployment.block + 1,
             reconnect=None if own else ReconnectPolicy(),
             fees=FeePolicy(tip=tip, asks_ahead=not chain.driven),
             retry_s=None if chain.driven else _RETRY_S,
@@ -104,7 +114,9 @@ async def compose(
             absent=None if names is not None else partial(_absent, resources),
         ),
     )
-    resources.results.follow(lambda: process.chronicle.seen)
+    task = TaskFilter(factory=deployment.factory, publisher=population.signers[PUBLISHER].address)
+    participation = Participation(Chronicle(task), process.activity)
+    resources.results.follow(lambda: participation.chronicle.seen)
     store = SlowContents(resources.store)
     parts = AgentParts(
         population=population,
@@ -126,8 +138,9 @@ async def compose(
         parts, config=config, plan=plan.task, factory=deployment.factory, names=names
     ):
         if role.name not in away:
-            process.add(role, signer)
-    return process
+            participation.add(role, signer)
+    process.attend(participation)
+    return Hosted(process=process, chronicle=participation.chronicle)
 
 
 def _absent(resources: RunResources, role: Role, error: AgentBroken) -> bool:
@@ -140,7 +153,7 @@ def _absent(resources: RunResources, role: Role, error: AgentBroken) -> bool:
 
 
 async def live(
-    process: AgentProcess,
+    hosted: Hosted,
     chain: Chain,
     chain_time: Stopwatch,
     enough: Enough,
@@ -151,18 +164,19 @@ async def live(
     over = anyio.Event()
 
     def look(_delivery: Delivery) -> None:
-        if enough(process.chronicle):
+        if enough(hosted.chronicle):
             over.set()
 
-    process.listen(look)
+    hosted.process.listen(look)
     async with anyio.create_task_group() as group:
-        group.start_soon(_with_last_breath, process.run, chain)
+        group.start_soon(_with_last_breath, hosted.process.run, chain)
         if chain.devnet is not None:
             group.start_soon(chain.devnet.watch)
         if isinstance(chain.dispatch, Gathered) and isinstance(chain.clock, DrivenChainClock):
             driver = partial(
                 drive,
-                process=process,
+                process=hosted.process,
+                chronicle=hosted.chronicle,
                 node=chain.node,
                 dispatch=chain.dispatch,
                 clock=chain.clock,

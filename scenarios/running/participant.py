@@ -93,7 +93,7 @@ async def _act(
             joined_chain(record, url=url) as (chain, deployment),
             journals(resources, chain, names) as journal,
         ):
-            process = await compose(resources, chain, deployment, journal, names)
+            acting = await compose(resources, chain, deployment, journal, names)
             resources.recorder.started(plan.participants, plan.notes)
             observer(
                 RunStarted(
@@ -102,7 +102,7 @@ async def _act(
             )
             # Who comes back when all is paid still has the last model to compute.
             await live(
-                process, chain, resources.chain_time, _enough(plan, names), after=process.activity.idle
+                acting, chain, resources.chain_time, _enough(plan, names), after=acting.process.activity.idle
             )
             resources.recorder.flush()
     except BaseExceptionGroup as group:

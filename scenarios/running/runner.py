@@ -142,7 +142,7 @@ async def _act(
     try:
         async with _chain(resources, hosted, observer, past) as (chain, deployment):
             async with journals(resources, chain, hosted) as journal:
-                process = await compose(resources, chain, deployment, journal, hosted, past)
+                acting = await compose(resources, chain, deployment, journal, hosted, past)
                 if past is None or not past.records:
                     recorder.started(plan.participants, plan.notes)
                 observer(
@@ -157,7 +157,7 @@ async def _act(
                     await take_up(past, chain.node, recorder)
                 others = () if hosted is None else [name for name in population.agents if name not in hosted]
                 after = partial(agents_ended, resources.directory, others) if others else None
-                await live(process, chain, resources.chain_time, everybody_paid, after=after)
+                await live(acting, chain, resources.chain_time, everybody_paid, after=after)
                 recorder.flush()
             for name in others:
                 recorder.take_over(resources.directory.agent_events(name))

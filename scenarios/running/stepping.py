@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import anyio
 
+from bcfl.agents.runtime.chronicle import Chronicle
 from bcfl.agents.runtime.ports import BusyMark
 from bcfl.agents.runtime.process import AgentProcess
 from bcfl.chain.clock import DrivenChainClock
@@ -23,6 +24,7 @@ __all__ = ("drive",)
 async def drive(
     *,
     process: AgentProcess,
+    chronicle: Chronicle,
     node: Node,
     dispatch: Gathered,
     clock: DrivenChainClock,
@@ -44,7 +46,7 @@ async def drive(
             await dispatch.release()
             # Our own timestamps: anvil's follow the wall, and a run is to repeat exactly.
             timestamp = block.timestamp + 1
-            if not process.pool.pending and process.chronicle.seen is process.chronicle.final:
+            if not process.pool.pending and chronicle.seen is chronicle.final:
                 wake = clock.next_wake()
                 if wake is None:
                     raise ScenarioStuck
