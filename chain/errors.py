@@ -33,7 +33,13 @@
         ├── NoFunder                nobody pays for the agents' transactions
         ├── KeystoreExists          a new keystore would overwrite a file
         ├── KeystoreUnreadable      the file is no keystore
-        └── WrongPassword           the keystore does not open with this password
+        ├── WrongPassword           the keystore does not open with this password
+        ├── KeystoreExposed         others can read the keystore
+        ├── KeyMissing              there is no key of that name
+        ├── KeyNameInvalid          no name for a key
+        ├── NetworkUnknown          there is no network of that name
+        ├── NetworkFileInvalid      the file of networks, or one of them, cannot be read
+        └── HeaderUnset             a header of a provider needs a variable that is not set
 """
 
 from __future__ import annotations
@@ -53,12 +59,18 @@ __all__ = (
     "DeploymentFailed",
     "DevnetDied",
     "FeeCapReached",
+    "HeaderUnset",
     "JournalInUse",
     "JournalOfAnotherChain",
     "JournalUnreadable",
     "JournalUnwritable",
+    "KeyMissing",
+    "KeyNameInvalid",
     "KeystoreExists",
+    "KeystoreExposed",
     "KeystoreUnreadable",
+    "NetworkFileInvalid",
+    "NetworkUnknown",
     "NoEmptyBlocks",
     "NoFunder",
     "NodeUnreachable",
@@ -220,3 +232,39 @@ class KeystoreUnreadable(ChainError):
 
 class WrongPassword(ChainError):
     """The keystore does not open with this password."""
+
+
+class KeystoreExposed(ChainError):
+    """Others can read the keystore."""
+
+    exit_code = 2
+
+
+class KeyMissing(ChainError):
+    """There is no key of that name."""
+
+    exit_code = 2
+
+
+class KeyNameInvalid(ChainError):
+    """No name for a key."""
+
+    exit_code = 2
+
+
+class NetworkUnknown(ChainError):
+    """There is no network of that name."""
+
+    exit_code = 2
+
+
+class NetworkFileInvalid(ChainError):
+    """The file of networks, or one of them, cannot be read."""
+
+    exit_code = 2
+
+
+class HeaderUnset(ChainError):
+    """A header that a node's provider asks for needs a variable that is not set."""
+
+    exit_code = 2

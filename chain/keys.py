@@ -25,7 +25,15 @@ from hexbytes import HexBytes
 from bcfl.chain.errors import KeystoreExists, KeystoreUnreadable, WrongPassword
 from bcfl.contracts.ids import Address, TxHash
 
-__all__ = ("Signer", "create_keystore", "decode_transaction", "derive_key", "open_keystore")
+__all__ = (
+    "Signer",
+    "change_password",
+    "create_keystore",
+    "decode_transaction",
+    "derive_key",
+    "import_key",
+    "open_keystore",
+)
 
 _FIELDS = ("chainId", "nonce", "to", "value", "data", "gas", "maxFeePerGas", "maxPriorityFeePerGas")
 _STANDARD_SCRYPT_N = 262_144
@@ -90,11 +98,30 @@ async def create_keystore(path: Path, password: str, *, scrypt_n: int = _STANDAR
     Raises:
         KeystoreExists: there is a file at the path already.
     """
-    account = Account.create()
-    encrypt = functools.partial(Account.encrypt, account.key, password, kdf="scrypt", iterations=scrypt_n)
-    keystore = await anyio.to_thread.run_sync(encrypt)
-    await anyio.to_thread.run_sync(_write_new, path, json.dumps(keystore, indent=2).encode())
-    return Signer(account)
+    return await import_key(path, bytes(Account.create().key), password, scrypt_n=scrypt_n)
+
+
+async def import_key(path: Path, key: bytes, password: str, *, scrypt_n: int = _STANDARD_SCRYPT_N) -> Signer:
+    """As ``create_keystore``, of a key that somebody has: 32 bytes.
+
+    Raises:
+        KeystoreExists: there is a file at the path already.
+        ValueError: the bytes are no private key.
+    """
+    signer = derive_key(key)
+    await anyio.to_thread.run_sync(_write_new, path, await _encrypted(key, password, scrypt_n))
+    return signer
+
+
+async def change_password(path: Path, old: str, new: str, *, scrypt_n: int = _STANDARD_SCRYPT_N) -> None:
+    """Have a keystore file open with another password; at every moment the file is the old one or the new one.
+
+    Raises:
+        KeystoreUnreadable: there is no such file, or it is not a keystore.
+        WrongPassword: it does not open with the old one.
+    """
+    content = await _encrypted(await _decrypted(path, old), new, scrypt_n)
+    await anyio.to_thread.run_sync(_replace, path, content)
 
 
 async def open_keystore(path: Path, password: str) -> Signer:
@@ -104,19 +131,27 @@ async def open_keystore(path: Path, password: str) -> Signer:
         KeystoreUnreadable: there is no such file, or it is not a keystore.
         WrongPassword: it does not open with this password.
     """
+    return Signer(Account.from_key(await _decrypted(path, password)))
+
+
+async def _encrypted(key: bytes, password: str, scrypt_n: int) -> bytes:
+    encrypt = functools.partial(Account.encrypt, key, password, kdf="scrypt", iterations=scrypt_n)
+    return json.dumps(await anyio.to_thread.run_sync(encrypt), indent=2).encode()
+
+
+async def _decrypted(path: Path, password: str) -> bytes:
     try:
         keystore = json.loads(await anyio.Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise KeystoreUnreadable(f"The keystore {path} cannot be read: {error}.") from error
     try:
-        key = await anyio.to_thread.run_sync(Account.decrypt, keystore, password)
+        return bytes(await anyio.to_thread.run_sync(Account.decrypt, keystore, password))
     except ValueError as error:
         if "MAC mismatch" in str(error):
             raise WrongPassword(f"The keystore {path} does not open with this password.") from None
         raise KeystoreUnreadable(f"The file {path} is not a keystore: {error}.") from error
     except (TypeError, KeyError, AttributeError, NotImplementedError) as error:
         raise KeystoreUnreadable(f"The file {path} is not a keystore of version 3.") from error
-    return Signer(Account.from_key(key))
 
 
 def _write_new(path: Path, content: bytes) -> None:
@@ -130,3 +165,10 @@ def _write_new(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)
+    _write_new(beside, content)
+    beside.replace(path)

@@ -7,7 +7,7 @@ per log. Contracts, ABI and the rest of web3 are at ``Node.web3``, over the same
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +56,14 @@ class Node:
     Every call raises ``RpcError``, ``CallTimeout`` or ``ConnectionLost`` as its transport does.
     """
 
-    def __init__(self, *, url: str, transport: WebSocketTransport, call_timeout_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        transport: WebSocketTransport,
+        call_timeout_s: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.url = public_url(url)
         """As it may be shown: without what follows the port."""
         self._dial_url = url
@@ -66,6 +73,7 @@ class Node:
         self.genesis_hash = BlockHash("")
         self.capabilities = Capabilities(drivable=False, manages_accounts=False, base_fee=None)
         self._call_timeout_s = call_timeout_s
+        self._headers = headers
         self._reconnecting = anyio.Lock()
 
     async def probe(self) -> None:
@@ -90,7 +98,9 @@ class Node:
         """
         async with self._reconnecting:
             await self.transport.aclose()
-            self.transport = await dial(self._dial_url, call_timeout_s=self._call_timeout_s)
+            self.transport = await dial(
+                self._dial_url, call_timeout_s=self._call_timeout_s, headers=self._headers
+            )
             self.web3.provider = self.transport
             chain_id, genesis_hash = await self._identity()
             if (chain_id, genesis_hash) != (self.chain_id, self.genesis_hash):
@@ -256,20 +266,22 @@ class Node:
 
 
 @asynccontextmanager
-async def open_node(url: str, *, call_timeout_s: float = 30.0) -> AsyncIterator[Node]:
+async def open_node(
+    url: str, *, call_timeout_s: float = 30.0, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[Node]:
     """A connected, probed node that is closed at the end of the block.
 
     Args:
         url: ``ws://`` or ``wss://``.
         call_timeout_s: deadline of each call in seconds.
+        headers: of the request that opens the socket, where a provider asks for some.
 
     Raises:
         WebSocketRequired: the URL is of another scheme.
         NodeUnreachable: nobody answers there.
     """
-    node = Node(
-        url=url, transport=await dial(url, call_timeout_s=call_timeout_s), call_timeout_s=call_timeout_s
-    )
+    transport = await dial(url, call_timeout_s=call_timeout_s, headers=headers)
+    node = Node(url=url, transport=transport, call_timeout_s=call_timeout_s, headers=headers)
     try:
         await node.probe()
         yield node

@@ -16,7 +16,7 @@ import json
 import socket
 import urllib.parse
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -273,25 +273,30 @@ class WebSocketTransport(AsyncJSONBaseProvider):
 
 
 @asynccontextmanager
-async def connect(url: str, *, call_timeout_s: float = 30.0) -> AsyncIterator[WebSocketTransport]:
+async def connect(
+    url: str, *, call_timeout_s: float = 30.0, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[WebSocketTransport]:
     """An open transport that is closed at the end of the block.
 
     Args:
         url: ``ws://`` or ``wss://``.
         call_timeout_s: deadline of each call in seconds.
+        headers: of the request that opens the socket.
 
     Raises:
         WebSocketRequired: the URL is of another scheme.
         NodeUnreachable: nobody answers there.
     """
-    transport = await dial(url, call_timeout_s=call_timeout_s)
+    transport = await dial(url, call_timeout_s=call_timeout_s, headers=headers)
     try:
         yield transport
     finally:
         await transport.aclose()
 
 
-async def dial(url: str, *, call_timeout_s: float = 30.0) -> WebSocketTransport:
+async def dial(
+    url: str, *, call_timeout_s: float = 30.0, headers: Mapping[str, str] | None = None
+) -> WebSocketTransport:
     """As ``connect``, for an owner that closes the transport itself."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in {"ws", "wss"}:
@@ -300,6 +305,7 @@ async def dial(url: str, *, call_timeout_s: float = 30.0) -> WebSocketTransport:
     try:
         connection = await websockets.connect(
             url,
+            additional_headers=headers,
             open_timeout=_CONNECT_TIMEOUT_S,
             close_timeout=_CLOSE_TIMEOUT_S,
             ping_timeout=_PING_TIMEOUT_S,

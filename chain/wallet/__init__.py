@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person brings to a chain: keys in files, and networks by name."""
