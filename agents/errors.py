@@ -8,6 +8,7 @@
     ├── NothingHappened      a task went through its rounds, and no round was scored or paid
     ├── ModelDisagreement    a consortium agreed on another model than this member computed
     ├── UpdateLost           a commitment stands on chain and the journal does not have its update
+    ├── TaskUnfit            the task that an agent was told of is not for it
     └── UpdateUnavailable    an update that counts in the next model cannot be had
 """
 
@@ -15,7 +16,14 @@ from __future__ import annotations
 
 from bcfl.errors import AgentError
 
-__all__ = ("AgentBroken", "ModelDisagreement", "NothingHappened", "UpdateLost", "UpdateUnavailable")
+__all__ = (
+    "AgentBroken",
+    "ModelDisagreement",
+    "NothingHappened",
+    "TaskUnfit",
+    "UpdateLost",
+    "UpdateUnavailable",
+)
 
 
 class AgentBroken(AgentError):
@@ -36,3 +44,9 @@ class UpdateLost(AgentError):
 
 class UpdateUnavailable(AgentError):
     """An update that counts in a consortium's next model cannot be had here, so the model cannot be computed."""
+
+
+class TaskUnfit(AgentError):
+    """The task that this agent was told of is not for it."""
+
+    exit_code = 2

@@ -240,6 +240,8 @@ class BlockPump:
             if any(may_contain(head.logs_bloom, address) for address in self._addresses):
                 return False
             await self._deliver(Batch(block=head.ref, level=Level.SEEN, events=()), sink)
+            if self._watches:
+                return False
         return True
 
     async def _catch_up(self, sink: Sink) -> None:

@@ -18,6 +18,7 @@
     ├── OutputUnwritable         a file that a command should write cannot be written
     ├── ModelTooLarge            a model has more bytes than the task takes
     ├── DiskTooSmall             the run's models do not fit the disk
+    ├── TermsInvalid             a file of a task that is to be published lacks something
     ├── UnknownParticipant       nobody in the scenario has that name
     ├── NotApart                 these participants cannot act in a process of their own
     ├── ScenarioStuck            nobody acts and nobody waits, but the task has not ended
@@ -50,6 +51,7 @@ __all__ = (
     "SummaryUnreadable",
     "SweepInvalid",
     "TargetsInvalid",
+    "TermsInvalid",
     "UnknownParticipant",
 )
 
@@ -152,3 +154,7 @@ class ScenarioStuck(ScenarioError):
 
     exit_code = 7
     precedence = 3
+
+
+class TermsInvalid(ScenarioError):
+    """A file of a task that is to be published lacks something."""

@@ -11,6 +11,7 @@ from bcfl.agents.common.spare_gas import after_the_round
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, WakeAt, Work
 from bcfl.contracts import calls
 from bcfl.contracts.crowd_state import CrowdRound, CrowdState, evaluators_of
+from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
 
@@ -21,16 +22,17 @@ _WITHDRAWAL_GAS = 40_000
 _UNVESTED_GAS = 7_200  # a place of the ring that credits wait in
 
 
-def decide(view: View) -> list[Action]:
-    """All that a keeper wants now."""
+def decide(view: View, *, account: Address | None = None, grace_s: int = 0) -> list[Action]:
+    """All that a keeper wants now; for one account, where it cares for nobody else's pay, and so long after a deadline."""
     state = view.seen
     if state is None or state.deadline == 0:
         return []  # the task's own first event is still on its way
     waiting = credit_waiting(view)
     going_on: list[Action] = [] if waiting is None else [waiting]
     if not state.ended:
-        if view.now < state.deadline:
-            return [*going_on, WakeAt(state.deadline)]
+        due = state.deadline + grace_s
+        if view.now < due:
+            return [*going_on, WakeAt(due)]
         name = f"advance:{state.phase.name.lower()}:{state.deadline}"
         if state.phase is Phase.REVEAL and _dealt_with(state):
             name += f":{_dealt_with(state)}"  # more unopened commitments than one call deals with
@@ -45,7 +47,9 @@ def decide(view: View) -> list[Action]:
         return [*going_on, WakeAt(final.deadline)]  # a successor may clear it until then
     # Bonds of the accused first: they are part of what members are then paid.
     return (
-        going_on or [_forfeit_bond(final, place) for place, bond in accused.items() if bond] or _settle(final)
+        going_on
+        or [_forfeit_bond(final, place) for place, bond in accused.items() if bond]
+        or _settle(final, account)
     )
 
 
@@ -88,39 +92,45 @@ def _forfeit_bond(state: TaskState, place: int) -> Action:
     return Transact(round=state.round, name=f"forfeit_bond:{place}", call=call)
 
 
-def _settle(state: TaskState) -> list[Action]:
-    """Pay everybody what they are owed."""
+def _settle(state: TaskState, account: Address | None) -> list[Action]:
+    """Pay everybody, or that account, what they are owed."""
     actions: list[Action] = []
-    owed = [
-        index for index, member in state.members.items() if member.earned > member.withdrawn or member.stake
-    ]
+    members = {n: one for n, one in state.members.items() if account in {None, one.account}}
+    owed = [index for index, member in members.items() if member.earned > member.withdrawn or member.stake]
     owed.sort()
     places = state.config.vesting_rounds + 1 if state.config.vesting_rounds else 0
     at_once = _WITHDRAWALS_GAS // (_WITHDRAWAL_GAS + _UNVESTED_GAS * places)
     for start in range(0, len(owed), at_once):
-        members = owed[start : start + at_once]
-        call = calls.withdraw(state.address, members)
+        chunk = owed[start : start + at_once]
+        call = calls.withdraw(state.address, chunk)
         # Named after its members: another chunk is another action.
-        actions.append(Transact(round=state.round, name=f"withdraw:{members[0]}", call=call))
-    for index, member in sorted(state.members.items()):
+        actions.append(Transact(round=state.round, name=f"withdraw:{chunk[0]}", call=call))
+    for index, member in sorted(members.items()):
         if member.bond:  # a consortium's member may be gone for good
             call = calls.withdraw_member_bond(state.address, index=index)
             actions.append(Transact(round=state.round, name=f"withdraw_bond:{index}", call=call))
-    if state.returned is None:
+    if state.returned is None and account in {None, state.publisher}:
         actions.append(Transact(round=state.round, name="refund", call=calls.refund(state.address)))
     return actions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Keeper:
-    """A keeper has no hands beside its transactions; anyone may be one."""
+    """A keeper has no hands beside its transactions; anyone may be one.
+
+    Attributes:
+        account: whose pay it cares for; None: everybody's.
+        grace_s: how long after a deadline it waits for another keeper.
+    """
 
     name: str
+    account: Address | None = None
+    grace_s: int = 0
     role: str = "keeper"
 
     def decide(self, view: View, results: Results) -> Sequence[Action]:  # noqa: ARG002 - the shell's port
         """All that it wants now."""
-        return decide(view)
+        return decide(view, account=self.account, grace_s=self.grace_s)
 
     async def perform(self, work: Work[Any]) -> None:
         """Nothing is ever asked of it."""

@@ -68,6 +68,8 @@ class Chronicle:
         return self._see(delivery)
 
     def _see(self, batch: Batch) -> bool:
+        if self._late_for_others(batch):
+            return False
         if not self._before or self._before[-1][0].hash != batch.block.hash:
             self._before.append((batch.block, self.seen))
             self._folded = set()
@@ -86,6 +88,12 @@ class Chronicle:
         if own:
             self.seen = fold(self.seen, own)
         return True
+
+    def _late_for_others(self, batch: Batch) -> bool:
+        """Whether it follows up another task's events in a block that is past here; it would turn time back."""
+        if self.block is None or batch.block.number >= self.block.number:
+            return False
+        return self.seen is not None and all(x.origin.address != self.seen.address for x in batch.events)
 
     def _finalise(self, batch: Batch) -> bool:
         changed = False

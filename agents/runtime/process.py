@@ -96,25 +96,28 @@ class AgentProcess:
         self._busy = busy
         self._settings = settings
         self._participations: dict[Participation, anyio.CancelScope] = {}
+        self._acting: set[Participation] = set()
         self._listeners: list[Callable[[Delivery], None]] = []
         self._group: anyio.abc.TaskGroup | None = None
         self._marked = 0.0
 
-    def attend(self, participation: Participation) -> None:
-        """Take part in one more task, whose agents begin when its past is known; one that is under way already, from its state on."""
+    def attend(self, participation: Participation, *, from_block: int = 0) -> None:
+        """Follow one more task, of which nothing is known yet, or all that was before that block; during a delivery, or before ``run``."""
         self._participations[participation] = anyio.CancelScope()
-        for seat in participation.seats:
-            self.pool.owner(seat.signer, seat.role.name, self._outcome)
-        chronicle = participation.chronicle
-        if chronicle.seen is not None:
-            after = -1 if chronicle.block is None else chronicle.block.number
-            self.pump.watch(chronicle.seen.address, from_block=after + 1)
+        if participation.chronicle.seen is not None:
+            self.pump.watch(participation.chronicle.seen.address, from_block=from_block)
+        self._register(participation)
+
+    def begin(self, participation: Participation) -> None:
+        """Have the agents of a task that is followed begin, when its past is known."""
+        self._register(participation)
         if self._group is not None:
-            self._group.start_soon(self._take_part, participation)
+            self._group.start_soon(self._act, participation)
 
     def leave(self, participation: Participation) -> None:
         """Have its agents stop, and read of its task no more."""
         self._participations.pop(participation).cancel()
+        self._acting.discard(participation)
         if participation.chronicle.seen is not None:
             self.pump.unwatch(participation.chronicle.seen.address)
 
@@ -136,14 +139,13 @@ class AgentProcess:
             with self.activity.under_way():
                 await self.pump.settled(await self._node.block_number())
                 self._group = group
-                for participation in self._participations:
-                    await group.start(self._act, participation)
+                for participation in list(self._participations):
+                    if participation.seats:
+                        await group.start(self._act, participation)
 
-    async def _take_part(self, participation: Participation) -> None:
-        with self.activity.under_way():
-            await self.pump.settled(await self._node.block_number())
-        if participation in self._participations:
-            await self._act(participation)
+    def _register(self, participation: Participation) -> None:
+        for seat in participation.seats:
+            self.pool.owner(seat.signer, seat.role.name, self._outcome)
 
     async def _act(
         self,
@@ -151,7 +153,12 @@ class AgentProcess:
         *,
         task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
+        if participation in self._acting or participation not in self._participations:
+            return
+        self._acting.add(participation)
         with self._participations[participation]:
+            with self.activity.under_way():
+                await self.pump.settled(self.pump.cursor.number)
             async with anyio.create_task_group() as group:
                 for seat in participation.seats:
                     group.start_soon(self._agent, participation, seat)
@@ -199,11 +206,11 @@ class AgentProcess:
                 for participation in self._participations
                 if self._learn(participation, delivery)
             ]
-            if isinstance(delivery, Batch) and delivery.level is Level.FINAL:
-                self._bookmark(delivery.block)
             self._observer.delivered(delivery)
             for listener in self._listeners:
                 listener(delivery)
+            if isinstance(delivery, Batch) and delivery.level is Level.FINAL:
+                self._bookmark(delivery.block)
             for participation in look:
                 participation.ring()
 

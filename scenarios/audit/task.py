@@ -44,7 +44,7 @@ def task_findings(plan: Plan, created: e.TaskCreated) -> Iterator[Finding]:
         publisher=signers[PUBLISHER].address,
         token=created.token,
         kind=plan.population.kind,
-        config=task_config(plan.scenario, plan.task, token=created.token, signers=signers),
+        config=task_config(plan.scenario, plan.task, token=created.token, accounts=plan.population.accounts),
         evaluators=tuple(signers[name].address for name in plan.population.founders),
         budget=plan.task.budget,
     )

@@ -14,7 +14,7 @@ from bcfl.scenarios.definition.schema import ENTRY_KINDS, Data, NamedEntry, Scen
 from bcfl.scenarios.definition.yaml_text import Problem, dump, parse_document, parse_value
 from bcfl.scenarios.errors import OverrideInvalid, ScenarioInvalid, ScenarioSyntax, ScenarioUnreadable
 
-__all__ = ("from_mapping", "load", "parameter", "put", "resolved")
+__all__ = ("from_mapping", "load", "parameter", "put", "read_keys", "resolved", "validated")
 
 _LARGEST_FILE = 1 << 20
 
@@ -36,6 +36,25 @@ def load(path: Path | str, overrides: Iterable[str] = (), seed: int | None = Non
         ScenarioInvalid: a key or a value cannot be.
     """
     path = Path(path)
+    data, sources = read_keys(path, overrides)
+    if seed is not None:
+        _override(data, sources, f"seed={seed}", f"--seed {seed}")
+    return validated(data, sources, default=f"{path}:")
+
+
+def read_keys(
+    path: Path, overrides: Iterable[str] = (), *, under: tuple[str, ...] = ()
+) -> tuple[dict[str, object], dict[KeyPath, str]]:
+    """A YAML file's plain data with the overrides, and where each key was said, unchecked.
+
+    Args:
+        path: of the file.
+        overrides: as for ``load``.
+        under: keys that the whole file stands under, where it is a part of a scenario that does not say so itself.
+
+    Raises:
+        ScenarioUnreadable, ScenarioSyntax, OverrideInvalid: as ``load``.
+    """
     try:
         document = parse_document(_read(path))
     except Problem as problem:
@@ -50,12 +69,14 @@ def load(path: Path | str, overrides: Iterable[str] = (), seed: int | None = Non
             f"{_kind(document.data)}; 'bcfl new NAME' writes one to start from."
         )
     data: dict[str, object] = document.data
-    sources = {key: _place(path, line) for key, line in document.lines.items()}
+    if under and under[0] in data:
+        under = ()
+    for key in reversed(under):
+        data = {key: data}
+    sources: dict[KeyPath, str] = {(*under, *key): _place(path, line) for key, line in document.lines.items()}
     for override in overrides:
         _override(data, sources, override, f"--set {override}")
-    if seed is not None:
-        _override(data, sources, f"seed={seed}", f"--seed {seed}")
-    return _validated(data, sources, default=f"{path}:")
+    return data, sources
 
 
 def from_mapping(data: Mapping[str, object]) -> Scenario:
@@ -64,7 +85,7 @@ def from_mapping(data: Mapping[str, object]) -> Scenario:
     Raises:
         ScenarioInvalid: a key or a value cannot be.
     """
-    return _validated(dict(data), {}, default="The scenario:")
+    return validated(dict(data), {}, default="The scenario:")
 
 
 def put(data: dict[str, object], key: str, value: object, *, source: str) -> None:
@@ -194,7 +215,12 @@ def _set(at: object, path: KeyPath, value: object, source: str) -> None:
         )
 
 
-def _validated(data: dict[str, object], sources: Mapping[KeyPath, str], *, default: str) -> Scenario:
+def validated(data: dict[str, object], sources: Mapping[KeyPath, str], *, default: str) -> Scenario:
+    """A scenario of plain data; a refusal says where the key was said, or ``default``.
+
+    Raises:
+        ScenarioInvalid: a key or a value cannot be.
+    """
     try:
         scenario = Scenario.model_validate(data)
     except pydantic.ValidationError as error:

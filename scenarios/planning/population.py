@@ -16,12 +16,13 @@ from bcfl.contracts.ids import ZERO_ADDRESS, Address
 from bcfl.contracts.phases import Kind, Selection
 from bcfl.contracts.specification import EntryReference, Specification
 from bcfl.models.data.dataset import Dataset, Samples
+from bcfl.models.data.hold_out import hold_out
 from bcfl.models.data.partition import Natural
 from bcfl.models.errors import PartitionImpossible
 from bcfl.models.weights import Weights
 from bcfl.scenarios.definition.schema import NamedEntry, Scenario
 from bcfl.scenarios.definition.tokens import CREDIT_UNIT, parse_tokens
-from bcfl.scenarios.planning.member_data import Indices, flipped, hold_out
+from bcfl.scenarios.planning.member_data import Indices, flipped
 from bcfl.seeds import Seeds
 from bcfl.storage.content_id import content_id
 
@@ -37,6 +38,7 @@ __all__ = (
     "plan_task",
     "populate",
     "task_config",
+    "task_of",
 )
 
 PUBLISHER = "publisher"
@@ -87,6 +89,11 @@ class Population:
     shares: dict[str, Indices]
     held_out: dict[str, Indices] = field(default_factory=dict)
     validation: Samples
+
+    @property
+    def accounts(self) -> dict[str, Address]:
+        """Everybody's account."""
+        return {name: signer.address for name, signer in self.signers.items()}
 
     def role(self, name: str) -> str:
         """A participant's role."""
@@ -174,10 +181,15 @@ def _validation(scenario: Scenario, dataset: Dataset) -> Samples:
 
 
 def plan_task(scenario: Scenario, population: Population, genesis: Weights) -> Task:
-    """The specification of a scenario's task that starts from those weights.
+    """The task of a scenario that starts from those weights.
 
     No update may claim more samples than the largest share has: claims weigh in the aggregate.
     """
+    return task_of(scenario, genesis, sample_limit=max(len(share) for share in population.shares.values()))
+
+
+def task_of(scenario: Scenario, genesis: Weights, *, sample_limit: int) -> Task:
+    """What a scenario says of its task, whoever takes part: starts from those weights, claims of samples are within that limit."""
     task = scenario.task
     specification = Specification(
         title=scenario.name,
@@ -189,8 +201,8 @@ def plan_task(scenario: Scenario, population: Population, genesis: Weights) -> T
         server_optimizer=_written_out(task.server_optimizer, "server_optimizer"),
         timeliness=task.reward.timeliness,
         tensors=tuple((tensor.name, tensor.shape) for tensor in genesis.schema.tensors),
-        audit=_RECORDS if population.kind is Kind.CONSORTIUM else task.audit,
-        sample_limit=max(len(share) for share in population.shares.values()),
+        audit=_RECORDS if scenario.kind is Kind.CONSORTIUM else task.audit,
+        sample_limit=sample_limit,
     )
     return Task(
         specification=specification.encode(),
@@ -202,17 +214,17 @@ def plan_task(scenario: Scenario, population: Population, genesis: Weights) -> T
 
 
 def task_config(
-    scenario: Scenario, plan: Task, *, token: Address, signers: Mapping[str, Signer]
+    scenario: Scenario, plan: Task, *, token: Address, accounts: Mapping[str, Address]
 ) -> TaskConfig:
-    """The contract's configuration of a scenario's task; ``signers`` are the population's."""
+    """The contract's configuration of a scenario's task; ``accounts`` are the publisher's and the named aggregator's."""
     task = scenario.task
     schedule = task.schedule
     by_rate = task.reward.mode == "rate"
     crowd = scenario.kind is Kind.CROWDSOURCING
     return TaskConfig(
         token=token,
-        publisher=signers[PUBLISHER].address,
-        aggregator=ZERO_ADDRESS if task.aggregator_role is None else signers[task.aggregator_role].address,
+        publisher=accounts[PUBLISHER],
+        aggregator=ZERO_ADDRESS if task.aggregator_role is None else accounts[task.aggregator_role],
         specification=content_id(plan.specification),
         genesis=content_id(plan.genesis),
         rounds=task.rounds,

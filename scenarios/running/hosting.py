@@ -26,10 +26,9 @@ from bcfl.chain.dispatch import Gathered
 from bcfl.chain.fees import FeePolicy
 from bcfl.chain.journal import Journal
 from bcfl.chain.reconnecting import ReconnectPolicy
-from bcfl.contracts.crowd_state import EvaluatorState, evaluators_of
 from bcfl.contracts.delivery import Delivery
 from bcfl.contracts.ids import Address
-from bcfl.contracts.state import MemberState
+from bcfl.contracts.owed import owes_nobody, owes_nothing
 from bcfl.scenarios.planning.population import KEEPER, PUBLISHER, task_config
 from bcfl.scenarios.running.agent_factory import AgentParts, circles_of, make_agents, sight_of
 from bcfl.scenarios.running.chain_setup import Chain
@@ -132,7 +131,7 @@ async def compose(
         circles=circles_of(scenario, population),
         sight=sight_of(scenario, population),
     )
-    config = task_config(scenario, plan.task, token=deployment.token, signers=population.signers)
+    config = task_config(scenario, plan.task, token=deployment.token, accounts=population.accounts)
     away = frozenset[str]() if past is None else past.away
     for role, signer in make_agents(
         parts, config=config, plan=plan.task, factory=deployment.factory, names=names
@@ -204,36 +203,15 @@ async def _with_last_breath(work: Callable[[], Awaitable[None]], chain: Chain) -
 
 def everybody_paid(chronicle: Chronicle) -> bool:
     """Whether the task has ended for good and nobody is owed anything."""
-    state = chronicle.final
-    return (
-        state is not None
-        and state.ended
-        and state.returned is not None
-        and all(map(_has_all, state.members.values()))
-        and all(map(_has_bond, evaluators_of(state)))
-    )
+    return chronicle.final is not None and owes_nobody(chronicle.final)
 
 
 def paid(accounts: Iterable[Address]) -> Enough:
-    """Whether the task has ended for good and owes these accounts nothing; a publisher is owed what is left."""
+    """Whether the task has ended for good and owes these accounts nothing."""
     asked = frozenset(accounts)
 
     def enough(chronicle: Chronicle) -> bool:
         state = chronicle.final
-        return (
-            state is not None
-            and state.ended
-            and (state.publisher not in asked or state.returned is not None)
-            and all(_has_all(member) for member in state.members.values() if member.account in asked)
-            and all(_has_bond(one) for one in evaluators_of(state) if one.account in asked)
-        )
+        return state is not None and all(owes_nothing(state, account) for account in asked)
 
     return enough
-
-
-def _has_all(member: MemberState) -> bool:
-    return member.withdrawn >= member.earned and not member.stake and not member.bond
-
-
-def _has_bond(evaluator: EvaluatorState) -> bool:
-    return not evaluator.bond or evaluator.returned

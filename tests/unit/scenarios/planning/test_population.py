@@ -63,7 +63,7 @@ def planned(scenario, data=DATA):
         population,
         initial_weights(scenario.task.network.create("network"), seeds.integer("genesis")),
     )
-    return population, plan, task_config(scenario, plan, token=TOKEN, signers=population.signers)
+    return population, plan, task_config(scenario, plan, token=TOKEN, accounts=population.accounts)
 
 
 def test_a_member_trains_on_four_fifths_of_its_part_and_judges_on_the_rest():

@@ -106,7 +106,7 @@ def _parts(scenario):
 def _made(scenario, names=None):
     parts = _parts(scenario)
     plan = plan_task(scenario, parts.population, initial_weights(scenario.task.network.create("network"), 1))
-    config = task_config(scenario, plan, token=Address("0x00"), signers=parts.population.signers)
+    config = task_config(scenario, plan, token=Address("0x00"), accounts=parts.population.accounts)
     found = make_agents(parts, config=config, plan=plan, factory=Address("0x00"), names=names)
     return parts, {role.name: role for role, _ in found}
 

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process that lives: follows a factory, takes part in the tasks that suit its agent, and goes on where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+import anyio.abc
+import structlog
+
+from bcfl.agents.common.keeper import Keeper
+from bcfl.agents.common.services import AgentServices
+from bcfl.agents.errors import TaskUnfit
+from bcfl.agents.hosting.choice import Choice
+from bcfl.agents.hosting.programs import OpenTask, Program, Self, kind_of
+from bcfl.agents.runtime.chronicle import Chronicle, TaskFilter
+from bcfl.agents.runtime.participation import Participation
+from bcfl.agents.runtime.process import AgentProcess
+from bcfl.chain.bookmarks import Bookmark
+from bcfl.contracts import events as e
+from bcfl.contracts.delivery import Batch, Delivery, Level
+from bcfl.contracts.errors import MalformedSpecification
+from bcfl.contracts.fold import first_state
+from bcfl.contracts.ids import Address
+from bcfl.contracts.owed import owes_nobody, owes_nothing
+from bcfl.contracts.specification import Specification
+from bcfl.contracts.state import TaskState
+from bcfl.contracts.state_codec import state_from_bytes
+from bcfl.errors import ModelError, RegistryError, StorageError
+
+__all__ = ("Host", "HostEvent", "Joined", "Left", "Passed")
+
+_STORE_PAUSE_S = 5.0
+_GRACE_S = 5  # a task's own keeper comes first
+
+_log = structlog.stdlib.get_logger("bcfl.agents.hosting")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joined:
+    """The agent takes part in a task, or would if it were let in."""
+
+    task: Address
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passed:
+    """A task that the agent takes no part in."""
+
+    task: Address
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """A task that is over, and owes the agent nothing; ``paid`` in 10⁻⁹ token."""
+
+    task: Address
+    paid: int
+
+
+HostEvent = Joined | Passed | Left
+
+
+class Host:
+    """Takes part in tasks of one factory as one agent, until cancelled or, where it was told of one task, until that is over.
+
+    Args:
+        process: with the factory; not running yet.
+        me: the agent.
+        program: what it is in a task.
+        choice: which tasks.
+        services: what its agents work with.
+        factory: of the tasks.
+        tell: hears of tasks that it joins, passes and leaves.
+        keeps: whether it also moves its tasks on where nobody else does, and takes its own pay.
+    """
+
+    def __init__(
+        self,
+        *,
+        process: AgentProcess,
+        me: Self,
+        program: Program,
+        choice: Choice,
+        services: AgentServices,
+        factory: Address,
+        tell: Callable[[HostEvent], None],
+        keeps: bool = True,
+    ) -> None:
+        self.following: dict[Address, Participation] = {}
+        self._process = process
+        self._me = me
+        self._program = program
+        self._choice = choice
+        self._services = services
+        self._factory = factory
+        self._tell = tell
+        self._keeps = keeps
+        self._group: anyio.abc.TaskGroup | None = None
+        self._over = anyio.Event()
+
+    async def run(self, bookmark: Bookmark | None) -> None:
+        """Live.
+
+        Args:
+            bookmark: where an earlier life was, if this one goes on from there; the process starts at its block.
+
+        Raises:
+            TaskUnfit: the one task that it was told of is not for this agent.
+            ChainError: the node or the journal cannot be used any more.
+            AgentBroken: an agent failed too often.
+        """
+        self._process.listen(self._hear)
+        async with anyio.create_task_group() as group:
+            self._group = group
+            if bookmark is not None:
+                for task, kept in bookmark.tasks.items():
+                    state = state_from_bytes(kept)
+                    chronicle = Chronicle(self._filter(task), state=state, block=bookmark.block)
+                    self._follow(state, chronicle, bookmark.block.number + 1)
+            group.start_soon(self._process.run)
+            await self._over.wait()
+            await self._process.activity.idle()
+            group.cancel_scope.cancel()
+
+    def _filter(self, task: Address) -> TaskFilter:
+        return TaskFilter(factory=self._factory, task=task)
+
+    def _hear(self, delivery: Delivery) -> None:
+        """New tasks, once nothing can undo them, and tasks that are over."""
+        if not isinstance(delivery, Batch) or delivery.level is not Level.FINAL:
+            return
+        for event in delivery.events:
+            if isinstance(event, e.TaskCreated) and event.task not in self.following:
+                state, block = first_state(event), event.origin.block
+                chronicle = Chronicle(self._filter(event.task), state=state, block=block)
+                self._follow(state, chronicle, block.number)
+        for participation in list(self.following.values()):
+            final = participation.chronicle.final
+            if final is not None and self._is_over(final):
+                self._leave(participation, final)
+
+    def _is_over(self, state: TaskState) -> bool:
+        if self._program.role == Keeper.role:
+            return owes_nobody(state)
+        return owes_nothing(state, self._me.signer.address)
+
+    def _follow(self, state: TaskState, chronicle: Chronicle, from_block: int) -> None:
+        reason = self._choice.refuses(state, kind_of(state))
+        if reason is not None:
+            if self._choice.task is None:
+                self._tell(Passed(task=state.address, reason=reason))
+            return
+        # Read from now on, so that it is in the bookmark though the rest takes a while.
+        participation = Participation(chronicle, self._process.activity)
+        self.following[state.address] = participation
+        self._process.attend(participation, from_block=from_block)
+        assert self._group is not None  # noqa: S101 - for mypy: run has set it
+        self._group.start_soon(self._consider, participation, state)
+
+    def _stop_following(self, participation: Participation, task: Address) -> None:
+        del self.following[task]
+        self._process.leave(participation)
+
+    def _leave(self, participation: Participation, state: TaskState) -> None:
+        account = self._me.signer.address
+        paid = sum(one.withdrawn for one in state.members.values() if one.account == account)
+        self._stop_following(participation, state.address)
+        self._tell(Left(task=state.address, paid=paid))
+        if self._choice.task is not None:
+            self._over.set()
+
+    def _refuse(self, participation: Participation, state: TaskState, reason: str) -> None:
+        if state.address not in self.following:
+            return  # it ended meanwhile
+        self._stop_following(participation, state.address)
+        if self._choice.task is not None:
+            raise TaskUnfit(f"The task {state.address} is not for this {self._program.role}: {reason}.")
+        self._tell(Passed(task=state.address, reason=reason))
+
+    async def _consider(self, participation: Participation, state: TaskState) -> None:
+        specification = await self._specification(state)
+        if isinstance(specification, str):
+            self._refuse(participation, state, specification)
+            return
+        open_task = OpenTask(state=state, specification=specification)
+        try:
+            reason = self._choice.refuses_specification(specification) or self._program.refuses(
+                open_task, self._me
+            )
+            agents = [] if reason else self._program.agents(open_task, self._me, self._services)
+        except (ModelError, RegistryError) as error:
+            reason, agents = str(error).rstrip("."), []
+        if reason is not None:
+            self._refuse(participation, state, reason)
+            return
+        for role in agents:
+            participation.add(role, self._me.signer)
+        if self._keeps and self._program.role != Keeper.role:
+            own = Keeper(name=f"{self._me.name}:keeper", account=self._me.signer.address, grace_s=_GRACE_S)
+            participation.add(own, self._me.signer)
+        self._tell(Joined(task=state.address, title=specification.title))
+        self._process.begin(participation)
+
+    async def _specification(self, state: TaskState) -> Specification | str:
+        """The task's specification, or why it cannot be had; a store that is away is waited for."""
+        while True:
+            try:
+                return await self._services.retrieval.specification(state.config.specification)
+            except MalformedSpecification as error:
+                return str(error).rstrip(".")
+            except StorageError as error:
+                _log.warning("specification_unavailable", task=state.address, reason=str(error))
+                await anyio.sleep(_STORE_PAUSE_S)

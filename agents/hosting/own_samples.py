@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Somebody's own samples, made to fit a task: its classes by number, one batch through its network."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from bcfl.models.data.dataset import Samples
+from bcfl.models.errors import NetworkUnfit
+from bcfl.models.networks.network import Network
+from bcfl.models.training.trial import needs_pairs, try_batch
+
+__all__ = ("by_number", "check_samples")
+
+
+def by_number(samples: Samples, labels: tuple[str, ...]) -> Samples:
+    """The samples with classes as they are written, where all of them are numbers from 0: who lacks a class does not shift the others.
+
+    Args:
+        samples: with classes from 0 in the order of their labels.
+        labels: of the classes, as the data write them; empty where they have none.
+    """
+    if not labels or not all(label.isdecimal() for label in labels):
+        return samples
+    numbers = np.array([int(label) for label in labels], dtype=np.int64)
+    return dataclasses.replace(samples, targets=numbers[samples.targets])
+
+
+def check_samples(samples: Samples, name: str, network: Network) -> None:
+    """Whether the network can be trained on them.
+
+    Args:
+        samples: all that somebody has.
+        name: of the network, for sentences.
+        network: of the task.
+
+    Raises:
+        NetworkUnfit: they have another shape, more classes, or too few samples.
+    """
+    if not len(samples):
+        raise NetworkUnfit("There are no samples: give some.")
+    if len(samples) == 1 and needs_pairs(network):
+        raise NetworkUnfit(
+            f"There is one sample, and the network '{name}' normalises over a batch, which needs two: give more."
+        )
+    try_batch(name, network, samples, samples.classes)

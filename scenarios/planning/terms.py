@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task as it is published among strangers: the ``task`` part of a scenario, with nothing of a population in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bcfl.contracts.config import TaskConfig
+from bcfl.contracts.ids import Address
+from bcfl.contracts.phases import Kind
+from bcfl.models.networks.network import Network
+from bcfl.models.training.trial import model_bytes
+from bcfl.scenarios.definition.loading import read_keys, validated
+from bcfl.scenarios.errors import ModelTooLarge, TermsInvalid
+from bcfl.scenarios.planning.genesis import genesis_of
+from bcfl.scenarios.planning.population import PUBLISHER, Task, task_config, task_of
+from bcfl.seeds import Seeds
+
+__all__ = ("Terms", "read_terms")
+
+_SAMPLE_LIMIT = 1 << 24
+_HEADER_BYTES = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """A task that can be created: what goes into the store, and what its contract is told; ``listed`` are its evaluators or members."""
+
+    title: str
+    kind: Kind
+    task: Task
+    config: TaskConfig
+    listed: tuple[Address, ...]
+
+
+async def read_terms(
+    path: Path,
+    *,
+    publisher: Address,
+    token: Address,
+    listed: Sequence[Address],
+    overrides: Iterable[str] = (),
+    data_dir: Path | None = None,
+) -> Terms:
+    """The task of a YAML file: a scenario's ``task`` part, by itself or under ``task:``; everything else is left out.
+
+    Args:
+        path: of the file.
+        publisher: who creates it.
+        token: that it pays in.
+        listed: a crowd's evaluators, or a consortium's founding members.
+        overrides: ``task.key=value`` each.
+        data_dir: where a genesis model with a relative path is looked for first.
+
+    Raises:
+        ScenarioError: the file, or a key, cannot be.
+        GenesisUnfit: the model to start from is not there, or is none of the network.
+    """
+    data, sources = read_keys(path, overrides, under=("task",))
+    scenario = validated(_with_stand_ins(path, data, listed), sources, default=f"{path}:")
+    entry, limit = scenario.task.network, scenario.task.intake.max_update_bytes
+    network: Network = entry.create("network")
+    size = model_bytes(entry.name, network)
+    if size is not None and size + _HEADER_BYTES > limit:
+        raise ModelTooLarge(
+            f"A model of the network '{entry.name}' has {size:,} bytes, and task.intake.max_update_bytes is {limit:,}: set it to "
+            f"{size + _HEADER_BYTES} or more, or make the network smaller."
+        )
+    genesis = await genesis_of(scenario, Seeds.live(), data_dir=data_dir)
+    task = task_of(scenario, genesis, sample_limit=_SAMPLE_LIMIT)
+    return Terms(
+        title=scenario.name,
+        kind=scenario.kind,
+        task=task,
+        config=task_config(scenario, task, token=token, accounts={PUBLISHER: publisher}),
+        listed=tuple(listed),
+    )
+
+
+def _with_stand_ins(path: Path, data: dict[str, object], listed: Sequence[Address]) -> dict[str, object]:
+    """The file's task with stand-ins for who will take part: a task is checked as a scenario's is."""
+    task = data["task"]
+    if not isinstance(task, dict):
+        raise TermsInvalid(
+            f"{path}: 'task' is the part of a scenario that says what is trained and paid: a mapping of keys."
+        )
+    consortium = task.get("kind") == "consortium"
+    if not listed:
+        who = "members with --member" if consortium else "an evaluator with --evaluator"
+        raise TermsInvalid(
+            f"Nobody is named who judges the updates of {path}: name {who}, by address or by the name of a key."
+        )
+    membership = task.get("membership")
+    capacity = membership.get("capacity") if isinstance(membership, dict) else None
+    if consortium:
+        people: dict[str, object] = {"trainers": [{"name": "member", "count": len(listed)}]}
+    elif isinstance(capacity, int):
+        people = {
+            "evaluators": [{"name": f"evaluator-{place}"} for place, _ in enumerate(listed, start=1)],
+            "trainers": [{"name": "trainer", "count": max(1, capacity)}],
+        }
+    else:
+        raise TermsInvalid(
+            f"{path}: 'task.membership.capacity' is missing: say how many trainers may join, for example 20."
+        )
+    if task.get("aggregator_role") is not None:
+        raise TermsInvalid(
+            f"{path}: 'task.aggregator_role' names somebody of a population: leave it out, and members agree on the model."
+        )
+    # each brings data of its own
+    named = str(data.get("name") or path.stem)
+    return {"name": named, "task": task, "data": {"dataset": "synthetic"}, "population": people}
