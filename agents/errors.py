@@ -8,6 +8,7 @@
     ├── NothingHappened      a task went through its rounds, and no round was scored or paid
     ├── ModelDisagreement    a consortium agreed on another model than this member computed
     ├── UpdateLost           a commitment stands on chain and the journal does not have its update
+    ├── SettingsInvalid      a setting cannot be, or the file of settings cannot be read
     ├── TaskUnfit            the task that an agent was told of is not for it
     └── UpdateUnavailable    an update that counts in the next model cannot be had
 """
@@ -20,6 +21,7 @@ __all__ = (
     "AgentBroken",
     "ModelDisagreement",
     "NothingHappened",
+    "SettingsInvalid",
     "TaskUnfit",
     "UpdateLost",
     "UpdateUnavailable",
@@ -48,5 +50,11 @@ class UpdateUnavailable(AgentError):
 
 class TaskUnfit(AgentError):
     """The task that this agent was told of is not for it."""
+
+    exit_code = 2
+
+
+class SettingsInvalid(AgentError):
+    """A setting cannot be, or the file of settings cannot be read."""
 
     exit_code = 2

@@ -14,12 +14,13 @@ from typing import Any
 import anyio
 
 from bcfl.chain.devnet import mine
-from bcfl.chain.errors import DeploymentFailed, NoEmptyBlocks, NoFunder
+from bcfl.chain.errors import CallRefused, DeploymentFailed, NoEmptyBlocks, NoFunder, RpcError
 from bcfl.chain.keys import Signer
 from bcfl.chain.node import Node
 from bcfl.chain.raw import checksummed
+from bcfl.chain.rpc_errors import Verdict, classify, revert_data
 from bcfl.contracts import calls
-from bcfl.contracts.abi import encode_constructor
+from bcfl.contracts.abi import encode_constructor, error_name
 from bcfl.contracts.config import UNIT
 from bcfl.contracts.ids import Address, TxHash
 
@@ -80,24 +81,52 @@ class Setup:
             await self.next_block()
 
     async def send(self, signer: Signer, to: Address | None, data: bytes, *, nonce: int) -> TxHash:
-        """Sign and send one transaction; ``to`` None creates a contract."""
+        """Sign and send one transaction; ``to`` None creates a contract.
+
+        Raises:
+            CallRefused: the contract, or the node, does not take it.
+        """
         fees = await self.node.fee_data()
         tip = fees.priority_fee if fees.base_fee else 0
         request = {"from": signer.address, "data": "0x" + data.hex()} | ({"to": to} if to else {})
-        gas = await self.node.estimate_gas(request)
-        raw, _ = signer.sign_transaction(
-            {
-                "chainId": self.node.chain_id,
-                "nonce": nonce,
-                "to": to if to is not None else b"",
-                "value": 0,
-                "data": data,
-                "gas": int(gas * _GAS_MARGIN),
-                "maxFeePerGas": 2 * (fees.base_fee or 0) + tip,
-                "maxPriorityFeePerGas": tip,
-            }
-        )
-        return await self.node.send_raw(raw)
+        try:
+            gas = await self.node.estimate_gas(request)
+            raw, _ = signer.sign_transaction(
+                {
+                    "chainId": self.node.chain_id,
+                    "nonce": nonce,
+                    "to": to if to is not None else b"",
+                    "value": 0,
+                    "data": data,
+                    "gas": int(gas * _GAS_MARGIN),
+                    "maxFeePerGas": 2 * (fees.base_fee or 0) + tip,
+                    "maxPriorityFeePerGas": tip,
+                }
+            )
+            return await self.node.send_raw(raw)
+        except RpcError as error:
+            raise CallRefused(_refusal(signer, error)) from error
+
+    async def done(self, signer: Signer, to: Address, data: bytes) -> dict[str, Any]:
+        """The receipt of one transaction, once it is in a block.
+
+        Raises:
+            CallRefused: the contract, or the node, does not take it.
+            DeploymentFailed: it reverted in its block.
+        """
+        nonce = await self.node.nonce(signer.address, "pending")
+        sent = await self.send(signer, to, data, nonce=nonce)
+        return (await self.included([sent]))[0]
+
+
+def _refusal(signer: Signer, error: RpcError) -> str:
+    """What the contract or the node said, in a sentence."""
+    reason = revert_data(error)
+    if reason:
+        return f"The contract does not take this now: {error_name(reason)}."
+    if classify(error) is Verdict.INSUFFICIENT_FUNDS:
+        return f"{signer.address} has too little ether to pay for the transaction: send it some (bcfl send)."
+    return f"The node does not take the transaction: {error.message.rstrip('.')}."
 
 
 @asynccontextmanager

@@ -30,6 +30,7 @@
         ├── FeeCapReached           the chain asks for more than the owner may pay
         ├── OwnerStopped            an intent for a transaction owner that does not run
         ├── DeploymentFailed        a set-up transaction reverted
+        ├── CallRefused             a contract, or the node, does not take what a person sends
         ├── NoFunder                nobody pays for the agents' transactions
         ├── KeystoreExists          a new keystore would overwrite a file
         ├── KeystoreUnreadable      the file is no keystore
@@ -50,6 +51,7 @@ __all__ = (
     "ActionAlreadyRecorded",
     "AnvilNotFound",
     "BlockUnavailable",
+    "CallRefused",
     "CallTimeout",
     "ChainIdentityChanged",
     "ChainNotRepeated",
@@ -268,3 +270,7 @@ class HeaderUnset(ChainError):
     """A header that a node's provider asks for needs a variable that is not set."""
 
     exit_code = 2
+
+
+class CallRefused(ChainError):
+    """A contract, or the node, does not take this transaction."""

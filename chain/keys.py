@@ -32,6 +32,7 @@ __all__ = (
     "decode_transaction",
     "derive_key",
     "import_key",
+    "open_key",
     "open_keystore",
 )
 
@@ -120,7 +121,7 @@ async def change_password(path: Path, old: str, new: str, *, scrypt_n: int = _ST
         KeystoreUnreadable: there is no such file, or it is not a keystore.
         WrongPassword: it does not open with the old one.
     """
-    content = await _encrypted(await _decrypted(path, old), new, scrypt_n)
+    content = await _encrypted(await open_key(path, old), new, scrypt_n)
     await anyio.to_thread.run_sync(_replace, path, content)
 
 
@@ -131,7 +132,7 @@ async def open_keystore(path: Path, password: str) -> Signer:
         KeystoreUnreadable: there is no such file, or it is not a keystore.
         WrongPassword: it does not open with this password.
     """
-    return Signer(Account.from_key(await _decrypted(path, password)))
+    return Signer(Account.from_key(await open_key(path, password)))
 
 
 async def _encrypted(key: bytes, password: str, scrypt_n: int) -> bytes:
@@ -139,7 +140,8 @@ async def _encrypted(key: bytes, password: str, scrypt_n: int) -> bytes:
     return json.dumps(await anyio.to_thread.run_sync(encrypt), indent=2).encode()
 
 
-async def _decrypted(path: Path, password: str) -> bytes:
+async def open_key(path: Path, password: str) -> bytes:
+    """The bare key of a keystore file, to be kept elsewhere; raises as ``open_keystore``."""
     try:
         keystore = json.loads(await anyio.Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

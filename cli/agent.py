@@ -1,44 +1,280 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``bcfl agent DIR NAME``: participants of a run that ``bcfl run --only`` has set up, in a process of their own."""
+"""``bcfl agent``: programs that find tasks, take part, are paid, and survive; or participants of a run, in a process of their own."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from bcfl.scenarios.definition.tokens import CREDIT_UNIT, format_tokens
-from bcfl.scenarios.directory.run_directory import RunDirectory
+from bcfl.cli.agent_of_run import run
+from bcfl.cli.interruption import run_until_stopped
+from bcfl.cli.surroundings import address_of, key_options, network_option, store_option, surroundings
+
+if TYPE_CHECKING:
+    from bcfl.agents.hosting.choice import Choice
+    from bcfl.agents.hosting.host import HostEvent
+    from bcfl.agents.hosting.programs import Program
+    from bcfl.models.data.dataset import Samples
 
 __all__ = ("agent",)
 
+F = TypeVar("F", bound=Callable[..., Any])
+Part = Literal["all", "train", "test"]
 
-@click.command
-@click.argument("directory", type=click.Path(path_type=Path))
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
-@click.option("--url", help="The node's address (default: the one that the run's chain.json shows).")
+
+class _AgentGroup(click.Group):
+    """Takes ``bcfl agent DIR NAME`` for ``bcfl agent run DIR NAME``: no program is called as a directory is."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and Path(args[0]).is_dir():
+            args = ["run", *args]
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_AgentGroup)
+def agent() -> None:
+    """Live as one agent, in tasks of a network's factory; or act for participants of a run (bcfl agent run DIR NAME)."""
+
+
+agent.add_command(run)
+
+
+def _life_options(function: F) -> F:
+    """Where an agent lives and which tasks it takes part in."""
+    options = (
+        network_option,
+        key_options,
+        store_option,
+        click.option("--task", metavar="ADDRESS", help="This task and no other; the command ends with it."),
+        click.option(
+            "--kind", type=click.Choice(["crowdsourcing", "consortium"]), help="Only tasks of this kind."
+        ),
+        click.option(
+            "--trains",
+            "trained",
+            multiple=True,
+            metavar="NETWORK",
+            help="Only tasks that train this network.",
+        ),
+        click.option(
+            "--publisher",
+            "publishers",
+            multiple=True,
+            metavar="ADDRESS",
+            help="Only tasks of this publisher.",
+        ),
+        click.option("--token", metavar="ADDRESS", help="Only tasks that pay in this token."),
+        click.option(
+            "--least-pay",
+            default="0",
+            show_default=True,
+            help="Only tasks whose budget has so many tokens a round.",
+        ),
+        click.option(
+            "--most-rounds", type=click.IntRange(min=1), help="Only tasks with at most so many rounds."
+        ),
+        click.option(
+            "--state",
+            type=click.Path(path_type=Path),
+            help="The agent's folder (default: that of its key in BCFL_HOME/agents).",
+        ),
+        click.option(
+            "--executor",
+            type=click.Choice(["threads", "processes"]),
+            help="Where training runs (default: threads).",
+        ),
+        click.option("--workers", type=click.IntRange(min=1), help="Jobs at the same time (default: 1)."),
+        click.option("--json", "as_json", is_flag=True, help="Write JSON lines."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _data_options(function: F) -> F:
+    options = (
+        click.option(
+            "--data",
+            required=True,
+            metavar="FILE|NAME",
+            help="Your own table, archive of arrays or folder of images; or a data set's name.",
+        ),
+        click.option(
+            "--set",
+            "parameters",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Of the data, such as target=diagnosis.",
+        ),
+        click.option(
+            "--part",
+            type=click.Choice(["all", "train", "test"]),
+            help="Which part of it (default: all of a table; else train, for an evaluator test).",
+        ),
+        click.option(
+            "--data-dir", type=click.Path(path_type=Path), help="Where data lie that no package carries."
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@agent.command()
+@_data_options
+@_life_options
+def trainer(**given: Any) -> None:  # noqa: ANN401 - the options above
+    """Train for a crowd's tasks on your own data."""
+
+    def program(samples: Samples) -> Program:
+        from bcfl.agents.hosting.programs import TrainerProgram
+
+        return TrainerProgram(samples=samples)
+
+    _live(given, program, "train")
+
+
+@agent.command()
 @click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Where the run's data are, as for 'bcfl run'."
+    "--held-out",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="The share of the data that the others are judged on.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON lines.")
-def agent(
-    directory: Path, names: tuple[str, ...], url: str | None, data_dir: Path | None, as_json: bool
-) -> None:
-    """Act for NAME... in the run in DIRECTORY until the task has ended and they are paid.
+@_data_options
+@_life_options
+def member(held_out: float, **given: Any) -> None:  # noqa: ANN401 - the options above
+    """Train and judge as a member of consortiums on your own data."""
 
-    A process that was stopped or killed goes on where it was when the same command starts it again.
-    """
-    path = RunDirectory.open(directory).path
-    from bcfl.cli.interruption import run_until_stopped
-    from bcfl.scenarios.running.participant import take_part
-    from bcfl.views.run.lines import LineView
+    def program(samples: Samples) -> Program:
+        from bcfl.agents.hosting.programs import MemberProgram
 
-    with LineView(sys.stdout, as_json=as_json) as view:
+        return MemberProgram(samples=samples, held_out=held_out)
 
-        async def work() -> dict[str, int]:
-            return await take_part(path, names, url=url, data_dir=data_dir, observer=view.on_event)
+    _live(given, program, "train")
 
-        paid = run_until_stopped(work)
-    for name, amount in paid.items():
-        click.echo(f"{name} was paid {format_tokens(amount * CREDIT_UNIT)} tokens", err=as_json)
+
+@agent.command()
+@_data_options
+@_life_options
+def evaluator(**given: Any) -> None:  # noqa: ANN401 - the options above
+    """Judge a crowd's updates on your own validation set."""
+
+    def program(samples: Samples) -> Program:
+        from bcfl.agents.hosting.programs import EvaluatorProgram
+
+        return EvaluatorProgram(samples=samples)
+
+    _live(given, program, "test")
+
+
+@agent.command()
+@_life_options
+def keeper(**given: Any) -> None:  # noqa: ANN401 - the options above
+    """Move tasks on at their deadlines, and have everybody paid."""
+
+    def program(_samples: Samples) -> Program:
+        from bcfl.agents.hosting.programs import KeeperProgram
+
+        return KeeperProgram()
+
+    _live(given, program, "train")
+
+
+def _live(given: dict[str, Any], program: Callable[[Any], Program], part: Part) -> None:
+    settings = ("network", "key", "password_file", "store", "data_dir", "executor", "workers")
+    here = surroundings(**{name: given.get(name) for name in settings})
+    choice = _choice(given)
+    store = here.store()
+    name = here.key_name()
+    password = here.password()
+    from bcfl import log
+    from bcfl.agents.hosting.living import Home, Means, live
+    from bcfl.agents.hosting.settings import bcfl_home
+
+    home = Home(folder=given["state"] or bcfl_home() / "agents" / name)
+    samples = None
+    if given.get("data") is not None:
+        from bcfl.cli.agent_data import own_samples
+
+        samples = own_samples(
+            given["data"],
+            given["parameters"],
+            given["part"] or part,
+            chosen=given["part"],
+            data_dir=here.settings.data_dir,
+        )
+    home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log.configure(json_file=home.log)
+    means = Means(
+        network=here.network,
+        network_name=here.name,
+        store=store,
+        executor=here.settings.executor,
+        workers=here.settings.workers,
+    )
+    tell = _tell(as_json=given["as_json"])
+
+    async def work() -> None:
+        signer = await here.signer(password)
+        await live(
+            home=home,
+            means=means,
+            name=name,
+            signer=signer,
+            program=program(samples),
+            choice=choice,
+            keeps=True,
+            tell=tell,
+        )
+
+    if not given["as_json"]:
+        click.echo(
+            f"{name} lives on '{here.name}' ({home.folder}); Ctrl-C ends it, and the same command goes on"
+        )
+    run_until_stopped(work)
+
+
+def _choice(given: dict[str, Any]) -> Choice:
+    from bcfl.agents.hosting.choice import Choice
+    from bcfl.contracts.phases import Kind
+    from bcfl.scenarios.definition.tokens import CREDIT_UNIT, parse_tokens
+
+    try:
+        least = parse_tokens(given["least_pay"]) // CREDIT_UNIT
+    except ValueError as error:
+        raise click.UsageError(f"--least-pay {given['least_pay']}: {error}.") from None
+    return Choice(
+        task=None if given["task"] is None else address_of(given["task"], "--task"),
+        kind=None if given["kind"] is None else Kind[given["kind"].upper()],
+        networks=frozenset(given["trained"]),
+        publishers=frozenset(address_of(one, "--publisher") for one in given["publishers"]),
+        token=None if given["token"] is None else address_of(given["token"], "--token"),
+        least_pay=least,
+        most_rounds=given["most_rounds"],
+    )
+
+
+def _tell(*, as_json: bool) -> Callable[[HostEvent], None]:
+    import dataclasses
+    import json
+
+    def tell(event: HostEvent) -> None:
+        from bcfl.agents.hosting.host import Joined, Left
+
+        if as_json:
+            click.echo(json.dumps({"event": type(event).__name__.lower(), **dataclasses.asdict(event)}))
+        elif isinstance(event, Joined):
+            click.echo(f"takes part in {event.task}, '{event.title}'")
+        elif isinstance(event, Left):
+            click.echo(f"{event.task} is over: {event.paid / 1e9:g} tokens were paid")
+        else:
+            click.echo(f"passes {event.task}: {event.reason}")
+
+    return tell

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bcfl.storage.opening import StoreKind
     from bcfl.views.tracking.tracker import Tracker
 
-__all__ = ("track",)
+__all__ = ("telling", "track")
 
 
 @click.command
@@ -85,13 +85,14 @@ def track(
     if tensorboard is not None:
         trackers.append(TensorBoardTracker(tensorboard))
     try:
-        run_until_stopped(lambda: source(_telling(trackers)))
+        run_until_stopped(lambda: source(telling(trackers)))
     finally:
         for tracker in trackers:
             tracker.close()
 
 
-def _telling(trackers: Sequence[Tracker]) -> Tell:
+def telling(trackers: Sequence[Tracker]) -> Tell:
+    """Tells the trackers, and in a line whoever looks on."""
     import anyio.to_thread
 
     from bcfl.scenarios.following.story import Began, Ended

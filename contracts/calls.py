@@ -28,6 +28,7 @@ __all__ = (
     "create_task",
     "credit",
     "join",
+    "leave",
     "object_to",
     "open_validation",
     "propose",
@@ -123,6 +124,11 @@ def create_task(
 def join(task: Address, account: Address, *, permit: Permit = NO_PERMIT, signature: bytes = b"") -> Call:
     """Become a member, or bring an account that has signed."""
     return Call(task, encode_call(_TASK, "join", account, permit.to_abi(), signature))
+
+
+def leave(task: Address, *, round_number: int, index: int, signature: bytes = b"") -> Call:
+    """Leave the task, in the round under way."""
+    return Call(task, encode_call(_TASK, "leave", round_number, index, signature))
 
 
 def bond(task: Address, *, evaluator: int, validation_commitment: bytes, permit: Permit = NO_PERMIT) -> Call:

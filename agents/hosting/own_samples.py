@@ -12,7 +12,7 @@ from bcfl.models.errors import NetworkUnfit
 from bcfl.models.networks.network import Network
 from bcfl.models.training.trial import needs_pairs, try_batch
 
-__all__ = ("by_number", "check_samples")
+__all__ = ("by_number", "check_samples", "joined")
 
 
 def by_number(samples: Samples, labels: tuple[str, ...]) -> Samples:
@@ -26,6 +26,19 @@ def by_number(samples: Samples, labels: tuple[str, ...]) -> Samples:
         return samples
     numbers = np.array([int(label) for label in labels], dtype=np.int64)
     return dataclasses.replace(samples, targets=numbers[samples.targets])
+
+
+def joined(train: Samples, test: Samples) -> Samples:
+    """Both parts as one."""
+    owners = (
+        None if train.owners is None or test.owners is None else np.concatenate([train.owners, test.owners])
+    )
+    return dataclasses.replace(
+        train,
+        inputs=np.concatenate([train.inputs, test.inputs]),
+        targets=np.concatenate([train.targets, test.targets]),
+        owners=owners,
+    )
 
 
 def check_samples(samples: Samples, name: str, network: Network) -> None:

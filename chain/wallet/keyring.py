@@ -8,8 +8,8 @@ import re
 import stat
 from pathlib import Path
 
-from bcfl.chain.errors import KeyMissing, KeyNameInvalid, KeystoreExposed, KeystoreUnreadable
-from bcfl.chain.keys import Signer, change_password, create_keystore, import_key, open_keystore
+from bcfl.chain.errors import KeyMissing, KeyNameInvalid, KeystoreExists, KeystoreExposed, KeystoreUnreadable
+from bcfl.chain.keys import Signer, change_password, create_keystore, import_key, open_key, open_keystore
 from bcfl.chain.raw import checksummed
 from bcfl.contracts.ids import Address
 
@@ -71,6 +71,17 @@ class Keyring:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise KeystoreUnreadable(f"The keystore {path} does not say whose it is.") from error
 
+    def check_free(self, name: str) -> None:
+        """Whether a key may be called so, before anybody is asked for a password.
+
+        Raises:
+            KeyNameInvalid: it is no name.
+            KeystoreExists: there is one of that name.
+        """
+        path = self._path(name)
+        if path.exists():
+            raise KeystoreExists(f"There is a key '{name}' already ({path}): choose another name.")
+
     async def new(self, name: str, password: str) -> Signer:
         """Make a key; raises ``KeystoreExists`` where there is one of that name."""
         return await create_keystore(self._made(name), password)
@@ -78,6 +89,10 @@ class Keyring:
     async def take_key(self, name: str, key: bytes, password: str) -> Signer:
         """Keep a key that somebody has, 32 bytes; raises ``KeystoreExists`` or ``ValueError``."""
         return await import_key(self._made(name), key, password)
+
+    async def take_keystore(self, name: str, file: Path, password: str) -> Signer:
+        """Keep the key of another keystore file, under the same password; raises as ``open`` and ``KeystoreExists``."""
+        return await import_key(self._made(name), await open_key(file, password), password)
 
     async def open(self, name: str, password: str) -> Signer:
         """The key; raises ``KeyMissing``, ``KeystoreExposed``, ``KeystoreUnreadable`` or ``WrongPassword``."""

@@ -34,6 +34,16 @@ class Terms:
     config: TaskConfig
     listed: tuple[Address, ...]
 
+    @property
+    def budget(self) -> int:
+        """In 10⁻⁹ token."""
+        return self.task.budget
+
+    @property
+    def contents(self) -> tuple[bytes, bytes]:
+        """Specification and genesis model."""
+        return self.task.specification, self.task.genesis
+
 
 async def read_terms(
     path: Path,
