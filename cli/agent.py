@@ -12,6 +12,7 @@ import click
 from bcfl.cli.agent_of_run import run
 from bcfl.cli.interruption import run_until_stopped
 from bcfl.cli.surroundings import address_of, key_options, network_option, store_option, surroundings
+from bcfl.registry import nearest
 
 if TYPE_CHECKING:
     from bcfl.agents.hosting.choice import Choice
@@ -31,7 +32,12 @@ class _AgentGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands and Path(args[0]).is_dir():
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            if len(args) == 1 and not Path(args[0]).is_dir():
+                raise click.UsageError(
+                    f"There is no program '{args[0]}'{nearest(args[0], list(self.commands))}; of a run give its directory and NAME...",
+                    ctx,
+                )
             args = ["run", *args]
         return super().resolve_command(ctx, args)
 
