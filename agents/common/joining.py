@@ -49,7 +49,7 @@ def join(view: View, state: TaskState, me: TrainerIdentity, results: Results) ->
         return []
     # Who judges in a consortium is bound as an evaluator is.
     deposit = state.config.stake + (state.config.bond if isinstance(state, ConsortiumState) else 0)
-    permit = calls.NO_PERMIT
+    permit, allow = calls.NO_PERMIT, None
     if deposit:
         allow = AllowStake(round=0, task=state.address, token=state.token, amount=deposit)
         if allow not in results:
@@ -57,4 +57,4 @@ def join(view: View, state: TaskState, me: TrainerIdentity, results: Results) ->
         permit = results[allow]
     call = calls.join(state.address, me.address, permit=permit)
     # Whoever fills the task begins its first round.
-    return [Transact(round=0, name="join", call=call, spare_gas=after_the_round(state))]
+    return [Transact(round=0, name="join", call=call, spare_gas=after_the_round(state), remade=allow)]

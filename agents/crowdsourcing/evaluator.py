@@ -104,7 +104,7 @@ def decide(view: View, me: EvaluatorIdentity, results: Results) -> list[Action]:
 
 
 def _bond(state: CrowdState, me: EvaluatorIdentity, place: int, results: Results) -> list[Action]:
-    permit = calls.NO_PERMIT
+    permit, allow = calls.NO_PERMIT, None
     if state.config.bond:
         allow = AllowBond(round=0, task=state.address, token=state.token, amount=state.config.bond)
         if allow not in results:
@@ -117,7 +117,7 @@ def _bond(state: CrowdState, me: EvaluatorIdentity, place: int, results: Results
         permit=permit,
     )
     # Where the task is full already, the bond begins its first round.
-    return [Transact(round=0, name="bond", call=call, spare_gas=after_the_round(state))]
+    return [Transact(round=0, name="bond", call=call, spare_gas=after_the_round(state), remade=allow)]
 
 
 def _evaluate(view: View, state: CrowdState, results: Results) -> list[Action]:

@@ -49,6 +49,8 @@ class Transact:
     """What the event log shows of the decision."""
     spare_gas: int = 0
     """Beyond the node's estimate: whose call comes last in a phase also pays for what follows."""
+    remade: Work[Any] | None = None
+    """What is done anew where the call is refused: a permit, whose nonce another call of the account may have taken."""
 
 
 @dataclass(frozen=True, kw_only=True)

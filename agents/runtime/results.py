@@ -29,6 +29,11 @@ class RecentResults:
         self._results[work] = result
         self._asked[work] = self._round
 
+    def drop(self, work: Work[Any]) -> None:
+        """What it came to is of no use any more; nothing happens where it is not done."""
+        self._results.pop(work, None)
+        self._asked.pop(work, None)
+
     def final(self, round_number: int) -> bool:
         """No reorganisation undoes the beginning of this round any more; whether that is news."""
         if round_number <= self._round:

@@ -98,6 +98,7 @@ class Shell:
         self._results = RecentResults()
         self._running: dict[Work[Any], anyio.CancelScope] = {}
         self._submitted: set[ActionKey] = set()
+        self._remade: dict[ActionKey, Work[Any]] = {}
         self._done = frozenset(done)
         self._retry_s = retry_s
         self._refused = anyio.Event()
@@ -172,6 +173,8 @@ class Shell:
         if key in self._submitted or (action.round, action.name) in self._done:
             return
         self._submitted.add(key)
+        if action.remade is not None:
+            self._remade[key] = action.remade
         self._observer.decided(
             agent=self.role.name,
             role=self.role.role,
@@ -186,7 +189,10 @@ class Shell:
     def outcome(self, outcome: Outcome) -> None:
         """What became of a transaction; a refused one may be wanted again after the next block."""
         reason = error_name(outcome.reason) if isinstance(outcome.reason, bytes) else outcome.reason
+        remade = self._remade.pop(outcome.key, None)
         if outcome.status is not OutcomeStatus.INCLUDED:
+            if remade is not None:
+                self._results.drop(remade)
             self._submitted.discard(outcome.key)
             self._refused.set()
             # That others were quicker is no fault: a vote after the deciding one, a call of a phase that has ended.

@@ -47,7 +47,7 @@ class Machine:
 
     def command(self, line):
         done = subprocess.run(
-            ["bash", "-c", line],
+            ["/bin/bash", "-c", line],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,

@@ -175,3 +175,17 @@ def test_where_credits_wait_in_a_ring_fewer_members_fit_a_transaction(story):
     assert [pay.call for pay in _wants(state, final=state)] == [
         calls.withdraw(state.address, list(range(start, min(start + 49, 100)))) for start in (0, 49, 98)
     ]
+
+
+def test_a_member_s_own_keeper_waits_for_others_and_cares_for_its_account_alone(story):
+    tale = story().enrol(2, stake=5).start().phase(Phase.TRAINING, deadline=500)
+    account = tale.state.members[1].account
+    view = View(seen=tale.state, final=tale.state, now=503)
+    assert decide(view, account=account, grace_s=5) == [WakeAt(505)]
+    tale = _ended(story)
+    view = View(seen=tale.state, final=tale.state, now=1000)
+    (pay,) = decide(view, account=tale.state.members[1].account, grace_s=5)
+    assert pay.call == calls.withdraw(tale.state.address, [1])
+    (refund,) = decide(view, account=tale.state.publisher)
+    assert refund.name == "refund"
+    assert decide(view, account="0x" + "7" * 40) == []

@@ -341,3 +341,17 @@ async def test_what_was_refused_for_coming_too_early_is_tried_again_where_no_blo
         await anyio.sleep(0.4)
         group.cancel_scope.cancel()
     assert len(intents) == tries
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("status", "again"), [(OutcomeStatus.REVERTED, 2), (OutcomeStatus.INCLUDED, 1)])
+async def test_what_a_refused_call_was_made_of_is_made_anew(status, again):
+    """Two tasks of one account sign permits at the same time: the second one's nonce is spent when it arrives."""
+    made_of = Transact(round=1, name="commit", call=CALL, remade=JOB)
+    async with _running() as stand:
+        stand.core.let_go()
+        await stand.look(JOB)
+        await stand.look(made_of)
+        stand.outcome(status)
+        await stand.look(JOB)
+        assert stand.core.started == [JOB] * again

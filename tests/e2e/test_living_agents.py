@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Agents on a network, as a person runs them: two tasks at once, one killed in the middle; and what is said of wrong input."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import numpy as np
+import pytest
+
+from bcfl.chain.devnet import Devnet
+
+pytestmark = [pytest.mark.anvil, pytest.mark.timeout(300)]
+
+BCFL = str(Path(sys.executable).with_name("bcfl"))
+TASK = """\
+name: {name}
+task:
+  rounds: {rounds}
+  network: {{name: mlp, inputs: 8, classes: 4, hidden: 8}}
+  training: {{learning_rate: 0.1, epochs: 1}}
+  reward: {{budget: "30"}}
+  membership: {{minimum: 3, capacity: 3}}
+  schedule: {{enrolment_s: 120, training_s: 60, reveal_s: 20, evaluation_s: 60, closing_s: 4}}
+"""
+
+
+class Person:
+    """A home of their own, and the commands that they give."""
+
+    def __init__(self, folder, url):
+        self.folder, self.url = folder, url
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("BCFL_NETWORK")},
+            "BCFL_HOME": str(folder / "home"),
+            "BCFL_PASSWORD": "secret",
+        }
+        self.agents = []
+
+    def tried(self, *words, **environment):
+        return subprocess.run(
+            [BCFL, *words],
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def does(self, *words):
+        done = self.tried(*words)
+        assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def lives(self, role, key, *words):
+        output = self.folder / f"{key}.out"
+        with output.open("a") as file:
+            process = subprocess.Popen(
+                [BCFL, "agent", role, "--network", "local", "--key", key, *words],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        self.agents.append(process)
+        return process
+
+    def diary(self, key):
+        path = self.folder / "home" / "agents" / key / "diary.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def end(self):
+        for process in self.agents:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def _table(path, seed, rows=80, numbers=8):
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(0).normal(size=(4, numbers))
+    classes = rng.permutation(np.arange(rows) % 4)
+    values = centres[classes] + rng.normal(size=(rows, numbers))
+    lines = [",".join([f"v{n}" for n in range(numbers)] + ["kind"])]
+    lines += [
+        ",".join([*(f"{value:.4f}" for value in row), str(label)])
+        for row, label in zip(values, classes, strict=True)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _until(done, what, seconds=200):
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.25)
+
+
+def _prepared(person, keys):
+    person.does(
+        "networks",
+        "add",
+        "local",
+        "--rpc",
+        person.url,
+        "--confirmations",
+        "1",
+        "--store",
+        f"directory:{person.folder / 'store'}",
+    )
+    for key in keys:
+        person.does("keys", "new", key)
+    person.does("send", *keys, "--network", "local", "--from-node", "--ether", "5")
+    person.does("deploy", "--network", "local", "--key", "owner")
+
+
+@contextlib.asynccontextmanager
+async def _person(tmp_path):
+    async with Devnet.start(block_time=1) as devnet:
+        person = Person(tmp_path, devnet.url)
+        try:
+            yield person
+        finally:
+            person.end()
+
+
+@pytest.mark.asyncio
+async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_path):
+    trainers = ("ann", "ben", "cem")
+
+    def play(person):
+        _prepared(person, ("owner", "eve", *trainers))
+        person.does("send", "eve", "--network", "local", "--key", "owner", "--tokens", "100")
+        tasks = []
+        for name, rounds in (("first", 2), ("second", 3)):
+            (tmp_path / f"{name}.yaml").write_text(TASK.format(name=name, rounds=rounds))
+            told = person.does(
+                "task",
+                "create",
+                f"{name}.yaml",
+                "--network",
+                "local",
+                "--key",
+                "owner",
+                "--evaluator",
+                "eve",
+                "--json",
+            )
+            tasks.append(json.loads(told)["task"])
+        data = ("--set", "target=kind", "--trains", "mlp")
+        for place, key in enumerate(("eve", *trainers)):
+            _table(tmp_path / f"{key}.csv", place)
+        eve = person.lives("evaluator", "eve", "--data", "eve.csv", *data)
+        first = {key: person.lives("trainer", key, "--data", f"{key}.csv", *data) for key in trainers}
+        _until(
+            lambda: any(line["event"] == "commit" for line in person.diary("ben")),
+            lambda: (tmp_path / "ben.out").read_text(),
+        )
+        first["ben"].kill()
+        first["ben"].wait()
+        again = person.lives("trainer", "ben", "--data", "ben.csv", *data)
+
+        def left():
+            return {key: (tmp_path / f"{key}.out").read_text().count("is over") for key in ("eve", *trainers)}
+
+        _until(
+            lambda: set(left().values()) == {2},
+            lambda: str(left()) + "".join((tmp_path / f"{k}.out").read_text() for k in left()),
+        )
+        for process in (eve, again, first["ann"], first["cem"]):
+            assert process.poll() is None  # it lives on, for the next task
+            process.send_signal(signal.SIGTERM)
+        assert [process.wait(20) for process in (eve, again, first["ann"], first["cem"])] == [143] * 4
+        shown = [
+            json.loads(person.does("task", "show", task, "--network", "local", "--json")) for task in tasks
+        ]
+        person.does("task", "withdraw", tasks[0], "--network", "local", "--key", "owner")
+        listed = json.loads(person.does("task", "list", "--all", "--network", "local", "--json"))
+        assert person.does("task", "list", "--network", "local") == ""
+        return shown, listed
+
+    async with _person(tmp_path) as person:
+        shown, listed = await anyio.to_thread.run_sync(play, person)
+        assert [(one["phase"], one["round"]) for one in shown] == [("completed", 2), ("completed", 3)]
+        assert [one["task"] for one in listed] == [one["task"] for one in shown]
+        for one in shown:
+            assert len(one["members"]) == 3
+            assert all(member["paid"] == member["earned"] > 0 for member in one["members"])
+            assert one["specification"]["network"]["name"] == "mlp"
+        for key in ("eve", "ann", "ben", "cem"):
+            sent = [
+                line
+                for line in person.diary(key)
+                if line["event"] == "transaction" and line["status"] == "included"
+            ]
+            steps = [
+                (line["agent"], line["action"], line["round"])
+                for line in sent
+                if line["action"] in {"commit", "reveal"}
+            ]
+            assert all(steps.count(step) <= 2 for step in steps)  # at most once in each task
+        logs = "".join(path.read_text() for path in (tmp_path / "home" / "agents").rglob("*.jsonl"))
+        keystore = json.loads((tmp_path / "home" / "keys" / "ben.json").read_text())
+        assert keystore["crypto"]["ciphertext"] not in logs
+        assert "secret" not in re.sub(r"BCFL_PASSWORD|salt", "", logs)
+
+
+@pytest.mark.asyncio
+async def test_wrong_input_is_one_sentence_before_it_costs_anything(tmp_path):
+    def play(person):
+        _prepared(person, ("owner", "eve", "ann"))
+        person.does("send", "eve", "--network", "local", "--key", "owner", "--tokens", "100")
+        person.does("keys", "new", "poor")
+        (tmp_path / "task.yaml").write_text(TASK.format(name="first", rounds=1))
+        create = ("task", "create", "task.yaml", "--network", "local", "--key", "owner")
+        task = json.loads(person.does(*create, "--evaluator", "eve", "--json"))["task"]
+        ended = json.loads(person.does(*create, "--evaluator", "eve", "--json"))["task"]
+        person.does("task", "cancel", ended, "--network", "local", "--key", "owner")
+        _table(tmp_path / "ann.csv", 1)
+        _table(tmp_path / "narrow.csv", 1, numbers=5)
+        agent = ("agent", "trainer", "--network", "local", "--key", "ann", "--set", "target=kind")
+        nobody = "0x" + "12" * 20
+        (tmp_path / "elsewhere").mkdir()
+        cases = [
+            (
+                (*agent, "--data", "ann.csv", "--task", task),
+                {"BCFL_PASSWORD": "wrong"},
+                4,
+                "does not open with this password",
+            ),
+            (
+                ("agent", "trainer", "--network", "local", "--key", "bob", "--data", "ann.csv"),
+                {},
+                2,
+                r"no key 'bob' in .*there are ann, eve, owner, poor",
+            ),
+            (
+                ("agent", "trainer", "--network", "other", "--key", "ann", "--data", "ann.csv"),
+                {},
+                2,
+                r"no network 'other' .*there are local",
+            ),
+            (("agent", "trainer", "--key", "ann", "--data", "ann.csv"), {}, 2, "Say on which network"),
+            (("agent", "trainer", "--network", "local", "--data", "ann.csv"), {}, 2, "Say with which key"),
+            ((*agent, "--data", "absent.csv", "--task", task), {}, 2, "no file absent.csv"),
+            (
+                (*agent, "--data", "ann.csv", "--set", "target=sort", "--task", task),
+                {},
+                6,
+                "no column 'sort'",
+            ),
+            ((*agent, "--data", "narrow.csv", "--task", task), {}, 2, r"not for this trainer: .*5"),
+            ((*agent, "--data", "ann.csv", "--task", nobody), {}, 4, "no contract at"),
+            ((*agent, "--data", "ann.csv", "--task", "0x12"), {}, 2, "is no address"),
+            ((*agent, "--data", "ann.csv", "--task", ended), {}, 2, "has ended"),
+            (
+                (
+                    "agent",
+                    "member",
+                    "--network",
+                    "local",
+                    "--key",
+                    "ann",
+                    "--data",
+                    "ann.csv",
+                    "--set",
+                    "target=kind",
+                    "--task",
+                    task,
+                ),
+                {},
+                2,
+                "it is a crowd's",
+            ),
+            (
+                (
+                    "agent",
+                    "evaluator",
+                    "--network",
+                    "local",
+                    "--key",
+                    "ann",
+                    "--data",
+                    "ann.csv",
+                    "--set",
+                    "target=kind",
+                    "--task",
+                    task,
+                ),
+                {},
+                2,
+                "is none of its evaluators",
+            ),
+            (
+                (*agent, "--data", "ann.csv", "--task", task, "--store", "kubo:http://127.0.0.1:9"),
+                {},
+                5,
+                "Kubo",
+            ),
+            (
+                (*agent, "--data", "ann.csv", "--task", task, "--store", "ipfs"),
+                {},
+                2,
+                "'ipfs' names no store",
+            ),
+            ((*agent, "--data", "ann.csv", "--least-pay", "many"), {}, 2, "--least-pay many"),
+            (
+                (
+                    "agent",
+                    "trianer",
+                ),
+                {},
+                2,
+                "no program 'trianer'.*trainer",
+            ),
+            (("task", "show", nobody, "--network", "local"), {}, 2, "made no task"),
+            (("task", "join", task, "--network", "local", "--key", "poor"), {}, 4, "too little ether"),
+            (("task", "leave", task, "--network", "local", "--key", "ann"), {}, 2, "is no member"),
+            (("task", "cancel", task, "--network", "local", "--key", "ann"), {}, 2, "who alone may end it"),
+            (
+                ("task", "cancel", ended, "--network", "local", "--key", "owner"),
+                {},
+                4,
+                "does not take this now: ",
+            ),
+            (create, {}, 2, "name an evaluator with --evaluator"),
+            (
+                (*create, "--evaluator", "eve", "--set", "task.reward.budget=9000000"),
+                {},
+                4,
+                "does not take this now|has too little",
+            ),
+            (("networks", "add", "away", "--rpc", "ws://127.0.0.1:9"), {}, 4, "127.0.0.1:9"),
+            (("networks", "add", "web", "--rpc", "http://127.0.0.1:9"), {}, 2, "write a WebSocket address"),
+            (("keys", "new", "ann"), {}, 4, "a key 'ann' already"),
+            (("keys", "new", "../x"), {}, 2, "is no name for a key"),
+            (("keys", "import", "y"), {}, 2, "never on the command line"),
+            (("deploy", "--network", "local", "--key", "owner"), {}, 2, "has contracts already"),
+            (("send", "ann", "--network", "local", "--key", "owner"), {}, 2, "Say how much"),
+        ]
+        return [
+            (words, person.tried(*words, **more), status, sentence) for words, more, status, sentence in cases
+        ]
+
+    async with _person(tmp_path) as person:
+        tried = await anyio.to_thread.run_sync(play, person)
+    wrong = []
+    for words, done, status, sentence in tried:
+        last = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else ""
+        if done.returncode != status or not re.search(sentence, last) or len(done.stderr.splitlines()) > 5:
+            wrong.append(f"{' '.join(words)}: {done.returncode} for {status}: {done.stdout}{done.stderr}")
+    assert not wrong, "\n".join(wrong)

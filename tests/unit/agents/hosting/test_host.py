@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A host: follows what suits its agent, passes the rest, leaves what is over; one task alone, where it was told of one."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+
+import anyio
+import pytest
+
+from bcfl.agents.errors import TaskUnfit
+from bcfl.agents.hosting.choice import Choice
+from bcfl.agents.hosting.host import Host, Joined, Left, Passed
+from bcfl.agents.runtime.activity import Activity
+from bcfl.chain.bookmarks import Bookmark
+from bcfl.contracts import events as e
+from bcfl.contracts.delivery import Batch, Level
+from bcfl.contracts.phases import CancelReason, Kind
+from bcfl.contracts.specification import EntryReference, Specification
+from bcfl.contracts.state_codec import state_to_bytes
+from bcfl.models.errors import NetworkUnfit
+from bcfl.storage.errors import ContentNotFound
+
+SPECIFICATION = Specification(
+    title="digits",
+    network=EntryReference("mlp"),
+    training={},
+    score=EntryReference("shapley"),
+    aggregator=EntryReference("fedavg"),
+    tensors=(),
+)
+
+
+class Process:
+    """What a host asks of its process."""
+
+    def __init__(self):
+        self.activity = Activity()
+        self.attended, self.begun, self.left = {}, [], []
+        self.listener = None
+
+    def listen(self, listener):
+        self.listener = listener
+
+    def attend(self, participation, *, from_block=0):
+        self.attended[participation] = from_block
+
+    def begin(self, participation):
+        self.begun.append(participation)
+
+    def leave(self, participation):
+        self.left.append(participation)
+
+    async def run(self):
+        await anyio.sleep_forever()
+
+
+class Program:
+    role = "trainer"
+
+    def __init__(self, reason=None, error=None):
+        self.reason, self.error = reason, error
+
+    def refuses(self, _task, _me):
+        if self.error is not None:
+            raise self.error
+        return self.reason
+
+    def agents(self, _task, me, _services):
+        return [SimpleNamespace(name=me.name, role=self.role)]
+
+
+class Retrieval:
+    def __init__(self, missing=0):
+        self.missing = missing
+
+    async def specification(self, _content):
+        if self.missing:
+            self.missing -= 1
+            raise ContentNotFound
+        return SPECIFICATION
+
+
+class Stage:
+    def __init__(self, story, *, choice=None, program=None, missing=0):
+        self.tale = story()
+        self.created = self.tale.created
+        self.process, self.told = Process(), []
+        self.account = "0x" + "8" * 40
+        self.host = Host(
+            process=self.process,
+            me=SimpleNamespace(name="ann", signer=SimpleNamespace(address=self.account)),
+            program=program or Program(),
+            choice=choice or Choice(),
+            services=SimpleNamespace(retrieval=Retrieval(missing)),
+            factory=self.created.origin.address,
+            tell=self.told.append,
+        )
+
+    def announce(self, level=Level.FINAL):
+        self.process.listener(Batch(self.created.origin.block, level, (self.created,)))
+
+    async def settle(self):
+        for _ in range(20):
+            await anyio.lowlevel.checkpoint()
+
+
+@pytest.fixture
+def stage(story):
+    return lambda **given: Stage(story, **given)
+
+
+async def _hosted(stage, act, bookmark=None):
+    async with anyio.create_task_group() as group:
+        group.start_soon(stage.host.run, bookmark)
+        await stage.settle()
+        await act()
+        group.cancel_scope.cancel()
+
+
+@pytest.mark.asyncio
+async def test_a_task_that_suits_is_followed_from_its_own_block_on_and_its_agents_begin(stage):
+    here = stage()
+
+    async def act():
+        here.announce(Level.SEEN)
+        assert here.process.attended == {}  # a reorganisation may undo it
+        here.announce()
+        here.announce()  # delivery is at least once
+        (participation,) = here.process.attended
+        assert here.process.attended[participation] == here.created.origin.block.number
+        await here.settle()
+        assert here.process.begun == [participation]
+        assert [seat.role.role for seat in participation.seats] == ["trainer", "keeper"]
+        assert here.told == [Joined(task=here.created.task, title="digits")]
+
+    await _hosted(here, act)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"choice": Choice(kind=Kind.CONSORTIUM)}, "it is a crowdsourcing task"),
+        ({"choice": Choice(networks=frozenset({"tabular"}))}, "it trains mlp"),
+        ({"program": Program("it is full of strangers")}, "it is full of strangers"),
+        (
+            {"program": Program(error=NetworkUnfit("The samples have 3 numbers."))},
+            "The samples have 3 numbers",
+        ),
+    ],
+)
+async def test_a_task_that_does_not_suit_is_passed_with_the_reason(stage, given, reason):
+    here = stage(**given)
+
+    async def act():
+        here.announce()
+        await here.settle()
+        assert here.told == [Passed(task=here.created.task, reason=reason)]
+        assert here.process.begun == []
+        assert here.host.following == {}
+        assert len(here.process.left) == len(here.process.attended)
+
+    await _hosted(here, act)
+
+
+@pytest.mark.asyncio
+async def test_the_one_task_that_it_was_told_of_has_to_suit(stage, story):
+    task = story().created.task
+    here = stage(choice=Choice(task=task), program=Program("it is for others"))
+
+    async def act():
+        here.announce()
+        await here.settle()
+
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(TaskUnfit, match=r"not for this trainer: it is for others\."), flatten_subgroups=True
+    ):
+        await _hosted(here, act)
+
+
+@pytest.mark.asyncio
+async def test_a_store_that_does_not_have_the_specification_yet_is_asked_again(stage, monkeypatch):
+    monkeypatch.setattr("bcfl.agents.hosting.host._STORE_PAUSE_S", 0)
+    here = stage(missing=3)
+
+    async def act():
+        here.announce()
+        await here.settle()
+        assert len(here.process.begun) == 1
+
+    await _hosted(here, act)
+
+
+@pytest.mark.asyncio
+async def test_it_goes_on_with_what_it_followed_and_leaves_what_is_over(stage):
+    here = stage()
+    state = here.tale.enrol(2).start().state
+    block = here.created.origin.block
+    bookmark = Bookmark(block=block, tasks={state.address: state_to_bytes(state)})
+
+    async def act():
+        (participation,) = here.process.attended
+        assert here.process.attended[participation] == block.number + 1
+        assert participation.chronicle.final == participation.chronicle.seen == state
+        ended = here.tale.tell(e.TaskCancelled, reason=CancelReason.PUBLISHER).state
+        member = dataclasses.replace(ended.members[1], account=here.account, earned=7, withdrawn=3)
+        participation.chronicle.final = dataclasses.replace(ended, members={**ended.members, 1: member})
+        here.process.listener(Batch(block, Level.FINAL, ()))
+        assert here.process.left == []  # four are owed
+        participation.chronicle.final = dataclasses.replace(
+            ended, members={**ended.members, 1: dataclasses.replace(member, withdrawn=7)}
+        )
+        here.process.listener(Batch(block, Level.FINAL, ()))
+        assert here.process.left == [participation]
+        assert here.told[-1] == Left(task=state.address, paid=7)
+
+    await _hosted(here, act, bookmark)

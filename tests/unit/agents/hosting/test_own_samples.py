@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Somebody's own samples beside a task: classes by their numbers, shapes, and how many there are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bcfl.agents.hosting.own_samples import by_number, check_samples, joined
+from bcfl.models.data.dataset import Samples
+from bcfl.models.errors import NetworkUnfit
+from bcfl.models.networks.mlp import Mlp
+
+
+def _samples(count=6, numbers=4, classes=2):
+    rng = np.random.default_rng(0)
+    return Samples(
+        inputs=rng.normal(size=(count, numbers)).astype(np.float32),
+        targets=np.arange(count, dtype=np.int64) % classes,
+    )
+
+
+def test_who_lacks_a_class_does_not_shift_the_others():
+    samples = by_number(_samples(classes=3), ("0", "2", "5"))
+    assert samples.targets.tolist() == [0, 2, 5, 0, 2, 5]
+
+
+@pytest.mark.parametrize("labels", [(), ("no", "yes"), ("1.5", "2"), ("-1", "1")])
+def test_words_stay_in_their_order(labels):
+    samples = _samples()
+    assert by_number(samples, labels) is samples
+
+
+def test_both_parts_are_somebody_s_own():
+    first, second = _samples(4), _samples(3)
+    both = joined(first, second)
+    assert len(both) == 7
+    assert both.targets.tolist() == [*first.targets, *second.targets]
+
+
+def test_samples_that_fit_are_taken():
+    check_samples(_samples(), "mlp", Mlp(inputs=4, classes=2))
+    check_samples(_samples(), "mlp", Mlp(inputs=4, classes=5))  # somebody need not have every class
+
+
+@pytest.mark.parametrize(
+    ("samples", "sentence"),
+    [
+        (_samples(numbers=5), "5"),
+        (_samples(classes=3), "3 classes"),
+        (_samples(count=0), "no samples"),
+    ],
+)
+def test_samples_that_do_not_fit_are_refused_in_a_sentence(samples, sentence):
+    with pytest.raises(NetworkUnfit, match=sentence):
+        check_samples(samples, "mlp", Mlp(inputs=4, classes=2))

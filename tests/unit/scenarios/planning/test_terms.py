@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task that is published among strangers: a scenario's task part, and nothing of a population."""
+
+from __future__ import annotations
+
+import pytest
+
+from bcfl.contracts.phases import Kind
+from bcfl.contracts.specification import Specification
+from bcfl.scenarios.errors import ModelTooLarge, ScenarioInvalid, TermsInvalid
+from bcfl.scenarios.planning.terms import read_terms
+from bcfl.storage.content_id import content_id
+
+PUBLISHER, TOKEN, SOMEBODY, ANOTHER = ("0x" + digit * 40 for digit in "1234")
+CROWD = """\
+rounds: 3
+network: {name: mlp, inputs: 4, classes: 2}
+membership: {capacity: 7, minimum: 3}
+reward: {budget: "30"}
+"""
+CONSORTIUM = """\
+name: heart
+task:
+  kind: consortium
+  rounds: 2
+  network: {name: tabular, inputs: 4, classes: 2}
+  reward: {mode: round_budget, per_round: "10", budget: "24"}
+population: {trainers: [{name: left out}]}
+"""
+
+
+async def _read(tmp_path, text, listed=(SOMEBODY,), **more):
+    path = tmp_path / "digits.yaml"
+    path.write_text(text)
+    return await read_terms(path, publisher=PUBLISHER, token=TOKEN, listed=listed, **more)
+
+
+@pytest.mark.asyncio
+async def test_the_task_part_alone_is_a_crowd_s_task(tmp_path):
+    terms = await _read(tmp_path, CROWD)
+    assert (terms.title, terms.kind, terms.listed) == ("digits", Kind.CROWDSOURCING, (SOMEBODY,))
+    config = terms.config
+    assert (config.publisher, config.token, config.rounds, config.capacity) == (PUBLISHER, TOKEN, 3, 7)
+    assert terms.budget == 30 * 10**9
+    assert [content_id(one) for one in terms.contents] == [config.specification, config.genesis]
+    assert Specification.decode(terms.contents[0]).network.parameters == {"inputs": 4, "classes": 2}
+
+
+@pytest.mark.asyncio
+async def test_of_a_whole_scenario_the_task_part_counts(tmp_path):
+    terms = await _read(tmp_path, CONSORTIUM, (SOMEBODY, ANOTHER))
+    assert (terms.title, terms.kind, terms.config.capacity) == ("heart", Kind.CONSORTIUM, 2)
+    assert terms.config.bond > 0
+
+
+@pytest.mark.asyncio
+async def test_two_tasks_of_one_file_start_from_models_of_their_own(tmp_path):
+    first, second = await _read(tmp_path, CROWD), await _read(tmp_path, CROWD)
+    assert first.config.genesis != second.config.genesis
+    assert first.config.specification == second.config.specification
+
+
+@pytest.mark.asyncio
+async def test_a_key_may_be_set_by_hand(tmp_path):
+    assert (await _read(tmp_path, CROWD, overrides=["task.rounds=9"])).config.rounds == 9
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("text", "listed", "error", "sentence"),
+    [
+        (CROWD, (), TermsInvalid, "name an evaluator with --evaluator"),
+        (CONSORTIUM, (), TermsInvalid, "name members with --member"),
+        (
+            CROWD.replace("capacity: 7, ", ""),
+            (SOMEBODY,),
+            TermsInvalid,
+            "'task.membership.capacity' is missing",
+        ),
+        (
+            CROWD.replace("rounds: 3", "rounds: none"),
+            (SOMEBODY,),
+            ScenarioInvalid,
+            r"digits\.yaml, line 1: 'task\.rounds'",
+        ),
+        (CROWD.replace("mlp", "mpl"), (SOMEBODY,), ScenarioInvalid, "mlp"),
+        (CROWD + "intake: {max_update_bytes: 64}\n", (SOMEBODY,), ModelTooLarge, "set it to"),
+        ("task: 3", (SOMEBODY,), TermsInvalid, "a mapping of keys"),
+        (CROWD + "aggregator_role: bob\n", (SOMEBODY,), TermsInvalid, "aggregator_role"),
+    ],
+)
+async def test_what_cannot_be_published_is_said_with_its_key(tmp_path, text, listed, error, sentence):
+    with pytest.raises(error, match=sentence):
+        await _read(tmp_path, text, listed)
