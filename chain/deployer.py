@@ -222,6 +222,7 @@ async def fund(setup: Setup, accounts: list[Address], *, wei: int, funder: Signe
 
     Raises:
         NoFunder: neither is there.
+        CallRefused: the key has too little, or the node does not take it.
     """
     node = setup.node
     fees = await node.fee_data()
@@ -242,7 +243,10 @@ async def fund(setup: Setup, accounts: list[Address], *, wei: int, funder: Signe
                     **offer,
                 }
             )
-            sent.append(await node.send_raw(raw))
+            try:
+                sent.append(await node.send_raw(raw))
+            except RpcError as error:
+                raise CallRefused(_refusal(funder, error)) from error
     else:
         managed = await node.accounts()
         if not managed:

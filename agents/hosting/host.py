@@ -168,6 +168,11 @@ class Host:
 
     def _leave(self, participation: Participation, state: TaskState) -> None:
         account = self._me.signer.address
+        if not participation.seats:
+            if self._choice.task is not None:
+                raise TaskUnfit(f"The task {state.address} has ended, and owes {account} nothing.")
+            self._stop_following(participation, state.address)
+            return
         paid = sum(one.withdrawn for one in state.members.values() if one.account == account)
         self._stop_following(participation, state.address)
         self._tell(Left(task=state.address, paid=paid))
@@ -183,6 +188,9 @@ class Host:
         self._tell(Passed(task=state.address, reason=reason))
 
     async def _consider(self, participation: Participation, state: TaskState) -> None:
+        await self._process.level()
+        if state.address not in self.following:
+            return  # it is over already
         specification = await self._specification(state)
         if isinstance(specification, str):
             self._refuse(participation, state, specification)

@@ -99,6 +99,7 @@ class AgentProcess:
         self._acting: set[Participation] = set()
         self._listeners: list[Callable[[Delivery], None]] = []
         self._group: anyio.abc.TaskGroup | None = None
+        self._level = anyio.Event()
         self._marked = 0.0
 
     def attend(self, participation: Participation, *, from_block: int = 0) -> None:
@@ -118,8 +119,15 @@ class AgentProcess:
         """Have its agents stop, and read of its task no more."""
         self._participations.pop(participation).cancel()
         self._acting.discard(participation)
+        for seat in participation.seats:
+            seat.bell.muffle()
         if participation.chronicle.seen is not None:
             self.pump.unwatch(participation.chronicle.seen.address)
+
+    async def level(self) -> None:
+        """Return when the past is known, of every task that is followed."""
+        await self._level.wait()
+        await self.pump.settled(self.pump.cursor.number)
 
     def listen(self, listener: Callable[[Delivery], None]) -> None:
         """Call this after each delivery, when the chronicles have it."""
@@ -139,6 +147,7 @@ class AgentProcess:
             with self.activity.under_way():
                 await self.pump.settled(await self._node.block_number())
                 self._group = group
+                self._level.set()
                 for participation in list(self._participations):
                     if participation.seats:
                         await group.start(self._act, participation)
@@ -154,6 +163,7 @@ class AgentProcess:
         task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
         if participation in self._acting or participation not in self._participations:
+            task_status.started()  # it has begun by another way, or it was left
             return
         self._acting.add(participation)
         with self._participations[participation]:

@@ -325,7 +325,12 @@ async def test_wrong_input_is_one_sentence_before_it_costs_anything(tmp_path):
                 "no program 'trianer'.*trainer",
             ),
             (("task", "show", nobody, "--network", "local"), {}, 2, "made no task"),
-            (("task", "join", task, "--network", "local", "--key", "poor"), {}, 4, "too little ether"),
+            (
+                ("send", "ann", "--ether", "1", "--network", "local", "--key", "poor"),
+                {},
+                4,
+                "too little ether",
+            ),
             (("task", "leave", task, "--network", "local", "--key", "ann"), {}, 2, "is no member"),
             (("task", "cancel", task, "--network", "local", "--key", "ann"), {}, 2, "who alone may end it"),
             (

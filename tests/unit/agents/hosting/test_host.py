@@ -55,6 +55,9 @@ class Process:
     async def run(self):
         await anyio.sleep_forever()
 
+    async def level(self):
+        pass
+
 
 class Program:
     role = "trainer"
@@ -202,6 +205,7 @@ async def test_it_goes_on_with_what_it_followed_and_leaves_what_is_over(stage):
 
     async def act():
         (participation,) = here.process.attended
+        assert len(participation.seats) == 2
         assert here.process.attended[participation] == block.number + 1
         assert participation.chronicle.final == participation.chronicle.seen == state
         ended = here.tale.tell(e.TaskCancelled, reason=CancelReason.PUBLISHER).state
@@ -217,3 +221,36 @@ async def test_it_goes_on_with_what_it_followed_and_leaves_what_is_over(stage):
         assert here.told[-1] == Left(task=state.address, paid=7)
 
     await _hosted(here, act, bookmark)
+
+
+@pytest.mark.asyncio
+async def test_a_task_that_was_over_before_is_no_news(stage):
+    here = stage()
+    ended = here.tale.tell(e.TaskCancelled, reason=CancelReason.PUBLISHER).state
+    here.process.level = anyio.sleep_forever
+
+    async def act():
+        here.announce()
+        (participation,) = here.process.attended
+        participation.chronicle.final = ended
+        here.process.listener(Batch(here.created.origin.block, Level.FINAL, ()))
+        assert here.told == []
+        assert here.process.left == [participation]
+
+    await _hosted(here, act)
+
+
+@pytest.mark.asyncio
+async def test_the_one_task_that_it_was_told_of_must_not_be_over(stage, story):
+    here = stage(choice=Choice(task=story().created.task))
+    ended = here.tale.tell(e.TaskCancelled, reason=CancelReason.PUBLISHER).state
+    here.process.level = anyio.sleep_forever
+
+    async def act():
+        here.announce()
+        (participation,) = here.process.attended
+        participation.chronicle.final = ended
+        with pytest.raises(TaskUnfit, match="has ended, and owes"):
+            here.process.listener(Batch(here.created.origin.block, Level.FINAL, ()))
+
+    await _hosted(here, act)
