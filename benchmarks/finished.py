@@ -15,8 +15,14 @@ from bcfl.scenarios.sweeping.sweep import Outcome, cells_folder
 __all__ = ("finished", "mean", "table", "token_means")
 
 
-def finished(file: Path, directory: Path) -> list[Outcome]:
-    """Every cell with what it came to; ends the program where one is missing or failed."""
+def finished(file: Path, directory: Path, *, whole_seeds: bool = False) -> list[Outcome]:
+    """Every cell with what it came to; ends the program where one is missing or failed.
+
+    Args:
+        file: of the sweep.
+        directory: of its results.
+        whole_seeds: be content with the seeds of which every cell is done, if there are any.
+    """
     store = CellStore(cells_folder(directory), code="")
     cells = expand(load_sweep(file))
     found = {cell.key: store.read(cell, any_code=True) for cell in cells}
@@ -25,6 +31,16 @@ def finished(file: Path, directory: Path) -> list[Outcome]:
         for cell in cells
         if (result := found[cell.key]) is not None and result.summary is not None
     ]
+    if whole_seeds and len(done) < len(cells):
+        missing = {cell.labels.seed for cell in cells} - {
+            seed
+            for seed in {one.cell.labels.seed for one in done}
+            if sum(one.cell.labels.seed == seed for one in done)
+            == sum(cell.labels.seed == seed for cell in cells)
+        }
+        whole = [one for one in done if one.cell.labels.seed not in missing]
+        if whole:
+            return whole
     if len(done) < len(cells):
         sys.exit(
             f"{len(cells) - len(done)} of {len(cells)} cells are not done: bcfl sweep {file} --out {directory}"

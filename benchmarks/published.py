@@ -39,7 +39,7 @@ _PAGE = """\
 # The three published experiments
 
 Each experiment of the published system beside ours: with its settings, and with better hyper-parameters (rounds, epochs, trainers and network are the
-same). Real data, contracts on anvil, five seeds; the loss is the global model's on the evaluator's data.
+same). Real data, contracts on anvil, seeds {seeds}; the loss is the global model's on the evaluator's data.
 
     bcfl sweep scenarios/sweeps/published.yaml --out runs/published --data-dir DIR --check scenarios/sweeps/published-targets.yaml
     python -m benchmarks.published
@@ -143,7 +143,8 @@ def idle(groups: dict[str, list[Summary]]) -> list[str]:
 
 def main(runs: Path) -> None:
     """Write the page and its pictures."""
-    outcomes = finished(SWEEP, runs / "published")
+    outcomes = finished(SWEEP, runs / "published", whole_seeds=True)
+    seeds = sorted({outcome.cell.labels.seed for outcome in outcomes})
     groups = by_scenario(outcomes)
     parts = []
     for data in PUBLISHED:
@@ -169,7 +170,9 @@ def main(runs: Path) -> None:
             )
         )
     hours = sum(outcome.result.wall_s for outcome in outcomes) / 3600
-    page = _PAGE.format(hours=hours, tables="\n".join(parts), lazy="\n".join(idle(groups)))
+    page = _PAGE.format(
+        hours=hours, seeds=", ".join(map(str, seeds)), tables="\n".join(parts), lazy="\n".join(idle(groups))
+    )
     TARGET.write_text(page, encoding="utf-8")
 
 

@@ -109,11 +109,6 @@ class BlockPump:
         self._failure: Exception | None = None
 
     @property
-    def addresses(self) -> frozenset[Address]:
-        """Whose events are read."""
-        return frozenset(self._addresses)
-
-    @property
     def cursor(self) -> BlockRef:
         """The newest block delivered.
 
