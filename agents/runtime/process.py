@@ -11,11 +11,11 @@ import anyio.abc
 
 from bcfl.agents.errors import AgentBroken
 from bcfl.agents.runtime.activity import Activity
+from bcfl.agents.runtime.bookmarking import Bookmarking
 from bcfl.agents.runtime.participation import Participation, Seat
 from bcfl.agents.runtime.ports import BusyMark, Clock, Observer
 from bcfl.agents.runtime.shell import Role, Shell, Submitter
 from bcfl.agents.runtime.supervisor import RestartPolicy, supervise
-from bcfl.chain.bookmarks import Bookmark
 from bcfl.chain.dispatch import Dispatch
 from bcfl.chain.fees import FeePolicy
 from bcfl.chain.intents import Intent, Outcome
@@ -27,7 +27,6 @@ from bcfl.chain.transactions import OwnerPool
 from bcfl.contracts.abi import decode_log
 from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level
 from bcfl.contracts.ids import Address
-from bcfl.contracts.state_codec import state_to_bytes
 
 __all__ = ("AgentProcess", "ProcessSettings")
 
@@ -44,7 +43,7 @@ class ProcessSettings:
         fees: what transactions offer.
         restarts: how often an agent may fail.
         absent: told of an agent that has failed too often; True: the others go on without it. None: they do not.
-        bookmark_s: seconds after which it is kept in the journal how far the chain was read; None: it never is.
+        bookmark_s: seconds after which it is kept in the journal how far the chain was read, where something was said; None: it never is.
         retry_s: seconds after which an agent looks again when a transaction of its was refused; None: at the next block.
         done: by agent, round and name of its transactions that are on the chain, where the journal does not know them.
     """
@@ -100,7 +99,8 @@ class AgentProcess:
         self._listeners: list[Callable[[Delivery], None]] = []
         self._group: anyio.abc.TaskGroup | None = None
         self._level = anyio.Event()
-        self._marked = 0.0
+        every = settings.bookmark_s
+        self._bookmarking = None if every is None else Bookmarking(every)
 
     def attend(self, participation: Participation, *, from_block: int = 0) -> None:
         """Follow one more task, of which nothing is known yet, or all that was before that block; during a delivery, or before ``run``."""
@@ -237,14 +237,13 @@ class AgentProcess:
         return look
 
     def _bookmark(self, block: BlockRef) -> None:
-        """Keep now and then how far everything was read; not while an address that was added is still followed up."""
-        every, now = self._settings.bookmark_s, anyio.current_time()
-        if every is None or now < self._marked + every or self.pump.following_up:
+        """Keep how far everything was read, now and then; not while an address that was added is still followed up."""
+        if self._bookmarking is None or self.pump.following_up:
             return
-        self._marked = now
-        finals = (participation.chronicle.final for participation in self._participations)
-        tasks = {state.address: state_to_bytes(state) for state in finals if state is not None}
-        self._journal.mark_later(Bookmark(block=block, tasks=tasks))
+        finals = [one.chronicle.final for one in self._participations if one.chronicle.final is not None]
+        bookmark = self._bookmarking.due(block, finals, anyio.current_time())
+        if bookmark is not None:
+            self._journal.mark_later(bookmark)
 
     def _outcome(self, outcome: Outcome) -> None:
         for participation in self._participations:

@@ -8,6 +8,7 @@ import dataclasses
 import pytest
 
 from bcfl.agents.runtime.chronicle import Chronicle, TaskFilter
+from bcfl.chain.errors import ReorganisationTooDeep
 from bcfl.contracts import events as e
 from bcfl.contracts.delivery import Batch, BlockRef, EventOrigin, Level, Retracted
 from bcfl.contracts.ids import Address
@@ -156,3 +157,41 @@ def test_other_tasks_events_in_the_block_are_left_alone(chain):
     elsewhere = dataclasses.replace(chain.joined(0, 1).origin, address=Address("0x" + "9" * 40))
     chain.see(1, chain.created, dataclasses.replace(chain.joined(0, 1), origin=elsewhere))
     assert chain.chronicle.seen.members == {}
+
+
+def test_one_that_begins_with_what_is_final_goes_on_from_there(chain):
+    chain.see(1, chain.created)
+    chain.see(2, chain.joined(0, 2))
+    known = chain.chronicle.seen
+    again = Chronicle(TaskFilter(factory=chain.factory), state=known, block=chain.block(2))
+    assert (again.seen, again.final, again.now) == (known, known, 1002)
+    chain.chronicle = again
+    chain.see(3, chain.joined(1, 3))
+    assert list(again.seen.members) == [0, 1]
+    assert again.final is known
+    chain.finalise(3, chain.joined(1, 3))
+    assert again.final is again.seen
+
+
+def test_what_was_final_in_an_earlier_life_is_not_taken_back(chain):
+    chain.see(1, chain.created)
+    again = Chronicle(TaskFilter(factory=chain.factory), state=chain.chronicle.seen, block=chain.block(1))
+    chain.chronicle = again
+    chain.see(2, chain.joined(0, 2))
+    chain.retract(2)
+    assert list(again.seen.members) == []
+    with pytest.raises(ReorganisationTooDeep, match="final up to block 1"):
+        chain.retract(1)
+
+
+def test_another_task_s_past_does_not_turn_time_back(chain):
+    chain.see(1, chain.created)
+    chain.see(5, chain.joined(0, 5))
+    foreign = EventOrigin(chain.block(3), 0, "0x", Address("0x" + "7" * 40))
+    event = e.TrainerJoined(origin=foreign, index=0, account=Address("0x" + "8" * 40), stake=0)
+    assert chain.see(3, event) is False
+    chain.finalise(3, event)
+    assert chain.chronicle.now == 1005
+    assert chain.chronicle.final is None
+    chain.finalise(5, chain.joined(0, 5))
+    assert chain.chronicle.final is chain.chronicle.seen

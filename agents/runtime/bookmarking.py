@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When it is kept how far a process has read: seconds after something was said, else seldom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from bcfl.chain.bookmarks import Bookmark
+from bcfl.contracts.delivery import BlockRef
+from bcfl.contracts.ids import Address
+from bcfl.contracts.state import TaskState
+from bcfl.contracts.state_codec import state_to_bytes
+
+__all__ = ("Bookmarking",)
+
+_QUIET = 12  # so much rarer where no task says anything: the blocks that are read again then are all empty
+
+
+class Bookmarking:
+    """Makes bookmarks of final states; a state that has not changed is not written out again.
+
+    Args:
+        every_s: the least time between two.
+    """
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._marked = -math.inf
+        self._kept: dict[Address, tuple[TaskState, bytes]] = {}
+
+    def due(self, block: BlockRef, states: Sequence[TaskState], now: float) -> Bookmark | None:
+        """The bookmark to keep now, if any.
+
+        Args:
+            block: the newest final one.
+            states: of all tasks, after it.
+            now: in seconds, of a clock that never goes back.
+        """
+        if now < self._marked + self._every_s:
+            return None
+        unchanged = {task: kept for task, kept in self._kept.items() if any(kept[0] is one for one in states)}
+        quiet = len(unchanged) == len(states) == len(self._kept)
+        if quiet and now < self._marked + _QUIET * self._every_s:
+            return None
+        self._marked = now
+        self._kept = {
+            state.address: unchanged.get(state.address) or (state, state_to_bytes(state)) for state in states
+        }
+        return Bookmark(block=block, tasks={task: data for task, (_, data) in self._kept.items()})

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bookmarks: soon after something was said, seldom else, and of every task that there is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from bcfl.agents.runtime import bookmarking
+from bcfl.agents.runtime.bookmarking import Bookmarking
+from bcfl.contracts.delivery import BlockRef
+from bcfl.contracts.state_codec import state_from_bytes
+
+OTHER = "0x" + "7" * 40
+
+
+def _block(number):
+    return BlockRef(number, f"0x{number}", f"0x{number - 1}", number)
+
+
+def test_what_was_said_is_kept_after_the_least_time(story):
+    marks, tale = Bookmarking(5), story().enrol(2)
+    first = marks.due(_block(1), [tale.state], now=0)
+    assert first.block == _block(1)
+    assert {task: state_from_bytes(data) for task, data in first.tasks.items()} == {
+        tale.state.address: tale.state
+    }
+    tale.start()
+    assert marks.due(_block(2), [tale.state], now=4.9) is None
+    assert state_from_bytes(marks.due(_block(3), [tale.state], now=5).tasks[tale.state.address]) == tale.state
+
+
+def test_where_nothing_is_said_it_is_kept_seldom_and_not_written_out_again(story, monkeypatch):
+    marks, tale = Bookmarking(5), story().enrol(2)
+    first = marks.due(_block(1), [tale.state], now=0)
+    monkeypatch.setattr(bookmarking, "state_to_bytes", None)
+    assert marks.due(_block(2), [tale.state], now=50) is None
+    later = marks.due(_block(70), [tale.state], now=60)
+    assert (later.block, later.tasks) == (_block(70), first.tasks)
+
+
+def test_a_task_that_came_or_went_is_news(story):
+    marks, state = Bookmarking(5), story().enrol(2).state
+    other = dataclasses.replace(state, address=OTHER)
+    assert len(marks.due(_block(1), [state], now=0).tasks) == 1
+    assert set(marks.due(_block(2), [state, other], now=5).tasks) == {state.address, OTHER}
+    assert set(marks.due(_block(3), [other], now=10).tasks) == {OTHER}
+    assert marks.due(_block(4), [], now=15).tasks == {}
