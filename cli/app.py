@@ -40,6 +40,7 @@ _COMMANDS = {
     "resume": "go on with a run that was stopped or killed",
     "agent": "live as an agent on a network, or act for participants of a run",
     "task": "create, list, show and watch tasks on a network; join, leave, cancel, withdraw",
+    "status": "say what your agents did and earned, and why something was not paid",
     "keys": "make, import and list keys in encrypted files",
     "networks": "add, list and test chains by name",
     "deploy": "put the contracts on a network, once",
@@ -55,7 +56,7 @@ _COMMANDS = {
     "predict": "ask a run's final model about data",
     "export": "write a run's final model as a program of its own",
     "replay": "rebuild a run's tables from its events",
-    "data": "fetch, list and show datasets",
+    "data": "fetch, list and show datasets, check your own against a task",
     "devnet": "run a local chain to try things on",
     "doctor": "say what is installed, what is missing and how to mend it",
 }

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``bcfl data fetch|list|show``: the datasets that scenarios name."""
+"""``bcfl data fetch|list|show|check``: the datasets that scenarios name, and one's own."""
 
 from __future__ import annotations
 
 import click
 
+from bcfl.cli.data_check import check
 from bcfl.cli.data_show import show
 
 __all__ = ("data",)
@@ -12,10 +13,11 @@ __all__ = ("data",)
 
 @click.group
 def data() -> None:
-    """Fetch, list and show datasets."""
+    """Fetch, list and show datasets; look whether your own fit a task."""
 
 
 data.add_command(show)
+data.add_command(check)
 
 
 @data.command(name="list")

@@ -130,7 +130,7 @@ async def _stage(tmp_path, daemons):
 def _play(machines):
     coordinator, *hospitals = machines
     begin, publish = _blocks("coordinator")
-    prepare, live = _blocks("hospital")
+    prepare, live, _ = _blocks("hospital")
     told = "".join(coordinator.command(line) for line in begin)
     learnt = {
         "FACTORY": re.search(r"factory (0x\w+)", told)[1],
@@ -190,6 +190,12 @@ async def test_four_hospitals_by_the_page_alone(tmp_path, daemons):
         )
         for line in _blocks("anybody")[0]:
             coordinator.command(line)
+        for hospital, address in zip(hospitals, addresses, strict=True):
+            (line,) = _blocks("hospital")[2]
+            assert "completed" in hospital.command(line)
+            (mine,) = hospital.json(f"{line} --json")
+            assert (mine["key"], mine["task"]) == ("hospital", hospital.known["TASK"])
+            assert [one["did"] for one in mine["rounds"]] == ["handed_in"] * 3, address
         shown = coordinator.json("bcfl task show $TASK --network trial --json")
         assert (shown["phase"], shown["round"]) == ("completed", 3)
         members = {member["account"]: member for member in shown["members"]}

@@ -188,16 +188,25 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
         person.does("task", "withdraw", tasks[0], "--network", "local", "--key", "owner")
         listed = json.loads(person.does("task", "list", "--all", "--network", "local", "--json"))
         assert person.does("task", "list", "--network", "local") == ""
-        return shown, listed
+        status = json.loads(person.does("status", "--network", "local", "--json"))
+        assert "round 1: handed in, score" in person.does("status", "--network", "local", "--key", "ann")
+        return shown, listed, status
 
     async with _person(tmp_path) as person:
-        shown, listed = await anyio.to_thread.run_sync(play, person)
+        shown, listed, status = await anyio.to_thread.run_sync(play, person)
         assert [(one["phase"], one["round"]) for one in shown] == [("completed", 2), ("completed", 3)]
         assert [one["task"] for one in listed] == [one["task"] for one in shown]
         for one in shown:
             assert len(one["members"]) == 3
             assert all(member["paid"] == member["earned"] > 0 for member in one["members"])
             assert one["specification"]["network"]["name"] == "mlp"
+        assert [(one["key"], one["task"]) for one in status] == [
+            (key, one["task"]) for one in shown for key in trainers
+        ]
+        for one in status:
+            assert one["earned"] == pytest.approx(sum(done["credited"] for done in one["rounds"]))
+            assert all(bool(done["why"]) == (done["credited"] == 0) for done in one["rounds"])
+            assert one["last_seen"]
         for key in ("eve", "ann", "ben", "cem"):
             sent = [
                 line
@@ -232,6 +241,9 @@ async def test_wrong_input_is_one_sentence_before_it_costs_anything(tmp_path):
         agent = ("agent", "trainer", "--network", "local", "--key", "ann", "--set", "target=kind")
         nobody = "0x" + "12" * 20
         (tmp_path / "elsewhere").mkdir()
+        assert "fit for 'first': 80 samples" in person.does(
+            "data", "check", "ann.csv", "--set", "target=kind", "--task", task, "--network", "local"
+        )
         cases = [
             (
                 (*agent, "--data", "ann.csv", "--task", task),
@@ -315,6 +327,19 @@ async def test_wrong_input_is_one_sentence_before_it_costs_anything(tmp_path):
                 "'ipfs' names no store",
             ),
             ((*agent, "--data", "ann.csv", "--least-pay", "many"), {}, 2, "--least-pay many"),
+            (
+                ("data", "check", "narrow.csv", "--set", "target=kind", "--task", task, "--network", "local"),
+                {},
+                6,
+                "5",
+            ),
+            (
+                ("data", "check", "ann.csv", "--set", "target=kind", "--task", nobody, "--network", "local"),
+                {},
+                2,
+                "made no task",
+            ),
+            (("status", "--network", "local", "--key", "bob"), {}, 2, "no key 'bob'"),
             (
                 (
                     "agent",

@@ -12,7 +12,7 @@ from bcfl.scenarios.definition.tokens import format_tokens
 from bcfl.scenarios.outcome.summary import RoundSummary
 from bcfl.views.kit.verdicts import reason_words
 
-__all__ = ("Unpaid", "unpaid_in", "unpaid_words")
+__all__ = ("Unpaid", "unpaid_in", "unpaid_words", "why_unpaid")
 
 _SUSPECTED = "suspected"
 _SUSPICION = "under suspicion: its updates made the model worse"
@@ -46,7 +46,12 @@ def unpaid_in(done: RoundSummary) -> tuple[Unpaid, ...]:
 
 
 def _why(done: RoundSummary, name: str) -> str:
-    word = done.rejected.get(name, NOT_SELECTED)
+    return why_unpaid(done.rejected.get(name))
+
+
+def why_unpaid(rejected: str | None) -> str:
+    """Why an update was credited nothing, by the word with which it was kept out of the model; None: it was not kept out."""
+    word = rejected or NOT_SELECTED
     return {NOT_SELECTED: _WORTHLESS, _SUSPECTED: _SUSPICION}.get(word) or reason_words(word)
 
 
