@@ -218,3 +218,25 @@ async def test_nobody_there_is_named():
     with pytest.raises(NodeUnreachable, match=r"^No node answers at ws://127\.0\.0\.1:1 "):
         async with connect("ws://127.0.0.1:1"):
             pass
+
+
+@pytest.mark.asyncio
+async def test_a_provider_is_given_the_headers_that_it_asks_for():
+    seen = []
+
+    def guard(_socket, request):
+        seen.append(request.headers.get("Authorization"))
+
+    async def handle(socket):
+        async for message in socket:
+            await socket.send(
+                json.dumps({"jsonrpc": "2.0", "id": json.loads(message)["id"], "result": "0x1"})
+            )
+
+    async with websockets.serve(handle, "127.0.0.1", 0, process_request=guard) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with connect(url, headers={"Authorization": "Bearer t"}) as transport:
+            assert await transport.request("eth_chainId") == "0x1"
+        async with connect(url) as transport:
+            assert await transport.request("eth_chainId") == "0x1"
+    assert seen == ["Bearer t", None]

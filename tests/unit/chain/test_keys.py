@@ -5,7 +5,15 @@ import pytest
 from eth_account import Account
 
 from bcfl.chain.errors import KeystoreExists, KeystoreUnreadable, WrongPassword
-from bcfl.chain.keys import create_keystore, decode_transaction, derive_key, open_keystore
+from bcfl.chain.keys import (
+    change_password,
+    create_keystore,
+    decode_transaction,
+    derive_key,
+    import_key,
+    open_key,
+    open_keystore,
+)
 
 SEED = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 CALL = {
@@ -95,3 +103,16 @@ async def test_a_keystore_of_another_program_opens(tmp_path):
     path = tmp_path / "geth.json"
     path.write_text(json.dumps(Account.encrypt(SEED, "pw", kdf="pbkdf2", iterations=16)))
     assert (await open_keystore(path, "pw")).address == derive_key(SEED).address
+
+
+@pytest.mark.asyncio
+async def test_a_known_key_is_kept_and_its_password_changed(tmp_path):
+    path = tmp_path / "key.json"
+    assert (await import_key(path, SEED, "one", scrypt_n=FAST)).address == derive_key(SEED).address
+    await change_password(path, "one", "two", scrypt_n=FAST)
+    assert await open_key(path, "two") == SEED
+    with pytest.raises(WrongPassword):
+        await open_key(path, "one")
+    with pytest.raises(ValueError, match="seed"):
+        await import_key(tmp_path / "none.json", bytes(32), "one", scrypt_n=FAST)
+    assert [one.name for one in tmp_path.iterdir()] == ["key.json"]
