@@ -6,6 +6,7 @@ A short, sequential set-up over one key; agents' own transactions go through ``c
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import anyio
 
 from bcfl.chain.devnet import mine
 from bcfl.chain.errors import CallRefused, DeploymentFailed, NoEmptyBlocks, NoFunder, RpcError
+from bcfl.chain.fees import initial
 from bcfl.chain.keys import Signer
 from bcfl.chain.node import Node
 from bcfl.chain.raw import checksummed
@@ -56,6 +58,10 @@ class Setup:
     next_block: NextBlock
     confirmations: int = 0
     """Blocks to wait for on top of what was included: nobody sends a set-up again after a reorganisation."""
+    max_fee: int | None = None
+    """The most that a transaction may offer, in wei a gas; None: whatever the chain asks for."""
+    patience_s: float | None = None
+    """How long an inclusion is waited for; None: without end."""
 
     async def included(self, hashes: list[TxHash]) -> list[dict[str, Any]]:
         """Receipts of these transactions, in their order.
@@ -64,7 +70,13 @@ class Setup:
             DeploymentFailed: one of them reverted.
         """
         receipts: dict[TxHash, dict[str, Any]] = {}
+        give_up = math.inf if self.patience_s is None else anyio.current_time() + self.patience_s
         while True:
+            if anyio.current_time() > give_up:
+                missing = next(one for one in hashes if one not in receipts)
+                raise DeploymentFailed(
+                    f"The transaction {missing} is in no block after {self.patience_s:g} s: look whether it still comes before you send it again."
+                )
             for transaction in hashes:
                 if transaction not in receipts:
                     receipt = await self.node.transaction_receipt(transaction)
@@ -85,9 +97,10 @@ class Setup:
 
         Raises:
             CallRefused: the contract, or the node, does not take it.
+            FeeCapReached: the chain asks for more than may be offered.
         """
         fees = await self.node.fee_data()
-        tip = fees.priority_fee if fees.base_fee else 0
+        offer = initial(fees.base_fee, fees.priority_fee if fees.base_fee else 0, self.max_fee)
         request = {"from": signer.address, "data": "0x" + data.hex()} | ({"to": to} if to else {})
         try:
             gas = await self.node.estimate_gas(request)
@@ -99,8 +112,8 @@ class Setup:
                     "value": 0,
                     "data": data,
                     "gas": int(gas * _GAS_MARGIN),
-                    "maxFeePerGas": 2 * (fees.base_fee or 0) + tip,
-                    "maxPriorityFeePerGas": tip,
+                    "maxFeePerGas": offer.max_fee,
+                    "maxPriorityFeePerGas": offer.priority_fee,
                 }
             )
             return await self.node.send_raw(raw)
@@ -130,8 +143,15 @@ def _refusal(signer: Signer, error: RpcError) -> str:
 
 
 @asynccontextmanager
-async def opened_setup(node: Node, *, driven: bool, confirmations: int) -> AsyncIterator[Setup]:
-    """A set-up whose blocks are mined by us (``driven``) or announced by the node."""
+async def opened_setup(
+    node: Node,
+    *,
+    driven: bool,
+    confirmations: int,
+    max_fee: int | None = None,
+    patience_s: float | None = None,
+) -> AsyncIterator[Setup]:
+    """A set-up whose blocks are mined by us (``driven``) or announced by the node; the others as for ``Setup``."""
     if driven:
 
         async def mine_one() -> None:
@@ -153,7 +173,13 @@ async def opened_setup(node: Node, *, driven: bool, confirmations: int) -> Async
             )
 
     try:
-        yield Setup(node=node, next_block=wait_for_head, confirmations=confirmations)
+        yield Setup(
+            node=node,
+            next_block=wait_for_head,
+            confirmations=confirmations,
+            max_fee=max_fee,
+            patience_s=patience_s,
+        )
     finally:
         await heads.aclose()
 

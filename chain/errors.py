@@ -36,6 +36,7 @@
         ├── KeystoreUnreadable      the file is no keystore
         ├── WrongPassword           the keystore does not open with this password
         ├── KeystoreExposed         others can read the keystore
+        ├── KeyInUse                another program acts with the key
         ├── KeyMissing              there is no key of that name
         ├── KeyNameInvalid          no name for a key
         ├── NetworkUnknown          there is no network of that name
@@ -66,6 +67,7 @@ __all__ = (
     "JournalOfAnotherChain",
     "JournalUnreadable",
     "JournalUnwritable",
+    "KeyInUse",
     "KeyMissing",
     "KeyNameInvalid",
     "KeystoreExists",
@@ -238,6 +240,12 @@ class WrongPassword(ChainError):
 
 class KeystoreExposed(ChainError):
     """Others can read the keystore."""
+
+    exit_code = 2
+
+
+class KeyInUse(ChainError):
+    """Another program acts with this key."""
 
     exit_code = 2
 

@@ -124,12 +124,9 @@ class Journal:
         """How far the process had read; None where nothing was kept."""
         return await self._run(bookmarks.read)
 
-    def mark_later(self, bookmark: Bookmark) -> None:
-        """Keep how far the process has read, together with whatever is written next, or on closing.
-
-        A crash may undo it: then more is read again.
-        """
-        self._waiting.append(_Request(lambda connection: bookmarks.write(connection, bookmark)))
+    async def mark(self, bookmark: Bookmark) -> None:
+        """Keep how far the process has read, durable on return."""
+        await self._run(lambda connection: bookmarks.write(connection, bookmark))
 
     async def action(self, key: ActionKey) -> bytes | None:
         """The payload recorded for an action; None if it was not decided yet."""

@@ -9,7 +9,6 @@ cursor and whose bloom filter rules our events out is taken as it is, so that wh
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import anyio
@@ -101,7 +100,7 @@ class BlockPump:
         self._first = start if isinstance(start, int) else 0
         self._final = start - 1 if isinstance(start, int) else max(start.number - confirmations, -1)
         self._unfinal: dict[int, Batch] = {}
-        self._watches: deque[tuple[Address, int]] = deque()
+        self._watches: dict[Address, int] = {}
         self._doorbell = Doorbell(node)
         self._progress = anyio.Event()
         self._located = False
@@ -139,13 +138,13 @@ class BlockPump:
         """
         if address not in self._addresses:
             self._addresses[address] = None
-            self._watches.append((address, from_block))
+            self._watches[address] = from_block
             self._doorbell.ring()
 
     def unwatch(self, address: Address) -> None:
         """Read this address no more; nothing happens for one that is not watched."""
         self._addresses.pop(address, None)
-        self._watches = deque((one, number) for one, number in self._watches if one != address)
+        self._watches.pop(address, None)
 
     @property
     def following_up(self) -> bool:
@@ -273,9 +272,9 @@ class BlockPump:
         """Deliver the next blocks up to the head; whether anything changed."""
         tip = self._window.tip
         first = 0 if tip is None else tip.number + 1
-        distant = self._distant_from(head)
-        if distant - first >= _FAR:
-            return await self._leap(first, distant, sink)
+        wanted, distant = max(first, self._first), self._distant_from(head)
+        if distant - wanted >= _FAR:
+            return await self._leap(wanted, distant, sink)
         numbers = range(first, min(head, first + PREFETCH - 1) + 1)
         for progress, batch in enumerate(await self._blocks.read_many(numbers, self._addresses)):
             if self._watches:
@@ -301,7 +300,7 @@ class BlockPump:
             await self._promote(tip.number, sink)
             if self._final < tip.number:
                 return False
-        read = await self._distant.read(max(first, self._first), last, tuple(self._addresses))
+        read = await self._distant.read(first, last, tuple(self._addresses))
         if read is None:
             return False
         end, batches = read
@@ -346,25 +345,32 @@ class BlockPump:
     async def _deliver_late(self, sink: Sink) -> bool:
         """Follow up delivered blocks with addresses added since; False where the chain moved meanwhile."""
         while self._watches:
-            address, from_block = self._watches[0]
+            address = next(iter(self._watches))
             tip = self._window.tip
-            position = max(from_block, 0)
-            while tip is not None and position <= tip.number:
+            while (
+                tip is not None
+                and (position := max(0, self._watches.get(address, tip.number + 1))) <= tip.number
+            ):
                 after, batches = await self._read_late(position, tip.number, address)
                 for batch in batches:
+                    if address not in self._watches:
+                        break  # the sink wants no more of it
                     if batch.events:
                         await sink(batch)
                         self._unfinal.pop(batch.block.number, None)
                         if batch.block.number <= self._final:
                             await sink(Batch(block=batch.block, level=Level.FINAL, events=batch.events))
-                    self._watches[0] = (address, batch.block.number + 1)
+                    self._follow_up(address, batch.block.number + 1)
                 if after is None:
                     return False
-                position = after
-                self._watches[0] = (address, position)
-            self._watches.popleft()
+                self._follow_up(address, after)
+            self._watches.pop(address, None)
             self._announce_progress()
         return True
+
+    def _follow_up(self, address: Address, position: int) -> None:
+        if address in self._watches:
+            self._watches[address] = position
 
     async def _read_late(self, first: int, last: int, address: Address) -> tuple[int | None, list[Batch]]:
         """Some of an address's blocks, and the number after them; None where the chain moved after them."""

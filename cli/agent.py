@@ -33,7 +33,7 @@ class _AgentGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in self.commands and not args[0].startswith("-"):
-            if len(args) == 1 and not Path(args[0]).is_dir():
+            if (len(args) == 1 or args[1].startswith("-")) and not Path(args[0]).is_dir():
                 raise click.UsageError(
                     f"There is no program '{args[0]}'{nearest(args[0], list(self.commands))}; of a run give its directory and NAME...",
                     ctx,
@@ -80,6 +80,12 @@ def _life_options(function: F) -> F:
             default="0",
             show_default=True,
             help="Only tasks whose budget has so many tokens a round.",
+        ),
+        click.option(
+            "--most-stake",
+            default="10",
+            show_default=True,
+            help="Only tasks whose stake and bond are at most so many tokens; not of --task.",
         ),
         click.option(
             "--most-rounds", type=click.IntRange(min=1), help="Only tasks with at most so many rounds."
@@ -204,7 +210,7 @@ def _live(given: dict[str, Any], program: Callable[[Any], Program], part: Part) 
     from bcfl.agents.hosting.living import Home, Means, live
     from bcfl.agents.hosting.settings import bcfl_home
 
-    home = Home(folder=given["state"] or bcfl_home() / "agents" / name)
+    home = Home(folder=given["state"] or bcfl_home() / "agents" / here.name / name)
     samples = None
     if given.get("data") is not None:
         from bcfl.cli.agent_data import own_samples
@@ -217,7 +223,7 @@ def _live(given: dict[str, Any], program: Callable[[Any], Program], part: Part) 
             data_dir=here.settings.data_dir,
         )
     home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log.configure(json_file=home.log)
+    log.configure(json_file=home.log, rotate=True)
     means = Means(
         network=here.network,
         network_name=here.name,
@@ -228,17 +234,17 @@ def _live(given: dict[str, Any], program: Callable[[Any], Program], part: Part) 
     tell = _tell(as_json=given["as_json"])
 
     async def work() -> None:
-        signer = await here.signer(password)
-        await live(
-            home=home,
-            means=means,
-            name=name,
-            signer=signer,
-            program=program(samples),
-            choice=choice,
-            keeps=True,
-            tell=tell,
-        )
+        async with here.signer(password) as signer:
+            await live(
+                home=home,
+                means=means,
+                name=name,
+                signer=signer,
+                program=program(samples),
+                choice=choice,
+                keeps=True,
+                tell=tell,
+            )
 
     if not given["as_json"]:
         click.echo(
@@ -252,17 +258,20 @@ def _choice(given: dict[str, Any]) -> Choice:
     from bcfl.contracts.phases import Kind
     from bcfl.scenarios.definition.tokens import CREDIT_UNIT, parse_tokens
 
-    try:
-        least = parse_tokens(given["least_pay"]) // CREDIT_UNIT
-    except ValueError as error:
-        raise click.UsageError(f"--least-pay {given['least_pay']}: {error}.") from None
+    amounts = {}
+    for option, text in (("--least-pay", given["least_pay"]), ("--most-stake", given["most_stake"])):
+        try:
+            amounts[option] = parse_tokens(text) // CREDIT_UNIT
+        except ValueError as error:
+            raise click.UsageError(f"{option} {text}: {error}.") from None
     return Choice(
         task=None if given["task"] is None else address_of(given["task"], "--task"),
         kind=None if given["kind"] is None else Kind[given["kind"].upper()],
         networks=frozenset(given["trained"]),
         publishers=frozenset(address_of(one, "--publisher") for one in given["publishers"]),
         token=None if given["token"] is None else address_of(given["token"], "--token"),
-        least_pay=least,
+        least_pay=amounts["--least-pay"],
+        most_stake=amounts["--most-stake"],
         most_rounds=given["most_rounds"],
     )
 
@@ -272,7 +281,7 @@ def _tell(*, as_json: bool) -> Callable[[HostEvent], None]:
     import json
 
     def tell(event: HostEvent) -> None:
-        from bcfl.agents.hosting.host import Joined, Left
+        from bcfl.agents.hosting.host import Joined, Left, Passed
 
         if as_json:
             click.echo(json.dumps({"event": type(event).__name__.lower(), **dataclasses.asdict(event)}))
@@ -280,7 +289,9 @@ def _tell(*, as_json: bool) -> Callable[[HostEvent], None]:
             click.echo(f"takes part in {event.task}, '{event.title}'")
         elif isinstance(event, Left):
             click.echo(f"{event.task} is over: {event.paid / 1e9:g} tokens were paid")
-        else:
+        elif isinstance(event, Passed):
             click.echo(f"passes {event.task}: {event.reason}")
+        else:
+            click.echo(event.reason)
 
     return tell

@@ -61,7 +61,12 @@ def check(
     from bcfl.agents.hosting.own_samples import check_samples
     from bcfl.models.data.dataset import shape_words
 
-    check_samples(samples, specification.network.name, network_of(specification))
+    check_samples(
+        samples,
+        specification.network.name,
+        network_of(specification),
+        most_bytes=state.config.max_update_size,
+    )
     click.echo(
         f"fit for '{specification.title}': {len(samples):,} samples, each {shape_words(samples.inputs.shape[1:])}, "
         f"{samples.classes} classes, for the network {specification.network.name}"

@@ -53,19 +53,17 @@ def deploy(
 
     async def work() -> Deployment:
         from bcfl.chain.deployer import deploy as put
-        from bcfl.chain.deployer import opened_setup
 
-        signer = await here.signer(password)
-        async with here.node() as node, opened_setup(node, driven=False, confirmations=0) as setup:
+        async with here.acting(password) as (signer, setup):
             return await put(
                 setup, signer, name=token_name, symbol=token_symbol, supply=amount, holder=signer.address
             )
 
     done = run_until_stopped(work)
-    book = networks()
-    found = {"factory": done.factory, "token": done.token, "from_block": done.block}
-    book.put(here.name, book.made(here.name, found))
     click.echo(
         f"factory {done.factory}\ntoken   {done.token}  ({supply} {token_symbol} to {here.key_name()})"
     )
+    book = networks()
+    found = {"factory": done.factory, "token": done.token, "from_block": done.block}
+    book.put(here.name, book.made(here.name, found))
     click.echo(f"written to {book.path}; others add the network with these two and --from-block {done.block}")

@@ -38,6 +38,8 @@ def send(
 
     here = surroundings(network=network, key=key, password_file=password_file)
     accounts = [address_of(one, "TO") for one in to]
+    if len(set(accounts)) < len(accounts):
+        raise click.UsageError("Somebody is named twice: name each once.")
     amounts = {}
     for option, text in (("--ether", ether), ("--tokens", tokens)):
         try:
@@ -51,17 +53,19 @@ def send(
     password = None if from_node else here.password()
 
     async def work() -> None:
-        from bcfl.chain.deployer import distribute, fund, opened_setup
+        from bcfl.chain.deployer import distribute, fund
 
-        signer = None if password is None else await here.signer(password)
-        async with here.node() as node, opened_setup(node, driven=False, confirmations=0) as setup:
+        if password is None:
+            async with here.node() as node, here.setup(node) as setup:
+                await fund(setup, accounts, wei=amounts["--ether"], funder=None)
+            return
+        async with here.acting(password) as (signer, setup):
             if amounts["--ether"]:
                 await fund(setup, accounts, wei=amounts["--ether"], funder=signer)
-            if amounts["--tokens"] and signer is not None:
+            if amounts["--tokens"]:
                 token = here.network.address(here.name, "token")
-                await distribute(
-                    setup, signer, token, dict.fromkeys(accounts, amounts["--tokens"] // CREDIT_UNIT)
-                )
+                each = amounts["--tokens"] // CREDIT_UNIT
+                await distribute(setup, signer, token, dict.fromkeys(accounts, each))
 
     run_until_stopped(work)
     for name, account in zip(to, accounts, strict=True):

@@ -57,7 +57,7 @@ def status(network: str | None, store: str | None, keys: tuple[str, ...], as_jso
 
     found = run_until_stopped(read)
     for one in found:
-        one["last_seen"] = _last_seen(one["key"])
+        one["last_seen"] = _last_seen(here.name, one["key"])
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -69,7 +69,7 @@ def status(network: str | None, store: str | None, keys: tuple[str, ...], as_jso
         for line in one["rounds"]:
             score = "" if line["score"] is None else f", score {line['score']:.4g}"
             click.echo(
-                f"  round {line['round']}: {line['did'].replace('_', ' ')}{score}, {line['credited']:g} tokens{line['why'] and ': ' + line['why']}"
+                f"  round {line['round']}: {line['did'].replace('_', ' ')}{score}, {line['credited'] + line['judged']:g} tokens{line['why'] and ': ' + line['why']}"
             )
     if not found:
         click.echo(f"None of your keys takes part in a task on '{here.name}'.", err=True)
@@ -93,6 +93,7 @@ def _facts(state: TaskState, account: Address, name: str, rounds: Sequence[Accou
                 "did": one.did,
                 "score": one.score,
                 "credited": one.credited / 1e9,
+                "judged": one.judged / 1e9,
                 "why": _why(one),
                 "evidence": one.evidence,
             }
@@ -109,13 +110,17 @@ def _why(one: AccountRound) -> str:
         return ""
     if one.did == "committed":
         return "it never showed what it had committed to"
-    return why_unpaid(one.rejected)
+    if one.explained:
+        return why_unpaid(one.rejected)
+    if one.score is None:
+        return "it has no score, and there is no report that says why"
+    return "its score was no more than zero" if one.score <= 0 else "the round paid nothing"
 
 
-def _last_seen(name: str) -> str | None:
+def _last_seen(network: str, name: str) -> str | None:
     from bcfl.agents.hosting.diary import read_diary
     from bcfl.agents.hosting.living import Home
     from bcfl.agents.hosting.settings import bcfl_home
 
-    lines = read_diary(Home(folder=Path(bcfl_home()) / "agents" / name).diary)
+    lines = read_diary(Home(folder=Path(bcfl_home()) / "agents" / network / name).diary)
     return str(lines[-1]["time"]) if lines else None

@@ -16,6 +16,7 @@ from bcfl.cli.passwords import password_of, password_option
 
 if TYPE_CHECKING:
     from bcfl.agents.hosting.settings import Settings
+    from bcfl.chain.deployer import Setup
     from bcfl.chain.keys import Signer
     from bcfl.chain.node import Node
     from bcfl.chain.wallet.networks import Network, Networks
@@ -32,6 +33,8 @@ __all__ = (
     "store_place",
     "surroundings",
 )
+
+_PATIENCE_S = 600.0
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -109,9 +112,28 @@ class Surroundings:
         keyring().file(name)
         return password_of(name, self.settings.password_file)
 
-    async def signer(self, password: str) -> Signer:
-        """The key that acts; raises ``WrongPassword``."""
-        return await keyring().open(self.key_name(), password)
+    @asynccontextmanager
+    async def acting(self, password: str) -> AsyncIterator[tuple[Signer, Setup]]:
+        """The key that acts, and how to send its transactions; raises ``ChainError``."""
+        async with self.signer(password) as signer, self.node() as node, self.setup(node) as setup:
+            yield signer, setup
+
+    @asynccontextmanager
+    async def setup(self, node: Node) -> AsyncIterator[Setup]:
+        """How a person's transactions are sent: within the network's highest fee, and not waited for without end."""
+        from bcfl.chain.deployer import opened_setup
+
+        highest = int(self.network.max_fee_gwei * 10**9)
+        async with opened_setup(
+            node, driven=False, confirmations=0, max_fee=highest, patience_s=_PATIENCE_S
+        ) as setup:
+            yield setup
+
+    @asynccontextmanager
+    async def signer(self, password: str) -> AsyncIterator[Signer]:
+        """The key that acts, with which nobody else on this machine acts meanwhile; raises ``WrongPassword`` or ``KeyInUse``."""
+        with keyring().held(self.key_name(), self.network.chain_id):
+            yield await keyring().open(self.key_name(), password)
 
 
 def surroundings(**given: Any) -> Surroundings:  # noqa: ANN401 - settings
@@ -140,7 +162,12 @@ def address_of(text: str, option: str) -> Address:
 
     if text.startswith("0x"):
         try:
-            return checksummed(text)
+            address = checksummed(text)
         except ValueError:
             raise click.UsageError(f"{option} {text} is no address: 0x and 40 hexadecimal digits.") from None
+        if text not in {address, text.lower()}:
+            raise click.UsageError(
+                f"{option} {text} is mistyped: its capital letters, which are a checksum, do not fit it."
+            )
+        return address
     return keyring().address(text)

@@ -86,15 +86,19 @@ def create(
         )
 
     terms = run_until_stopped(read)
+    named = "consortium" if members else "crowdsourcing"
+    if listed and terms.kind.name.lower() != named:
+        raise click.UsageError(
+            f"{file} is a {terms.kind.name.lower()} task, and {option} names people of a {named} one: correct task.kind, or the option."
+        )
     password = here.password()
 
     async def work() -> Address:
         from bcfl.agents.hosting.publishing import publish
         from bcfl.storage.opening import open_store
 
-        signer = await here.signer(password)
-        async with here.node() as node, open_store(kind, location) as store:
-            return await publish(terms, factory=factory, node=node, store=store, signer=signer)
+        async with here.acting(password) as (signer, setup), open_store(kind, location) as store:
+            return await publish(terms, factory=factory, setup=setup, store=store, signer=signer)
 
     address = run_until_stopped(work)
     budget = format_tokens(terms.task.budget * CREDIT_UNIT)
@@ -124,14 +128,12 @@ def join(address: str, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - s
 
     async def work() -> None:
         from bcfl.agents.common.token_permits import PermitSource
-        from bcfl.chain.deployer import opened_setup
         from bcfl.contracts import calls
 
-        signer = await here.signer(password)
-        async with here.node() as node, opened_setup(node, driven=False, confirmations=0) as setup:
+        async with here.acting(password) as (signer, setup):
             permit = calls.NO_PERMIT
             if deposit:
-                source = PermitSource(signer=signer, node=node)
+                source = PermitSource(signer=signer, node=setup.node)
                 permit = await source.permit(state.token, spender=state.address, amount=deposit)
             call = calls.join(state.address, me, permit=permit)
             await setup.done(signer, call.to, call.data)
@@ -173,7 +175,7 @@ def cancel(address: str, as_json: bool, **given: Any) -> None:  # noqa: ANN401 -
             )
         return calls.cancel(state.address)
 
-    _act(address, given, call, as_json, "has ended")
+    _act(address, given, call, as_json, "has asked for the end of")
 
 
 @click.command
@@ -205,10 +207,7 @@ def _act(
     password = here.password()
 
     async def work() -> str:
-        from bcfl.chain.deployer import opened_setup
-
-        signer = await here.signer(password)
-        async with here.node() as node, opened_setup(node, driven=False, confirmations=0) as setup:
+        async with here.acting(password) as (signer, setup):
             receipt = await setup.done(signer, wanted.to, wanted.data)
             return str(receipt["transactionHash"])
 

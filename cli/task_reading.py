@@ -13,6 +13,7 @@ from bcfl.cli.surroundings import Surroundings, address_of
 
 if TYPE_CHECKING:
     from bcfl.contracts.ids import Address
+    from bcfl.contracts.specification import Specification
     from bcfl.contracts.state import MemberState, TaskState
 
 __all__ = (
@@ -58,22 +59,20 @@ def read_specification(here: Surroundings, state: TaskState) -> dict[str, Any] |
         return None
     kind, location = here.store()
 
-    async def read() -> bytes | None:
+    async def read() -> Specification | None:
         from bcfl.agents.common.retrieval import Retrieval
+        from bcfl.contracts.errors import MalformedSpecification
         from bcfl.errors import StorageError
         from bcfl.storage.opening import open_store
 
         async with open_store(kind, location) as store:
             try:
-                return await Retrieval(store, deadline_s=10).content(
-                    state.config.specification, max_bytes=1 << 20
-                )
-            except StorageError:
+                return await Retrieval(store, deadline_s=10).specification(state.config.specification)
+            except (StorageError, MalformedSpecification):
                 return None
 
-    data = run_until_stopped(read)
-    found: dict[str, Any] | None = None if data is None else json.loads(data)
-    return found
+    found = run_until_stopped(read)
+    return None if found is None else json.loads(found.encode())
 
 
 def kind_word(state: TaskState) -> str:

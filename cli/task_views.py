@@ -72,7 +72,7 @@ def show(address: str, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - s
     if specification is not None:
         network, training = specification["network"], specification["training"]
         click.echo(
-            f"'{specification['title']}': {network['name']} {network['parameters']}, training {training}"
+            f"{specification['title']!r}: {network['name']} {network['parameters']}, training {training}"
         )
     for member in members:
         click.echo(

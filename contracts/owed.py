@@ -21,12 +21,18 @@ def owes_nobody(state: TaskState) -> bool:
 
 
 def owes_nothing(state: TaskState, account: Address) -> bool:
-    """Whether it has ended, and that account has what is its; a publisher is owed what is left."""
+    """Whether it has ended, and that account has what is its; a publisher is owed what is left, everybody a share of an accused
+    evaluator's bond.
+    """
     return (
         state.ended
         and (state.publisher != account or state.returned is not None)
         and all(_has_all(member) for member in state.members.values() if member.account == account)
-        and all(_has_bond(one) for one in evaluators_of(state) if one.account == account)
+        and all(
+            _has_bond(one)
+            for one in evaluators_of(state)
+            if account == one.account or one.accused_in is not None
+        )
     )
 
 

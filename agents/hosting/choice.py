@@ -26,6 +26,7 @@ class Choice:
         token: what is paid.
         least_pay: the budget by round, in 10⁻⁹ token.
         most_rounds: that the task may have.
+        most_stake: that it may ask for as stake and bond together, in 10⁻⁹ token; not of the one task that is named.
     """
 
     task: Address | None = None
@@ -35,6 +36,7 @@ class Choice:
     token: Address | None = None
     least_pay: int = 0
     most_rounds: int | None = None
+    most_stake: int | None = None
 
     def refuses(self, state: TaskState, kind: Kind) -> str | None:
         """Why not, by what the chain says; None: it will do."""
@@ -60,4 +62,6 @@ class Choice:
             return f"it pays {budget / config.rounds / 1e9:g} tokens a round"
         if self.most_rounds is not None and config.rounds > self.most_rounds:
             return f"it has {config.rounds} rounds"
+        if self.most_stake is not None and config.stake + config.bond > self.most_stake:
+            return f"its stake and bond are {(config.stake + config.bond) / 1e9:g} tokens"
         return None

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 import structlog
 
 from bcfl.agents.common.keeper import Keeper
@@ -18,6 +19,7 @@ from bcfl.agents.hosting.programs import OpenTask, Program, Self, kind_of
 from bcfl.agents.runtime.chronicle import Chronicle, TaskFilter
 from bcfl.agents.runtime.participation import Participation
 from bcfl.agents.runtime.process import AgentProcess
+from bcfl.agents.runtime.shell import Role
 from bcfl.chain.bookmarks import Bookmark
 from bcfl.contracts import events as e
 from bcfl.contracts.delivery import Batch, Delivery, Level
@@ -28,9 +30,9 @@ from bcfl.contracts.owed import owes_nobody, owes_nothing
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import TaskState
 from bcfl.contracts.state_codec import state_from_bytes
-from bcfl.errors import ModelError, RegistryError, StorageError
+from bcfl.errors import BcflError, StorageError
 
-__all__ = ("Host", "HostEvent", "Joined", "Left", "Passed")
+__all__ = ("GaveUpTask", "Host", "HostEvent", "Joined", "Left", "Passed")
 
 _STORE_PAUSE_S = 5.0
 _GRACE_S = 5  # a task's own keeper comes first
@@ -62,7 +64,15 @@ class Left:
     paid: int
 
 
-HostEvent = Joined | Passed | Left
+@dataclass(frozen=True, kw_only=True)
+class GaveUpTask:
+    """An agent failed too often in a task; it goes on in the others."""
+
+    agent: str
+    reason: str
+
+
+HostEvent = Joined | Passed | Left | GaveUpTask
 
 
 class Host:
@@ -91,6 +101,7 @@ class Host:
         tell: Callable[[HostEvent], None],
         keeps: bool = True,
     ) -> None:
+        self._earlier: frozenset[Address] = frozenset()
         self.following: dict[Address, Participation] = {}
         self._process = process
         self._me = me
@@ -103,11 +114,12 @@ class Host:
         self._group: anyio.abc.TaskGroup | None = None
         self._over = anyio.Event()
 
-    async def run(self, bookmark: Bookmark | None) -> None:
+    async def run(self, bookmark: Bookmark | None, *, from_there: bool = True) -> None:
         """Live.
 
         Args:
-            bookmark: where an earlier life was, if this one goes on from there; the process starts at its block.
+            bookmark: where an earlier life was; what it followed is followed again, whatever is wanted now.
+            from_there: the process starts at its block; False: it reads the past again, since other tasks are wanted now.
 
         Raises:
             TaskUnfit: the one task that it was told of is not for this agent.
@@ -117,7 +129,8 @@ class Host:
         self._process.listen(self._hear)
         async with anyio.create_task_group() as group:
             self._group = group
-            if bookmark is not None:
+            self._earlier = frozenset(() if bookmark is None else bookmark.tasks)
+            if bookmark is not None and from_there:
                 for task, kept in bookmark.tasks.items():
                     state = state_from_bytes(kept)
                     chronicle = Chronicle(self._filter(task), state=state, block=bookmark.block)
@@ -150,7 +163,8 @@ class Host:
         return owes_nothing(state, self._me.signer.address)
 
     def _follow(self, state: TaskState, chronicle: Chronicle, from_block: int) -> None:
-        reason = self._choice.refuses(state, kind_of(state))
+        # What it takes part in it does not drop because other things are wanted now: it may have a stake there.
+        reason = None if state.address in self._earlier else self._choice.refuses(state, kind_of(state))
         if reason is not None:
             if self._choice.task is None:
                 self._tell(Passed(task=state.address, reason=reason))
@@ -192,17 +206,27 @@ class Host:
         if state.address not in self.following:
             return  # it is over already
         specification = await self._specification(state)
+        if specification is None:
+            return
         if isinstance(specification, str):
             self._refuse(participation, state, specification)
             return
         open_task = OpenTask(state=state, specification=specification)
+        reason = None if state.address in self._earlier else self._choice.refuses_specification(specification)
+        agents: Sequence[Role] = ()
         try:
-            reason = self._choice.refuses_specification(specification) or self._program.refuses(
-                open_task, self._me
+            # A stranger's network is built here: not on the event loop, and whatever it does, other tasks go on.
+            reason = reason or await anyio.to_thread.run_sync(self._program.refuses, open_task, self._me)
+            if reason is None:
+                agents = self._program.agents(open_task, self._me, self._services)
+        except Exception as error:  # noqa: BLE001 - as above
+            reason = (
+                str(error).rstrip(".")
+                if isinstance(error, BcflError)
+                else f"its network cannot be used ({error!r})"
             )
-            agents = [] if reason else self._program.agents(open_task, self._me, self._services)
-        except (ModelError, RegistryError) as error:
-            reason, agents = str(error).rstrip("."), []
+        if state.address not in self.following:
+            return
         if reason is not None:
             self._refuse(participation, state, reason)
             return
@@ -214,13 +238,14 @@ class Host:
         self._tell(Joined(task=state.address, title=specification.title))
         self._process.begin(participation)
 
-    async def _specification(self, state: TaskState) -> Specification | str:
-        """The task's specification, or why it cannot be had; a store that is away is waited for."""
-        while True:
+    async def _specification(self, state: TaskState) -> Specification | str | None:
+        """The task's specification, or why it cannot be had; a store that does not have it yet is asked again, while the task goes on."""
+        while state.address in self.following:
             try:
                 return await self._services.retrieval.specification(state.config.specification)
             except MalformedSpecification as error:
                 return str(error).rstrip(".")
             except StorageError as error:
-                _log.warning("specification_unavailable", task=state.address, reason=str(error))
+                _log.info("specification_unavailable", task=state.address, reason=str(error))
                 await anyio.sleep(_STORE_PAUSE_S)
+        return None

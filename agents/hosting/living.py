@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -13,11 +14,13 @@ import structlog
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.token_permits import PermitSource
+from bcfl.agents.errors import AgentBroken
 from bcfl.agents.hosting.choice import Choice
 from bcfl.agents.hosting.diary import Diary
-from bcfl.agents.hosting.host import Host, HostEvent
+from bcfl.agents.hosting.host import GaveUpTask, Host, HostEvent
 from bcfl.agents.hosting.programs import Program, Self
 from bcfl.agents.runtime.process import AgentProcess, ProcessSettings
+from bcfl.agents.runtime.shell import Role
 from bcfl.agents.runtime.supervisor import RestartPolicy
 from bcfl.chain.bookmarks import Bookmark
 from bcfl.chain.clock import WallChainClock
@@ -143,7 +146,12 @@ async def live(
                         f"The node at {node.url} has no contract at {contract}: correct the address, or the network."
                     )
             bookmark = await _usable(await journal.bookmark(), node)
-            start = network.from_block if bookmark is None else bookmark.block
+            wanted = repr((factory, program.role, choice))
+            # Other tasks than before may lie in the past; and the one that is named, if it is not among those that were followed.
+            from_there = bookmark is not None and (
+                bookmark.wanted == wanted if choice.task is None else choice.task in bookmark.tasks
+            )
+            start = bookmark.block if bookmark is not None and from_there else network.from_block
             process = AgentProcess(
                 node=node,
                 journal=journal,
@@ -164,6 +172,8 @@ async def live(
                     retry_s=_RETRY_S,
                     restarts=RestartPolicy(outlives_node=True),
                     bookmark_s=_BOOKMARK_S,
+                    wanted=wanted,
+                    absent=partial(_gave_up, tell, alone=choice.task is not None),
                 ),
             )
             retrieval = Retrieval(store)
@@ -187,7 +197,7 @@ async def live(
                 tell=tell,
                 keeps=keeps,
             )
-            await host.run(bookmark)
+            await host.run(bookmark, from_there=from_there)
     except BaseExceptionGroup as group:
         raise first_cause(group) from group
 
@@ -207,6 +217,14 @@ async def _usable(bookmark: Bookmark | None, node: Node) -> Bookmark | None:
         _log.warning("bookmark_unreadable", reason=str(error))
         return None
     return bookmark
+
+
+def _gave_up(tell: Callable[[HostEvent], None], role: Role, error: AgentBroken, *, alone: bool) -> bool:
+    """One task's fault is its own; where there is but this one, it ends the agent."""
+    if alone:
+        return False
+    tell(GaveUpTask(agent=role.name, reason=str(error)))
+    return True
 
 
 class _Unmeasured:

@@ -10,7 +10,7 @@ import numpy as np
 from bcfl.models.data.dataset import Samples
 from bcfl.models.errors import NetworkUnfit
 from bcfl.models.networks.network import Network
-from bcfl.models.training.trial import needs_pairs, try_batch
+from bcfl.models.training.trial import model_bytes, needs_pairs, try_batch
 
 __all__ = ("by_number", "check_samples", "joined")
 
@@ -41,17 +41,23 @@ def joined(train: Samples, test: Samples) -> Samples:
     )
 
 
-def check_samples(samples: Samples, name: str, network: Network) -> None:
+def check_samples(samples: Samples, name: str, network: Network, *, most_bytes: int) -> None:
     """Whether the network can be trained on them.
 
     Args:
         samples: all that somebody has.
         name: of the network, for sentences.
         network: of the task.
+        most_bytes: that the task lets an update have: a network that is larger is not built.
 
     Raises:
         NetworkUnfit: they have another shape, more classes, or too few samples.
     """
+    size = model_bytes(name, network)
+    if size is not None and size > most_bytes:
+        raise NetworkUnfit(
+            f"A model of the network '{name}' has {size:,} bytes, and the task takes updates of {most_bytes:,} at most."
+        )
     if not len(samples):
         raise NetworkUnfit("There are no samples: give some.")
     if len(samples) == 1 and needs_pairs(network):

@@ -210,4 +210,9 @@ class KeeperProgram:
 
 
 def _check(samples: Samples, task: OpenTask) -> None:
-    check_samples(samples, task.specification.network.name, network_of(task.specification))
+    check_samples(
+        samples,
+        task.specification.network.name,
+        network_of(task.specification),
+        most_bytes=task.state.config.max_update_size,
+    )

@@ -8,10 +8,9 @@ from typing import Protocol
 
 from bcfl.agents.common.token_permits import PermitSource
 from bcfl.agents.runtime.ports import ContentStore
-from bcfl.chain.deployer import opened_setup
+from bcfl.chain.deployer import Setup
 from bcfl.chain.errors import DeploymentFailed
 from bcfl.chain.keys import Signer
-from bcfl.chain.node import Node
 from bcfl.chain.raw import parse_log
 from bcfl.contracts import calls
 from bcfl.contracts import events as e
@@ -54,7 +53,7 @@ class PublishedTask(Protocol):
 
 
 async def publish(
-    wanted: PublishedTask, *, factory: Address, node: Node, store: ContentStore, signer: Signer
+    wanted: PublishedTask, *, factory: Address, setup: Setup, store: ContentStore, signer: Signer
 ) -> Address:
     """Create the task; returns where it is.
 
@@ -64,7 +63,7 @@ async def publish(
     """
     for data in wanted.contents:
         await store.pin(await store.put(data))
-    source = PermitSource(signer=signer, node=node)
+    source = PermitSource(signer=signer, node=setup.node)
     permit = await source.permit(wanted.config.token, spender=factory, amount=wanted.budget)
     call = calls.create_task(
         factory,
@@ -74,8 +73,7 @@ async def publish(
         budget=wanted.budget,
         permit=permit,
     )
-    async with opened_setup(node, driven=False, confirmations=0) as setup:
-        receipt = await setup.done(signer, call.to, call.data)
+    receipt = await setup.done(signer, call.to, call.data)
     block = BlockRef(int(receipt["blockNumber"], 16), BlockHash(receipt["blockHash"]), BlockHash(""), 0)
     for raw in map(parse_log, receipt["logs"]):
         origin = EventOrigin(

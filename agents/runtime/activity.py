@@ -84,6 +84,8 @@ class Bell:
     async def wait(self) -> None:
         """Return when it has rung; the owner calls ``answered`` once it has acted."""
         await self._rung.wait()
+        if self._muffled:  # it rang before it was muffled, and nobody waits for an answer any more
+            await anyio.sleep_forever()
         self._rung = anyio.Event()
 
     def answered(self) -> None:

@@ -22,10 +22,14 @@ class Bookmarking:
 
     Args:
         every_s: the least time between two.
+        wanted: which tasks are looked for, for ``Bookmark``.
+        after: the block of an earlier life's bookmark, which is told of again: what is known is of that block, not of those before it.
     """
 
-    def __init__(self, every_s: float) -> None:
+    def __init__(self, every_s: float, *, after: int = -1, wanted: str = "") -> None:
         self._every_s = every_s
+        self._after = after
+        self._wanted = wanted
         self._marked = -math.inf
         self._kept: dict[Address, tuple[TaskState, bytes]] = {}
 
@@ -37,7 +41,7 @@ class Bookmarking:
             states: of all tasks, after it.
             now: in seconds, of a clock that never goes back.
         """
-        if now < self._marked + self._every_s:
+        if now < self._marked + self._every_s or block.number <= self._after:
             return None
         unchanged = {task: kept for task, kept in self._kept.items() if any(kept[0] is one for one in states)}
         quiet = len(unchanged) == len(states) == len(self._kept)
@@ -47,4 +51,5 @@ class Bookmarking:
         self._kept = {
             state.address: unchanged.get(state.address) or (state, state_to_bytes(state)) for state in states
         }
-        return Bookmark(block=block, tasks={task: data for task, (_, data) in self._kept.items()})
+        tasks = {task: data for task, (_, data) in self._kept.items()}
+        return Bookmark(block=block, tasks=tasks, wanted=self._wanted)

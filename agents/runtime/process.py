@@ -44,6 +44,7 @@ class ProcessSettings:
         restarts: how often an agent may fail.
         absent: told of an agent that has failed too often; True: the others go on without it. None: they do not.
         bookmark_s: seconds after which it is kept in the journal how far the chain was read, where something was said; None: it never is.
+        wanted: which tasks are looked for, for the bookmark.
         retry_s: seconds after which an agent looks again when a transaction of its was refused; None: at the next block.
         done: by agent, round and name of its transactions that are on the chain, where the journal does not know them.
     """
@@ -56,6 +57,7 @@ class ProcessSettings:
     restarts: RestartPolicy = field(default_factory=RestartPolicy)
     absent: Callable[[Role, AgentBroken], bool] | None = None
     bookmark_s: float | None = None
+    wanted: str = ""
     retry_s: float | None = None
     done: Mapping[str, Collection[tuple[int, str]]] = field(default_factory=dict)
 
@@ -100,7 +102,8 @@ class AgentProcess:
         self._group: anyio.abc.TaskGroup | None = None
         self._level = anyio.Event()
         every = settings.bookmark_s
-        self._bookmarking = None if every is None else Bookmarking(every)
+        after = settings.start.number if isinstance(settings.start, BlockRef) else settings.start - 1
+        self._bookmarking = None if every is None else Bookmarking(every, after=after, wanted=settings.wanted)
 
     def attend(self, participation: Participation, *, from_block: int = 0) -> None:
         """Follow one more task, of which nothing is known yet, or all that was before that block; during a delivery, or before ``run``."""
@@ -220,7 +223,7 @@ class AgentProcess:
             for listener in self._listeners:
                 listener(delivery)
             if isinstance(delivery, Batch) and delivery.level is Level.FINAL:
-                self._bookmark(delivery.block)
+                await self._bookmark(delivery.block)
             for participation in look:
                 participation.ring()
 
@@ -236,14 +239,14 @@ class AgentProcess:
             self._journal.forget_later(task.address, before=over)
         return look
 
-    def _bookmark(self, block: BlockRef) -> None:
+    async def _bookmark(self, block: BlockRef) -> None:
         """Keep how far everything was read, now and then; not while an address that was added is still followed up."""
         if self._bookmarking is None or self.pump.following_up:
             return
         finals = [one.chronicle.final for one in self._participations if one.chronicle.final is not None]
         bookmark = self._bookmarking.due(block, finals, anyio.current_time())
         if bookmark is not None:
-            self._journal.mark_later(bookmark)
+            await self._journal.mark(bookmark)
 
     def _outcome(self, outcome: Outcome) -> None:
         for participation in self._participations:

@@ -3,12 +3,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from bcfl.chain.errors import KeyMissing, KeyNameInvalid, KeystoreExists, KeystoreExposed, KeystoreUnreadable
+from bcfl.chain.errors import (
+    KeyInUse,
+    KeyMissing,
+    KeyNameInvalid,
+    KeystoreExists,
+    KeystoreExposed,
+    KeystoreUnreadable,
+)
 from bcfl.chain.keys import Signer, change_password, create_keystore, import_key, open_key, open_keystore
 from bcfl.chain.raw import checksummed
 from bcfl.contracts.ids import Address
@@ -93,6 +104,29 @@ class Keyring:
     async def take_keystore(self, name: str, file: Path, password: str) -> Signer:
         """Keep the key of another keystore file, under the same password; raises as ``open`` and ``KeystoreExists``."""
         return await import_key(self._made(name), await open_key(file, password), password)
+
+    @contextmanager
+    def held(self, name: str, chain: int | None) -> Iterator[None]:
+        """The key is used on that chain by nobody else on this machine for the length of the block: two programs would sign with the
+        same nonces.
+
+        Raises:
+            KeyInUse: another program uses it.
+        """
+        path = self.folder / f".{name}-{chain}.lock"
+        with path.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                raise KeyInUse(
+                    f"Another program uses the key '{name}' on this chain (process {file.read().strip() or 'unknown'}): stop it first, or act with "
+                    f"another key."
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
 
     async def open(self, name: str, password: str) -> Signer:
         """The key; raises ``KeyMissing``, ``KeystoreExposed``, ``KeystoreUnreadable`` or ``WrongPassword``."""

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import pydantic
 import tomlkit
@@ -25,7 +26,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def _web_socket(value: str) -> str:
-    if not value.startswith(("ws://", "wss://")):
+    try:
+        parts = urlsplit(value)
+        sound = (
+            parts.scheme in {"ws", "wss"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:
+        sound = False
+    if not sound:
         raise ValueError(
             "write a WebSocket address, ws://host:port or wss://host:port: events do not come over HTTP"
         )
@@ -35,7 +43,10 @@ def _web_socket(value: str) -> str:
 def _address(value: str) -> str:
     if not re.fullmatch(r"0x[0-9a-fA-F]{40}", value):
         raise ValueError("write an address, 0x and 40 hexadecimal digits")
-    return checksummed(value)
+    address = checksummed(value)
+    if value not in {address, value.lower()}:
+        raise ValueError("is mistyped: its capital letters, which are a checksum, do not fit it")
+    return address
 
 
 _Address = Annotated[str, AfterValidator(_address)]
@@ -101,7 +112,7 @@ class Network(BaseModel):
         if found is None:
             raise NetworkFileInvalid(
                 f"The network '{name}' names no {what}: put the contracts there with 'bcfl deploy --network {name}', or say "
-                f"where they are with 'bcfl networks add {name} --rpc {self.rpc} --{what} ADDRESS'."
+                f"where they are with 'bcfl networks add {name} --{what} ADDRESS'."
             )
         return Address(found)
 
@@ -175,6 +186,7 @@ class Networks:
         document[name] = table
         self.path.parent.mkdir(parents=True, exist_ok=True)
         beside = self.path.with_name(f".{self.path.name}.new")
+        beside.touch(mode=0o600)  # a provider's address may hold a secret
         beside.write_text(tomlkit.dumps(document), encoding="utf-8")
         beside.replace(self.path)
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval
+from bcfl.contracts.consortium_state import ConsortiumRound
 from bcfl.contracts.crowd_state import CrowdRound
 from bcfl.contracts.errors import MalformedReport
 from bcfl.contracts.evaluation_report import EvaluationReport
@@ -26,7 +27,9 @@ class AccountRound:
         did: ``absent``, ``committed`` (and never opened), or ``handed_in``.
         score: in units of loss; None where it has none.
         credited: in 10⁻⁹ token.
-        rejected: why it is not in the model, as the evaluator's report says; None where it is, or nobody says.
+        judged: for judging the others, in 10⁻⁹ token; in a consortium.
+        explained: whether there is an evaluator's report, which says why.
+        rejected: why it is not in the model, as that report says; None where it is.
         evidence: what the defence measured of it.
     """
 
@@ -34,6 +37,8 @@ class AccountRound:
     did: str
     score: float | None
     credited: int
+    judged: int
+    explained: bool
     rejected: str | None
     evidence: dict[str, float]
 
@@ -68,6 +73,8 @@ async def account_rounds(
             did=did,
             score=None if score is None else score / 1e9,
             credited=record.credits.get(index, 0),
+            judged=record.evaluation_pay.get(index, 0) if isinstance(record, ConsortiumRound) else 0,
+            explained=report is not None,
             rejected=None if report is None else report.rejected.get(index),
             evidence={} if report is None else dict(report.evidence.get(index, {})),
         )

@@ -8,6 +8,7 @@ import re
 import sys
 import urllib.parse
 from collections.abc import MutableMapping
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,8 +18,16 @@ __all__ = ("configure", "public_url")
 
 _SECRET_NAME = re.compile(r"(secret|private|password|passphrase|mnemonic|salt|keystore)", re.IGNORECASE)
 
+_LARGEST, _KEPT = 32 * 1024 * 1024, 3
 
-def configure(*, level: str = "warning", json_file: Path | None = None, stream: TextIO | None = None) -> None:
+
+def configure(
+    *,
+    level: str = "warning",
+    json_file: Path | None = None,
+    stream: TextIO | None = None,
+    rotate: bool = False,
+) -> None:
     """Send structlog events of ``level`` and above to ``stream``, a line each, and all of them, as JSON with their tracebacks, to
     ``json_file``.
 
@@ -26,6 +35,7 @@ def configure(*, level: str = "warning", json_file: Path | None = None, stream: 
         level: the least level shown on the stream: ``debug``, ``info``, ``warning`` or ``error``.
         json_file: appended to, one JSON object a line, whatever the level.
         stream: standard error by default.
+        rotate: begin the file anew where it grows long, and keep the few before it: for programs that live for weeks.
     """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -47,7 +57,11 @@ def configure(*, level: str = "warning", json_file: Path | None = None, stream: 
     console.setFormatter(_formatter(shared, _without_traceback, line))
     root.addHandler(console)
     if json_file is not None:
-        file = logging.FileHandler(json_file, encoding="utf-8")
+        file = (
+            RotatingFileHandler(json_file, maxBytes=_LARGEST, backupCount=_KEPT, encoding="utf-8")
+            if rotate
+            else logging.FileHandler(json_file, encoding="utf-8")
+        )
         as_json = structlog.processors.JSONRenderer(sort_keys=True)
         file.setFormatter(_formatter(shared, structlog.processors.format_exc_info, as_json))
         root.addHandler(file)

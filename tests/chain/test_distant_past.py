@@ -97,6 +97,17 @@ async def test_a_distant_past_is_told_in_order_with_few_calls(
 
 
 @pytest.mark.asyncio
+async def test_what_is_before_the_first_block_that_is_wanted_is_never_told(emitter, make_pump, running):
+    await _sparse(emitter, range(4), 30)
+    told, pump = Told(), make_pump(emitter, start=await emitter.node.block_number() + 60)
+    async with running(pump, told):
+        await pump.settled(await emitter.node.block_number())
+        await _sparse(emitter, range(4, 8), 40)
+        await pump.settled(await emitter.node.block_number())
+    assert told.tags(Level.SEEN) == [6, 7]
+
+
+@pytest.mark.asyncio
 async def test_it_goes_on_where_it_was_after_a_long_pause(emitter, make_pump, running):
     first, second = Told(), Told()
     await _sparse(emitter, range(3), 10)
@@ -326,3 +337,32 @@ async def test_catching_up_is_much_faster_by_ranges(emitter, make_pump, running,
     by_range = await seconds()
     monkeypatch.setattr("bcfl.chain.pump._FAR", 10**9)
     assert by_range < 0.6 * await seconds()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("apart", [40, 0], ids=["distant", "near"])
+async def test_an_address_may_be_given_up_while_it_is_followed_up(deploy, emitter, make_pump, running, apart):
+    first, second = await deploy(emitter.node), await deploy(emitter.node)
+    for tag in range(4):
+        await first.emit(100 + tag)
+        await second.emit_block(200 + tag)
+        if apart:
+            await _pass(emitter, apart)
+    told, pump = [], make_pump(emitter)
+
+    async def sink(delivery):
+        if isinstance(delivery, Batch) and delivery.level is Level.SEEN:
+            told.extend(event.tag for event in delivery.events)
+            if any(event.tag == 101 for event in delivery.events):
+                pump.unwatch(first.address)
+
+    async with running(pump, sink):
+        await pump.settled(await emitter.node.block_number())
+        pump.watch(first.address, from_block=0)
+        pump.watch(second.address, from_block=0)
+        await pump.settled(await emitter.node.block_number())
+        assert told == [100, 101, 200, 201, 202, 203]
+        await first.emit(150)
+        await second.emit_block(250)
+        await pump.settled(await emitter.node.block_number())
+    assert told == [100, 101, 200, 201, 202, 203, 250]

@@ -173,7 +173,7 @@ async def test_four_hospitals_by_the_page_alone(tmp_path, daemons):
 
         def play():
             coordinator, hospitals, addresses = _play(machines)
-            diary = hospitals[1].folder / "home" / "agents" / "hospital" / "diary.jsonl"
+            diary = hospitals[1].folder / "home" / "agents" / "trial" / "hospital" / "diary.jsonl"
             _until(lambda: diary.exists() and '"trained"' in diary.read_text(), lambda: hospitals[1].text)
             hospitals[1].agent.send_signal(signal.SIGKILL)
             hospitals[1].agent.wait()
@@ -203,7 +203,7 @@ async def test_four_hospitals_by_the_page_alone(tmp_path, daemons):
         assert all(member["paid"] == member["earned"] > 0 for member in members.values())
         agreed = set()
         for hospital in hospitals:
-            diary = hospital.folder / "home" / "agents" / "hospital" / "diary.jsonl"
+            diary = hospital.folder / "home" / "agents" / "trial" / "hospital" / "diary.jsonl"
             lines = [json.loads(text) for text in diary.read_text().splitlines()]
             last = [line for line in lines if line["event"] == "aggregated" and line["round"] == 3]
             agreed |= {line["cid"] for line in last}
@@ -217,7 +217,7 @@ async def test_four_hospitals_by_the_page_alone(tmp_path, daemons):
             assert len(done) == len(set(done)), "an effect twice"
         assert len(agreed) == 1, agreed
         secrets = [
-            (hospital.folder / "home" / "agents" / "hospital" / "secret").read_bytes()
+            (hospital.folder / "home" / "agents" / "trial" / "hospital" / "secret").read_bytes()
             for hospital in hospitals
         ]
         assert len(set(secrets)) == 4

@@ -77,7 +77,7 @@ class Person:
         return process
 
     def diary(self, key):
-        path = self.folder / "home" / "agents" / key / "diary.jsonl"
+        path = self.folder / "home" / "agents" / "local" / key / "diary.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def end(self):
@@ -158,7 +158,7 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
                 "--json",
             )
             tasks.append(json.loads(told)["task"])
-        data = ("--set", "target=kind", "--trains", "mlp")
+        data = ("--set", "target=kind", "--trains", "mlp", "--most-stake", "20")
         for place, key in enumerate(("eve", *trainers)):
             _table(tmp_path / f"{key}.csv", place)
         eve = person.lives("evaluator", "eve", "--data", "eve.csv", *data)
@@ -204,7 +204,9 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
             (key, one["task"]) for one in shown for key in trainers
         ]
         for one in status:
-            assert one["earned"] == pytest.approx(sum(done["credited"] for done in one["rounds"]))
+            assert one["earned"] == pytest.approx(
+                sum(done["credited"] + done["judged"] for done in one["rounds"])
+            )
             assert all(bool(done["why"]) == (done["credited"] == 0) for done in one["rounds"])
             assert one["last_seen"]
         for key in ("eve", "ann", "ben", "cem"):
@@ -339,6 +341,24 @@ async def test_wrong_input_is_one_sentence_before_it_costs_anything(tmp_path):
                 2,
                 "made no task",
             ),
+            (
+                (
+                    "send",
+                    task[:-1] + ("0" if task[-1] != "0" else "1"),
+                    "--ether",
+                    "1",
+                    "--network",
+                    "local",
+                    "--key",
+                    "owner",
+                ),
+                {},
+                2,
+                "mistyped",
+            ),
+            (("agent", "trianer", "--network", "local"), {}, 2, "no program 'trianer'"),
+            (("networks", "add", "odd", "--rpc", "ws://localhost:99999"), {}, 2, "write a WebSocket address"),
+            ((*create, "--member", "eve"), {}, 2, "correct task.kind, or the option"),
             (("status", "--network", "local", "--key", "bob"), {}, 2, "no key 'bob'"),
             (
                 (

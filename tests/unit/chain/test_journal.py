@@ -53,7 +53,7 @@ async def test_actions_survive_a_restart(tmp_path):
 
 
 @pytest.mark.asyncio
-async def test_how_far_a_process_has_read_is_kept_at_the_next_write_and_on_closing(tmp_path):
+async def test_how_far_a_process_has_read_is_kept(tmp_path):
     path = tmp_path / "journal.db"
     marks = [
         Bookmark(block=BlockRef(7, "0x07", "0x06", 70), tasks={"0xa": b"a", "0xb": b"b"}),
@@ -61,10 +61,9 @@ async def test_how_far_a_process_has_read_is_kept_at_the_next_write_and_on_closi
     ]
     async with opened(path) as journal:
         assert await journal.bookmark() is None
-        journal.mark_later(marks[0])
-        await journal.write([])
+        await journal.mark(marks[0])
         assert await journal.bookmark() == marks[0]
-        journal.mark_later(marks[1])
+        await journal.mark(marks[1])
     async with opened(path) as journal:
         assert await journal.bookmark() == marks[1]
 

@@ -35,3 +35,13 @@ def test_a_bond_that_is_still_there_is_owed(story):
     tale = story().enrol(2).start().tell(e.TaskCancelled, reason=CancelReason.PUBLISHER)
     account = tale.state.evaluators[0].account
     assert not owes_nothing(tale.state, account)
+
+
+def test_an_accused_evaluator_s_bond_is_everybody_s_matter(story):
+    state = story().enrol(2).start().tell(e.TaskCancelled, reason=CancelReason.PUBLISHER).state
+    accused = dataclasses.replace(state.evaluators[0], accused_in=1)
+    assert owes_nothing(state, state.members[0].account)
+    accusing = dataclasses.replace(state, evaluators=(accused,))
+    assert not owes_nothing(accusing, state.members[0].account)
+    settled = dataclasses.replace(state, evaluators=(dataclasses.replace(accused, returned=True),))
+    assert owes_nothing(settled, state.members[0].account)

@@ -25,6 +25,7 @@ def test_whoever_wants_nothing_takes_everything(story):
         ({"token": OTHER}, "it pays in"),
         ({"least_pay": 10**15}, "tokens a round"),
         ({"most_rounds": 1}, "it has"),
+        ({"most_stake": -1}, "its stake and bond are"),
         ({"task": OTHER}, "it is another task"),
     ],
 )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from types import SimpleNamespace
 
 import anyio
@@ -106,7 +107,7 @@ class Stage:
 
     async def settle(self):
         for _ in range(20):
-            await anyio.lowlevel.checkpoint()
+            await anyio.sleep(0.005)  # the program looks at a task in a thread
 
 
 @pytest.fixture
@@ -114,9 +115,9 @@ def stage(story):
     return lambda **given: Stage(story, **given)
 
 
-async def _hosted(stage, act, bookmark=None):
+async def _hosted(stage, act, bookmark=None, *, from_there=True):
     async with anyio.create_task_group() as group:
-        group.start_soon(stage.host.run, bookmark)
+        group.start_soon(partial(stage.host.run, bookmark, from_there=from_there))
         await stage.settle()
         await act()
         group.cancel_scope.cancel()
@@ -252,5 +253,38 @@ async def test_the_one_task_that_it_was_told_of_must_not_be_over(stage, story):
         participation.chronicle.final = ended
         with pytest.raises(TaskUnfit, match="has ended, and owes"):
             here.process.listener(Batch(here.created.origin.block, Level.FINAL, ()))
+
+    await _hosted(here, act)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("from_there", [True, False])
+async def test_what_it_takes_part_in_it_keeps_though_other_things_are_wanted_now(stage, from_there):
+    here = stage(choice=Choice(kind=Kind.CONSORTIUM, networks=frozenset({"tabular"})))
+    bookmark = Bookmark(
+        block=here.created.origin.block, tasks={here.created.task: state_to_bytes(here.tale.state)}
+    )
+
+    async def act():
+        if not from_there:  # the past is read again
+            assert here.process.attended == {}
+            here.announce()
+            await here.settle()
+        assert len(here.process.begun) == 1
+        assert here.told == [Joined(task=here.created.task, title="digits")]
+
+    await _hosted(here, act, bookmark, from_there=from_there)
+
+
+@pytest.mark.asyncio
+async def test_a_network_that_breaks_is_a_reason_to_pass(stage):
+    here = stage(program=Program(error=MemoryError()))
+
+    async def act():
+        here.announce()
+        await here.settle()
+        assert here.told == [
+            Passed(task=here.created.task, reason="its network cannot be used (MemoryError())")
+        ]
 
     await _hosted(here, act)

@@ -39,8 +39,10 @@ def test_both_parts_are_somebody_s_own():
 
 
 def test_samples_that_fit_are_taken():
-    check_samples(_samples(), "mlp", Mlp(inputs=4, classes=2))
-    check_samples(_samples(), "mlp", Mlp(inputs=4, classes=5))  # somebody need not have every class
+    check_samples(_samples(), "mlp", Mlp(inputs=4, classes=2), most_bytes=10**6)
+    check_samples(
+        _samples(), "mlp", Mlp(inputs=4, classes=5), most_bytes=10**6
+    )  # somebody need not have every class
 
 
 @pytest.mark.parametrize(
@@ -53,4 +55,9 @@ def test_samples_that_fit_are_taken():
 )
 def test_samples_that_do_not_fit_are_refused_in_a_sentence(samples, sentence):
     with pytest.raises(NetworkUnfit, match=sentence):
-        check_samples(samples, "mlp", Mlp(inputs=4, classes=2))
+        check_samples(samples, "mlp", Mlp(inputs=4, classes=2), most_bytes=10**6)
+
+
+def test_a_network_that_is_larger_than_an_update_may_be_is_not_built():
+    with pytest.raises(NetworkUnfit, match="takes updates of 64 at most"):
+        check_samples(_samples(), "mlp", Mlp(inputs=4, classes=2, hidden=10**6), most_bytes=64)

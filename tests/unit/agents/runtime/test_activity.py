@@ -130,3 +130,28 @@ def test_a_failure_leaves_too():
     with pytest.raises(RuntimeError):
         fail()
     assert activity.depth == 0
+
+
+@pytest.mark.asyncio
+async def test_a_bell_that_is_muffled_as_it_rings_is_answered_once():
+    """Its owner has been woken and has not looked yet: it does not look any more, and nobody counts it twice."""
+    activity = Activity()
+    bell = Bell(activity)
+    looked = []
+
+    async def owner():
+        while True:
+            await bell.wait()
+            looked.append(True)
+            bell.answered()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(owner)
+        await anyio.wait_all_tasks_blocked()
+        bell.ring()
+        bell.muffle()
+        await anyio.wait_all_tasks_blocked()
+        assert (activity.depth, looked) == (0, [])
+        with anyio.fail_after(1):
+            await activity.idle()
+        group.cancel_scope.cancel()

@@ -45,3 +45,12 @@ def test_a_task_that_came_or_went_is_news(story):
     assert set(marks.due(_block(2), [state, other], now=5).tasks) == {state.address, OTHER}
     assert set(marks.due(_block(3), [other], now=10).tasks) == {OTHER}
     assert marks.due(_block(4), [], now=15).tasks == {}
+
+
+def test_what_an_earlier_life_has_read_is_told_again_and_is_no_place_to_begin(story):
+    """Else a state of block 1,000 would be kept as that of block 989, and eleven blocks would be folded twice."""
+    marks, tale = Bookmarking(5, after=1000, wanted="all"), story().enrol(2)
+    assert marks.due(_block(989), [tale.state], now=0) is None
+    assert marks.due(_block(1000), [tale.state], now=1) is None
+    found = marks.due(_block(1001), [tale.state], now=2)
+    assert (found.block, found.wanted) == (_block(1001), "all")

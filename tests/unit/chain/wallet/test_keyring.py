@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 
 import pytest
 
 from bcfl.chain import keys
 from bcfl.chain.errors import (
+    KeyInUse,
     KeyMissing,
     KeyNameInvalid,
     KeystoreExists,
@@ -108,6 +110,22 @@ def test_a_name_is_a_plain_word(ring, name):
         ring.file(name)
     with pytest.raises(KeyNameInvalid):
         ring.check_free(name)
+
+
+@pytest.mark.asyncio
+async def test_two_programs_do_not_act_with_one_key_on_one_chain(ring):
+    await ring.new("ann", "secret")
+    with ring.held("ann", 1):
+        with ring.held("ann", 2):  # nonces are a chain's own
+            pass
+        with (
+            pytest.raises(KeyInUse, match=rf"key 'ann' on this chain \(process {os.getpid()}\)"),
+            ring.held("ann", 1),
+        ):
+            pass
+    with ring.held("ann", 1):
+        pass
+    assert ring.names == ("ann",)
 
 
 @pytest.mark.asyncio

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from bcfl.contracts.phases import Kind
@@ -11,6 +14,7 @@ from bcfl.scenarios.errors import ModelTooLarge, ScenarioInvalid, TermsInvalid
 from bcfl.scenarios.planning.terms import read_terms
 from bcfl.storage.content_id import content_id
 
+PAGE = Path(__file__).parents[4] / "docs" / "operating.md"
 PUBLISHER, TOKEN, SOMEBODY, ANOTHER = ("0x" + digit * 40 for digit in "1234")
 CROWD = """\
 rounds: 3
@@ -51,6 +55,14 @@ async def test_of_a_whole_scenario_the_task_part_counts(tmp_path):
     terms = await _read(tmp_path, CONSORTIUM, (SOMEBODY, ANOTHER))
     assert (terms.title, terms.kind, terms.config.capacity) == ("heart", Kind.CONSORTIUM, 2)
     assert terms.config.bond > 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "text", re.findall(r"^```yaml \w+\.yaml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+)
+async def test_the_tasks_of_the_operator_s_page_can_be_published(tmp_path, text):
+    assert (await _read(tmp_path, text, (SOMEBODY, ANOTHER))).budget
 
 
 @pytest.mark.asyncio
