@@ -305,16 +305,13 @@ class BlockPump:
             return False
         end, batches = read
         for batch in batches:
-            await self._deliver_distant(batch, sink)
+            await sink(batch)
+            await sink(Batch(block=batch.block, level=Level.FINAL, events=batch.events))
             self._stand_at(batch.block)
             if self._watches:
                 return True  # an address was added after this range was read
         self._stand_at((await self._node.block(end)).ref)
         return True
-
-    async def _deliver_distant(self, batch: Batch, sink: Sink) -> None:
-        await sink(batch)
-        await sink(Batch(block=batch.block, level=Level.FINAL, events=batch.events))
 
     def _stand_at(self, block: BlockRef) -> None:
         self._window = HeaderWindow(size=self._window_size, headers=[block])
