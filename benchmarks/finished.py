@@ -3,49 +3,68 @@
 
 from __future__ import annotations
 
+import gzip
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bcfl.scenarios.sweeping.cells import CellStore
+from bcfl.scenarios.sweeping.cells import CellResult, CellStore
 from bcfl.scenarios.sweeping.file import load_sweep
-from bcfl.scenarios.sweeping.grid import expand
+from bcfl.scenarios.sweeping.grid import Cell, expand
 from bcfl.scenarios.sweeping.sweep import Outcome, cells_folder
 
 __all__ = ("finished", "mean", "table", "token_means")
 
 
-def finished(file: Path, directory: Path, *, whole_seeds: bool = False) -> list[Outcome]:
+def finished(file: Path, directory: Path, *, archive: Path | None = None) -> list[Outcome]:
     """Every cell with what it came to; ends the program where one is missing or failed.
 
     Args:
         file: of the sweep.
         directory: of its results.
-        whole_seeds: be content with the seeds of which every cell is done, if there are any.
+        archive: of results that were had before, elsewhere: hours of work need not be done again to draw a page anew. With it the
+            seeds of which every cell is done are enough, and what is new in the directory joins it.
     """
     store = CellStore(cells_folder(directory), code="")
     cells = expand(load_sweep(file))
-    found = {cell.key: store.read(cell, any_code=True) for cell in cells}
+    kept = {} if archive is None else _archived(archive)
+    found = {cell.key: store.read(cell, any_code=True) or kept.get(cell.key) for cell in cells}
     done = [
         Outcome(cell=cell, result=result)
         for cell in cells
         if (result := found[cell.key]) is not None and result.summary is not None
     ]
-    if whole_seeds and len(done) < len(cells):
-        missing = {cell.labels.seed for cell in cells} - {
-            seed
-            for seed in {one.cell.labels.seed for one in done}
-            if sum(one.cell.labels.seed == seed for one in done)
-            == sum(cell.labels.seed == seed for cell in cells)
-        }
-        whole = [one for one in done if one.cell.labels.seed not in missing]
-        if whole:
-            return whole
-    if len(done) < len(cells):
+    if archive is not None:
+        _archive(archive, done)
+        late = {cell.labels.seed for cell in cells} - _whole_seeds(cells, done)
+        done = [one for one in done if one.cell.labels.seed not in late]
+        cells = tuple(cell for cell in cells if cell.labels.seed not in late)
+    if not done or len(done) < len(cells):
         sys.exit(
             f"{len(cells) - len(done)} of {len(cells)} cells are not done: bcfl sweep {file} --out {directory}"
         )
     return done
+
+
+def _whole_seeds(cells: Sequence[Cell], done: Sequence[Outcome]) -> set[int]:
+    wanted = Counter(cell.labels.seed for cell in cells)
+    there = Counter(one.cell.labels.seed for one in done)
+    return {seed for seed, count in wanted.items() if there[seed] == count}
+
+
+def _archived(path: Path) -> dict[str, CellResult]:
+    if not path.exists():
+        return {}
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return {
+            key: CellResult.model_validate_json(text) for key, text in (line.split(" ", 1) for line in lines)
+        }
+
+
+def _archive(path: Path, done: Iterable[Outcome]) -> None:
+    lines = "".join(f"{one.cell.key} {one.result.model_dump_json()}\n" for one in done)
+    path.write_bytes(gzip.compress(lines.encode(), mtime=0))
 
 
 def mean(values: Iterable[float | None]) -> float:
