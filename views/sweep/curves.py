@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ __all__ = ("accuracy_by_round", "gap_by_fraction", "loss_by_round", "tokens_by_r
 
 _MOST_PANELS = 3
 _MOST_LINES = 8
+_FOOT = 0.02
 _ALPHA = 0.2
 
 Points = Mapping[float, Sequence[Observation]]
@@ -76,7 +77,8 @@ def loss_by_round(outcomes: Sequence[Outcome]) -> Figure:
 
 
 def tokens_by_round(outcomes: Sequence[Outcome]) -> Figure:
-    """What a round paid all trainers together, as ``loss_by_round``; what is nothing has no place on the scale."""
+    """What a round paid all trainers together, as ``loss_by_round``; a round that paid nothing has a cross at the foot of the scale."""
+    nothing: dict[str, list[float]] = defaultdict(list)
     rows: dict[str, dict[float, list[Observation]]] = defaultdict(lambda: defaultdict(list))
     for outcome in outcomes:
         summary, seed = outcome.result.summary, outcome.cell.labels.seed
@@ -84,7 +86,9 @@ def tokens_by_round(outcomes: Sequence[Outcome]) -> Figure:
             paid = sum(int(amount) for amount in done.tokens.values()) / BASE_UNITS
             if paid:
                 rows[_named(outcome)][done.round].append(Observation(seed=seed, value=paid))
-    return _lines(rows, "tokens that the round paid")
+            else:
+                nothing[_named(outcome)].append(done.round)
+    return _lines(rows, "tokens that the round paid", nothing)
 
 
 def _named(outcome: Outcome) -> str:
@@ -92,11 +96,18 @@ def _named(outcome: Outcome) -> str:
     return labels.heterogeneity if labels.defence == AS_BASE else f"{labels.heterogeneity}, {labels.defence}"
 
 
-def _lines(rows: Mapping[str, Points], title: str) -> Figure:
+def _lines(
+    rows: Mapping[str, Points], title: str, nothing: Mapping[str, Collection[float]] | None = None
+) -> Figure:
+    """A line each on a logarithmic scale; ``nothing``: where a line's values are zero, which that scale does not have."""
     with mpl.rc_context(STYLE):
         figure, (axes,) = figure_of(1, height=3.6)
         for place, name in enumerate(list(rows)[:_MOST_LINES]):
             _line(axes, rows[name], place, plain(name))
+            zeros = sorted(set((nothing or {}).get(name, ())))
+            foot = axes.get_xaxis_transform()
+            axes.plot(zeros, [_FOOT] * len(zeros), "x", color=COLOURS[place % len(COLOURS)], transform=foot)
+        title += " (×: a run that paid nothing)" if nothing else ""
         more = f"; the first {_MOST_LINES} of {len(rows)}" if len(rows) > _MOST_LINES else ""
         by_round(axes, f"{title}{more}")
         axes.set_yscale("log")

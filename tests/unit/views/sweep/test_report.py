@@ -224,3 +224,17 @@ def test_curves_have_a_line_a_fraction_and_a_line_a_defence(outcomes, measured):
     assert lines["off"][0] > lines["ours"][0]
     assert curves.accuracy_by_round([]).axes
     assert curves.gap_by_fraction([]).axes
+
+
+def test_a_round_that_paid_nothing_is_marked_where_the_scale_has_no_zero(outcomes):
+    (axes,) = curves.tokens_by_round(outcomes).axes
+    assert "×" not in axes.get_title(loc="left")
+    first = outcomes[0]
+    summary = first.result.summary
+    unpaid = summary.rounds[-1].model_copy(update={"tokens": {}})
+    rounds = (*summary.rounds[:-1], unpaid)
+    result = first.result.model_copy(update={"summary": summary.model_copy(update={"rounds": rounds})})
+    (axes,) = curves.tokens_by_round([dataclasses.replace(first, result=result)]).axes
+    crosses = [line for line in axes.lines if line.get_marker() == "x" and len(line.get_xdata())]
+    assert [list(line.get_xdata()) for line in crosses] == [[unpaid.round]]
+    assert "×: a run that paid nothing" in axes.get_title(loc="left")
