@@ -250,7 +250,7 @@ def _live(given: dict[str, Any], program: Callable[[Any], Program], part: Part) 
         click.echo(
             f"{name} lives on '{here.name}' ({home.folder}); Ctrl-C ends it, and the same command goes on"
         )
-    run_until_stopped(work)
+    run_until_stopped(work, last_words=lambda: "stopped; the same command goes on where it was")
 
 
 def _choice(given: dict[str, Any]) -> Choice:
