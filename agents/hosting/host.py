@@ -183,21 +183,21 @@ class Host:
     def _leave(self, participation: Participation, state: TaskState) -> None:
         account = self._me.signer.address
         if not participation.seats:
-            if self._choice.task is not None:
+            if state.address == self._choice.task:
                 raise TaskUnfit(f"The task {state.address} has ended, and owes {account} nothing.")
             self._stop_following(participation, state.address)
             return
         paid = sum(one.withdrawn for one in state.members.values() if one.account == account)
         self._stop_following(participation, state.address)
         self._tell(Left(task=state.address, paid=paid))
-        if self._choice.task is not None:
+        if state.address == self._choice.task:
             self._over.set()
 
     def _refuse(self, participation: Participation, state: TaskState, reason: str) -> None:
         if state.address not in self.following:
             return  # it ended meanwhile
         self._stop_following(participation, state.address)
-        if self._choice.task is not None:
+        if state.address == self._choice.task:
             raise TaskUnfit(f"The task {state.address} is not for this {self._program.role}: {reason}.")
         self._tell(Passed(task=state.address, reason=reason))
 

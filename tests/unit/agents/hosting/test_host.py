@@ -288,3 +288,21 @@ async def test_a_network_that_breaks_is_a_reason_to_pass(stage):
         ]
 
     await _hosted(here, act)
+
+
+@pytest.mark.asyncio
+async def test_another_task_s_end_is_not_that_of_the_one_it_was_told_of(stage):
+    here = stage(choice=Choice(task="0x" + "6" * 40))
+    bookmark = Bookmark(
+        block=here.created.origin.block, tasks={here.created.task: state_to_bytes(here.tale.state)}
+    )
+
+    async def act():
+        (participation,) = here.process.attended
+        participation.chronicle.final = here.tale.tell(e.TaskCancelled, reason=CancelReason.PUBLISHER).state
+        here.process.listener(Batch(here.created.origin.block, Level.FINAL, ()))
+        await here.settle()
+        assert here.told[-1] == Left(task=here.created.task, paid=0)
+        assert not here.host._over.is_set()
+
+    await _hosted(here, act, bookmark)
