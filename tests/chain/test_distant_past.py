@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from bcfl.chain.distant import DistantBlocks
-from bcfl.chain.errors import BlockUnavailable, ConnectionLost, RpcError
+from bcfl.chain.errors import BlockUnavailable, ConnectionLost, ReorganisationTooDeep, RpcError
 from bcfl.chain.reconnecting import ReconnectPolicy
 from bcfl.contracts.delivery import Batch, Level, Retracted
 
@@ -303,6 +303,25 @@ async def test_a_chain_that_makes_no_blocks_is_asked_seldom(emitter, calls, make
         calls.clear()
         await anyio.sleep(1.5)
         assert len(calls) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_reorganisation_below_the_distant_past_is_named(emitter, make_pump):
+    await emitter.emit_block(0)
+    snapshot = await emitter.node.transport.request("evm_snapshot")
+    await _pass(emitter, 200)
+    pump, told = make_pump(emitter), Told()
+
+    async def reorganise():
+        await pump.settled(await emitter.node.block_number())
+        await emitter.node.transport.request("evm_revert", [snapshot])
+        await emitter.emit_block(9)  # empty blocks alone may come out as the very same, and then nothing was reorganised
+        await _pass(emitter, 250)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(reorganise)
+        with pytest.raises(ReorganisationTooDeep):
+            await pump.run(told)
 
 
 @pytest.mark.asyncio
