@@ -252,8 +252,8 @@ async def fund(setup: Setup, accounts: list[Address], *, wei: int, funder: Signe
     """
     node = setup.node
     fees = await node.fee_data()
-    tip = fees.priority_fee
-    offer = {"maxFeePerGas": 2 * (fees.base_fee or 0) + tip, "maxPriorityFeePerGas": tip}
+    within = initial(fees.base_fee, fees.priority_fee, setup.max_fee)
+    offer = {"maxFeePerGas": within.max_fee, "maxPriorityFeePerGas": within.priority_fee}
     sent: list[TxHash] = []
     if funder is not None:
         nonce = await node.nonce(funder.address, "pending")

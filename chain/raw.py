@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,9 @@ from eth_utils.address import to_checksum_address
 from bcfl.contracts.delivery import BlockRef
 from bcfl.contracts.ids import Address, BlockHash, TxHash
 
-__all__ = ("RawBlock", "RawLog", "checksummed", "parse_block", "parse_log", "unhex")
+__all__ = ("RawBlock", "RawLog", "checksummed", "parse_address", "parse_block", "parse_log", "unhex")
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +48,21 @@ class RawLog:
 def checksummed(address: str) -> Address:
     """The address with its EIP-55 checksum."""
     return Address(to_checksum_address(address))
+
+
+def parse_address(text: str) -> Address:
+    """An address that a person wrote.
+
+    Raises:
+        ValueError: it is none, or its capital letters, which are a checksum (EIP-55), do not fit it; in words that go on after
+            what it is called.
+    """
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError("is no address: 0x and 40 hexadecimal digits")
+    address = checksummed(text)
+    if text not in {address, text.lower()}:
+        raise ValueError("is mistyped: its capital letters, which are a checksum, do not fit it")
+    return address
 
 
 def parse_block(raw: dict[str, Any]) -> RawBlock:

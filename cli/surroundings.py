@@ -158,16 +158,11 @@ def store_place(text: str) -> tuple[StoreKind, str | None]:
 
 def address_of(text: str, option: str) -> Address:
     """An address, or that of a key of one's own by its name."""
-    from bcfl.chain.raw import checksummed
+    from bcfl.chain.raw import parse_address
 
     if text.startswith("0x"):
         try:
-            address = checksummed(text)
-        except ValueError:
-            raise click.UsageError(f"{option} {text} is no address: 0x and 40 hexadecimal digits.") from None
-        if text not in {address, text.lower()}:
-            raise click.UsageError(
-                f"{option} {text} is mistyped: its capital letters, which are a checksum, do not fit it."
-            )
-        return address
+            return parse_address(text)
+        except ValueError as error:
+            raise click.UsageError(f"{option} {text} {error}.") from None
     return keyring().address(text)

@@ -160,9 +160,9 @@ def _of_chain(
 
 
 def _address(option: str, text: str) -> Address:
-    from bcfl.chain.raw import checksummed
+    from bcfl.chain.raw import parse_address
 
     try:
-        return checksummed(text)
-    except ValueError:
-        raise click.UsageError(f"{option} {text} is no address: 0x and 40 hexadecimal digits.") from None
+        return parse_address(text)
+    except ValueError as error:
+        raise click.UsageError(f"{option} {text} {error}.") from None

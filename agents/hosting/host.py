@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -20,19 +20,17 @@ from bcfl.agents.runtime.chronicle import Chronicle, TaskFilter
 from bcfl.agents.runtime.participation import Participation
 from bcfl.agents.runtime.process import AgentProcess
 from bcfl.agents.runtime.shell import Role
-from bcfl.chain.bookmarks import Bookmark
 from bcfl.contracts import events as e
-from bcfl.contracts.delivery import Batch, Delivery, Level
+from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level
 from bcfl.contracts.errors import MalformedSpecification
 from bcfl.contracts.fold import first_state
 from bcfl.contracts.ids import Address
 from bcfl.contracts.owed import owes_nobody, owes_nothing
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import TaskState
-from bcfl.contracts.state_codec import state_from_bytes
 from bcfl.errors import BcflError, StorageError
 
-__all__ = ("GaveUpTask", "Host", "HostEvent", "Joined", "Left", "Passed")
+__all__ = ("Earlier", "GaveUpTask", "Host", "HostEvent", "Joined", "Left", "Passed")
 
 _STORE_PAUSE_S = 5.0
 _GRACE_S = 5  # a task's own keeper comes first
@@ -70,6 +68,15 @@ class GaveUpTask:
 
     agent: str
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """What an earlier life knew: the states of its tasks after a final block, and which tasks it looked for."""
+
+    block: BlockRef
+    states: Mapping[Address, TaskState]
+    wanted: str = ""
 
 
 HostEvent = Joined | Passed | Left | GaveUpTask
@@ -114,11 +121,11 @@ class Host:
         self._group: anyio.abc.TaskGroup | None = None
         self._over = anyio.Event()
 
-    async def run(self, bookmark: Bookmark | None, *, from_there: bool = True) -> None:
+    async def run(self, earlier: Earlier | None, *, from_there: bool = True) -> None:
         """Live.
 
         Args:
-            bookmark: where an earlier life was; what it followed is followed again, whatever is wanted now.
+            earlier: what is known from an earlier life; what that followed is followed again, whatever is wanted now.
             from_there: the process starts at its block; False: it reads the past again, since other tasks are wanted now.
 
         Raises:
@@ -129,12 +136,11 @@ class Host:
         self._process.listen(self._hear)
         async with anyio.create_task_group() as group:
             self._group = group
-            self._earlier = frozenset(() if bookmark is None else bookmark.tasks)
-            if bookmark is not None and from_there:
-                for task, kept in bookmark.tasks.items():
-                    state = state_from_bytes(kept)
-                    chronicle = Chronicle(self._filter(task), state=state, block=bookmark.block)
-                    self._follow(state, chronicle, bookmark.block.number + 1)
+            self._earlier = frozenset(() if earlier is None else earlier.states)
+            if earlier is not None and from_there:
+                for task, state in earlier.states.items():
+                    chronicle = Chronicle(self._filter(task), state=state, block=earlier.block)
+                    self._follow(state, chronicle, earlier.block.number + 1)
             group.start_soon(self._process.run)
             await self._over.wait()
             await self._process.activity.idle()

@@ -17,7 +17,7 @@ from bcfl.agents.common.token_permits import PermitSource
 from bcfl.agents.errors import AgentBroken
 from bcfl.agents.hosting.choice import Choice
 from bcfl.agents.hosting.diary import Diary
-from bcfl.agents.hosting.host import GaveUpTask, Host, HostEvent
+from bcfl.agents.hosting.host import Earlier, GaveUpTask, Host, HostEvent
 from bcfl.agents.hosting.programs import Program, Self
 from bcfl.agents.runtime.process import AgentProcess, ProcessSettings
 from bcfl.agents.runtime.shell import Role
@@ -145,13 +145,13 @@ async def live(
                     raise ContractMissing(
                         f"The node at {node.url} has no contract at {contract}: correct the address, or the network."
                     )
-            bookmark = await _usable(await journal.bookmark(), node)
+            earlier = await _earlier(await journal.bookmark(), node)
             wanted = repr((factory, program.role, choice))
             # Other tasks than before may lie in the past; and the one that is named, if it is not among those that were followed.
-            from_there = bookmark is not None and (
-                bookmark.wanted == wanted if choice.task is None else choice.task in bookmark.tasks
+            from_there = earlier is not None and (
+                earlier.wanted == wanted if choice.task is None else choice.task in earlier.states
             )
-            start = bookmark.block if bookmark is not None and from_there else network.from_block
+            start = earlier.block if earlier is not None and from_there else network.from_block
             process = AgentProcess(
                 node=node,
                 journal=journal,
@@ -197,13 +197,13 @@ async def live(
                 tell=tell,
                 keeps=keeps,
             )
-            await host.run(bookmark, from_there=from_there)
+            await host.run(earlier, from_there=from_there)
     except BaseExceptionGroup as group:
         raise first_cause(group) from group
 
 
-async def _usable(bookmark: Bookmark | None, node: Node) -> Bookmark | None:
-    """The bookmark, where its block is still of the chain and this version can read it; else the past is read again."""
+async def _earlier(bookmark: Bookmark | None, node: Node) -> Earlier | None:
+    """What an earlier life knew, where its block is still of the chain and this version can read it; else the past is read again."""
     if bookmark is None:
         return None
     found = await node.find_block(bookmark.block.number)
@@ -211,12 +211,11 @@ async def _usable(bookmark: Bookmark | None, node: Node) -> Bookmark | None:
         _log.warning("bookmark_left_the_chain", block=bookmark.block.number)
         return None
     try:
-        for state in bookmark.tasks.values():
-            state_from_bytes(state)
+        states = {task: state_from_bytes(state) for task, state in bookmark.tasks.items()}
     except MalformedState as error:
         _log.warning("bookmark_unreadable", reason=str(error))
         return None
-    return bookmark
+    return Earlier(block=bookmark.block, states=states, wanted=bookmark.wanted)
 
 
 def _gave_up(tell: Callable[[HostEvent], None], role: Role, error: AgentBroken, *, alone: bool) -> bool:

@@ -34,8 +34,10 @@ async def read_tasks(
     states = {event.task: first_state(event) for event in made}
     if states:
         first = min(event.origin.block.number for event in made)
+        said: dict[Address, list[e.Event]] = {task: [] for task in states}
         for event in await _events(node, list(states), first, head):
-            states[event.origin.address] = fold(states[event.origin.address], [event])
+            said[event.origin.address].append(event)
+        states = {task: fold(state, said[task]) for task, state in states.items()}
     return states
 
 

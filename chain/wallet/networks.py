@@ -9,7 +9,6 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import pydantic
 import tomlkit
@@ -17,39 +16,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bcfl.chain.errors import ChainIdentityChanged, HeaderUnset, NetworkFileInvalid, NetworkUnknown
 from bcfl.chain.node import Node
-from bcfl.chain.raw import checksummed
+from bcfl.chain.raw import parse_address
 from bcfl.contracts.ids import Address, BlockHash
+from bcfl.urls import web_socket_url
 
 __all__ = ("Network", "Networks")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def _web_socket(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        sound = (
-            parts.scheme in {"ws", "wss"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        )
-    except ValueError:
-        sound = False
-    if not sound:
-        raise ValueError(
-            "write a WebSocket address, ws://host:port or wss://host:port: events do not come over HTTP"
-        )
-    return value
-
-
-def _address(value: str) -> str:
-    if not re.fullmatch(r"0x[0-9a-fA-F]{40}", value):
-        raise ValueError("write an address, 0x and 40 hexadecimal digits")
-    address = checksummed(value)
-    if value not in {address, value.lower()}:
-        raise ValueError("is mistyped: its capital letters, which are a checksum, do not fit it")
-    return address
-
-
-_Address = Annotated[str, AfterValidator(_address)]
+_Address = Annotated[str, AfterValidator(parse_address)]
 
 
 class Network(BaseModel):
@@ -70,7 +46,7 @@ class Network(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rpc: Annotated[str, AfterValidator(_web_socket)]
+    rpc: Annotated[str, AfterValidator(web_socket_url)]
     chain_id: int | None = None
     genesis: str | None = None
     factory: _Address | None = None

@@ -26,6 +26,7 @@ from bcfl.scenarios.definition.schema_task import (
     Training,
 )
 from bcfl.scenarios.definition.tokens import CREDIT_UNIT, parse_tokens
+from bcfl.urls import web_socket_url
 
 __all__ = (
     "ENTRY_KINDS",
@@ -71,14 +72,6 @@ _KINDS = {"crowdsourcing": Kind.CROWDSOURCING, "consortium": Kind.CONSORTIUM}
 _HELD_OUT = 0.2
 _TOLERANCE = "0.5"
 _JUDGING = 5  # judging all others is paid a fifth of what training is
-
-
-def _web_socket(value: str) -> str:
-    if not value.startswith(("ws://", "wss://")):
-        raise ValueError(
-            "write a WebSocket address, ws://host:port or wss://host:port: events do not come over HTTP"
-        )
-    return value
 
 
 class Validation(Keys):
@@ -192,7 +185,7 @@ class Storage(Keys):
 class Chain(Keys):
     """Which node: null ``url`` starts a devnet, driven by a clock of its own when ``block_time`` is null too."""
 
-    url: Annotated[str, AfterValidator(_web_socket)] | None = None
+    url: Annotated[str, AfterValidator(web_socket_url)] | None = None
     confirmations: Annotated[int, Field(ge=0, le=255)] = 0
     block_time: Annotated[float, Field(gt=0, le=3600)] | None = None
     funder: Annotated[str, Field(min_length=1)] | None = None

@@ -19,7 +19,16 @@ from bcfl.scenarios.definition.schema import PrivacyKeys, Scenario
 from bcfl.scenarios.errors import DiskTooSmall, ModelTooLarge
 from bcfl.scenarios.planning.population import Population
 
-__all__ = ("check_disk", "check_fit", "check_privacy", "check_shares", "fitted", "privacy_of", "steps_in")
+__all__ = (
+    "check_disk",
+    "check_fit",
+    "check_model_size",
+    "check_privacy",
+    "check_shares",
+    "fitted",
+    "privacy_of",
+    "steps_in",
+)
 
 _HEADER_BYTES = 4096
 """Of an update beside its numbers: names and shapes of its tensors."""
@@ -59,18 +68,24 @@ def check_fit(scenario: Scenario, dataset: Dataset) -> int:
     """
     check_device(scenario.compute.device)
     check_dataset(dataset)
-    entry, limit = scenario.task.network, scenario.task.intake.max_update_bytes
+    check_model_size(scenario)
+    entry = scenario.task.network
     network = entry.create("network")
-    size = model_bytes(entry.name, network)
+    if is_here() and any(privacy_of(trainers.privacy) for trainers in scenario.population.present):
+        private_module(entry.name, network)
+    parts = (dataset.train, dataset.test)
+    return max(try_batch(entry.name, network, part, dataset.classes) for part in parts)
+
+
+def check_model_size(scenario: Scenario) -> None:
+    """Raise ``ModelTooLarge`` where no update of the scenario's network could be handed in."""
+    entry, limit = scenario.task.network, scenario.task.intake.max_update_bytes
+    size = model_bytes(entry.name, entry.create("network"))
     if size is not None and size + _HEADER_BYTES > limit:
         raise ModelTooLarge(
             f"A model of the network '{entry.name}' has {size:,} bytes, and task.intake.max_update_bytes is {limit:,}: set it to "
             f"{size + _HEADER_BYTES} or more, or make the network smaller."
         )
-    if is_here() and any(privacy_of(trainers.privacy) for trainers in scenario.population.present):
-        private_module(entry.name, network)
-    parts = (dataset.train, dataset.test)
-    return max(try_batch(entry.name, network, part, dataset.classes) for part in parts)
 
 
 def privacy_of(keys: PrivacyKeys) -> Privacy | None:

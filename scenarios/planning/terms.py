@@ -10,18 +10,15 @@ from pathlib import Path
 from bcfl.contracts.config import TaskConfig
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Kind
-from bcfl.models.networks.network import Network
-from bcfl.models.training.trial import model_bytes
+from bcfl.contracts.specification import Specification
 from bcfl.scenarios.definition.loading import read_keys, validated
-from bcfl.scenarios.errors import ModelTooLarge, TermsInvalid
+from bcfl.scenarios.errors import TermsInvalid
 from bcfl.scenarios.planning.genesis import genesis_of
 from bcfl.scenarios.planning.population import PUBLISHER, Task, task_config, task_of
+from bcfl.scenarios.planning.preflight import check_model_size
 from bcfl.seeds import Seeds
 
 __all__ = ("Terms", "read_terms")
-
-_SAMPLE_LIMIT = 1 << 24
-_HEADER_BYTES = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,21 +62,14 @@ async def read_terms(
         data_dir: where a genesis model with a relative path is looked for first.
 
     Raises:
-        ScenarioError: the file, or a key, cannot be.
+        ScenarioError: the file, or a key, cannot be, or no update could be handed in.
         GenesisUnfit: the model to start from is not there, or is none of the network.
     """
     data, sources = read_keys(path, overrides, under=("task",))
     scenario = validated(_with_stand_ins(path, data, listed), sources, default=f"{path}:")
-    entry, limit = scenario.task.network, scenario.task.intake.max_update_bytes
-    network: Network = entry.create("network")
-    size = model_bytes(entry.name, network)
-    if size is not None and size + _HEADER_BYTES > limit:
-        raise ModelTooLarge(
-            f"A model of the network '{entry.name}' has {size:,} bytes, and task.intake.max_update_bytes is {limit:,}: set it to "
-            f"{size + _HEADER_BYTES} or more, or make the network smaller."
-        )
+    check_model_size(scenario)
     genesis = await genesis_of(scenario, Seeds.live(), data_dir=data_dir)
-    task = task_of(scenario, genesis, sample_limit=_SAMPLE_LIMIT)
+    task = task_of(scenario, genesis, sample_limit=Specification.sample_limit)
     return Terms(
         title=scenario.name,
         kind=scenario.kind,

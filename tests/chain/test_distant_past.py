@@ -315,7 +315,9 @@ async def test_a_reorganisation_below_the_distant_past_is_named(emitter, make_pu
     async def reorganise():
         await pump.settled(await emitter.node.block_number())
         await emitter.node.transport.request("evm_revert", [snapshot])
-        await emitter.emit_block(9)  # empty blocks alone may come out as the very same, and then nothing was reorganised
+        await emitter.emit_block(
+            9
+        )  # empty blocks alone may come out as the very same, and then nothing was reorganised
         await _pass(emitter, 250)
 
     async with anyio.create_task_group() as group:

@@ -12,14 +12,12 @@ import pytest
 
 from bcfl.agents.errors import TaskUnfit
 from bcfl.agents.hosting.choice import Choice
-from bcfl.agents.hosting.host import Host, Joined, Left, Passed
+from bcfl.agents.hosting.host import Earlier, Host, Joined, Left, Passed
 from bcfl.agents.runtime.activity import Activity
-from bcfl.chain.bookmarks import Bookmark
 from bcfl.contracts import events as e
 from bcfl.contracts.delivery import Batch, Level
 from bcfl.contracts.phases import CancelReason, Kind
 from bcfl.contracts.specification import EntryReference, Specification
-from bcfl.contracts.state_codec import state_to_bytes
 from bcfl.models.errors import NetworkUnfit
 from bcfl.storage.errors import ContentNotFound
 
@@ -202,7 +200,7 @@ async def test_it_goes_on_with_what_it_followed_and_leaves_what_is_over(stage):
     here = stage()
     state = here.tale.enrol(2).start().state
     block = here.created.origin.block
-    bookmark = Bookmark(block=block, tasks={state.address: state_to_bytes(state)})
+    bookmark = Earlier(block=block, states={state.address: state})
 
     async def act():
         (participation,) = here.process.attended
@@ -261,9 +259,7 @@ async def test_the_one_task_that_it_was_told_of_must_not_be_over(stage, story):
 @pytest.mark.parametrize("from_there", [True, False])
 async def test_what_it_takes_part_in_it_keeps_though_other_things_are_wanted_now(stage, from_there):
     here = stage(choice=Choice(kind=Kind.CONSORTIUM, networks=frozenset({"tabular"})))
-    bookmark = Bookmark(
-        block=here.created.origin.block, tasks={here.created.task: state_to_bytes(here.tale.state)}
-    )
+    bookmark = Earlier(block=here.created.origin.block, states={here.created.task: here.tale.state})
 
     async def act():
         if not from_there:  # the past is read again
@@ -293,9 +289,7 @@ async def test_a_network_that_breaks_is_a_reason_to_pass(stage):
 @pytest.mark.asyncio
 async def test_another_task_s_end_is_not_that_of_the_one_it_was_told_of(stage):
     here = stage(choice=Choice(task="0x" + "6" * 40))
-    bookmark = Bookmark(
-        block=here.created.origin.block, tasks={here.created.task: state_to_bytes(here.tale.state)}
-    )
+    bookmark = Earlier(block=here.created.origin.block, states={here.created.task: here.tale.state})
 
     async def act():
         (participation,) = here.process.attended
