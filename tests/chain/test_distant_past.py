@@ -295,6 +295,20 @@ async def test_blocks_that_say_nothing_to_us_cost_no_call(emitter, calls, make_p
 
 
 @pytest.mark.asyncio
+async def test_a_head_that_rings_alone_is_not_taken_for_an_empty_block(emitter, make_pump, running):
+    """Where its logs ring later, or not at all, the bloom filter of the head says that there are some."""
+    told, pump = Told(), make_pump(emitter)
+    async with running(pump, told):
+        await pump.settled(await emitter.node.block_number())
+        await anyio.sleep(0.05)
+        await pump._doorbell.logs.aclose()
+        await anyio.sleep(0.05)
+        await emitter.emit_block(1)
+        await pump.reached(await emitter.node.block_number())
+    assert told.tags(Level.SEEN) == [1]
+
+
+@pytest.mark.asyncio
 async def test_a_chain_that_makes_no_blocks_is_asked_seldom(emitter, calls, make_pump, running):
     pump = make_pump(emitter, head_timeout_s=0.1)
     async with running(pump, Told()):

@@ -54,6 +54,10 @@ def test_an_unknown_network_is_told_with_those_that_there_are(book):
     [
         ('[a]\nrpc = "http://x:1"', "'rpc' write a WebSocket address"),
         ('[a]\nrpc = "ws://x:1"\nfactory = "0x12"', "'factory' is no address"),
+        (
+            f'[a]\nrpc = "ws://x:1"\ntoken = "{FACTORY.swapcase().replace("X", "x", 1)}"',
+            "'token' is mistyped",
+        ),
         ('[a]\nrpc = "ws://x:1"\nconfirmations = 900', "'confirmations'"),
         ('[a]\nrpc = "ws://x:1"\nrcp = 1', "'rcp'"),
         ("[a]\nfrom_block = 1", "'rpc'"),
