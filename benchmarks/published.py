@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from bcfl.scenarios.outcome.summary import Summary
+from bcfl.scenarios.outcome.summary import Participant, Summary
 from bcfl.scenarios.sweeping.sweep import Outcome
 from bcfl.views.kit.canvas import save_png
 from bcfl.views.sweep.curves import loss_by_round, tokens_by_round
@@ -131,14 +131,20 @@ def idle(groups: dict[str, list[Summary]]) -> list[str]:
             for one, paid in zip(summaries, last, strict=True)
         ]
         theirs = [int(paid.get(kind, 0)) for paid in last]
-        out = [one.participants[kind].ejected_round for one in summaries]
+        wronged = sum(
+            bool(who.suspensions) or who.ejected_round is not None
+            for one in summaries
+            for name, who in one.participants.items()
+            if name.startswith("trainer")
+        )
         rows.append(
             [
                 data,
                 WORDS[kind],
                 f"{min(honest) / 1e18:.2g} to {max(honest) / 1e18:.2g}",
                 f"{max(theirs) / 1e18:.2g}",
-                " ".join("–" if number is None else str(number) for number in out),
+                " ".join(_stopped(one.participants[kind]) for one in summaries),
+                str(wronged),
             ]
         )
     heads = (
@@ -146,9 +152,16 @@ def idle(groups: dict[str, list[Summary]]) -> list[str]:
         "who does no work",
         "last round: the least paid honest trainer, tokens",
         "the other, at most",
-        "thrown out in round, by seed",
+        "suspended / thrown out in round, by seed",
+        "honest trainers suspended or thrown out",
     )
     return table(heads, rows)
+
+
+def _stopped(who: Participant) -> str:
+    """Since when it was suspended and when it was thrown out."""
+    suspended = who.suspensions[0].round if who.suspensions else None
+    return " / ".join("–" if number is None else str(number) for number in (suspended, who.ejected_round))
 
 
 def main(runs: Path) -> None:
