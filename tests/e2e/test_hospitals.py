@@ -200,7 +200,10 @@ async def test_four_hospitals_by_the_page_alone(tmp_path, daemons):
         assert (shown["phase"], shown["round"]) == ("completed", 3)
         members = {member["account"]: member for member in shown["members"]}
         assert set(members) == set(addresses)  # everybody at an address of its own
-        assert all(member["paid"] == member["earned"] > 0 for member in members.values())
+        earned = [members[address]["earned"] for address in addresses]
+        assert [members[address]["paid"] for address in addresses] == earned
+        # The two whose patients are most and of both kinds; whether the small ones' models help changes from one key to another.
+        assert min(earned[:2]) > 1, earned
         agreed = set()
         for hospital in hospitals:
             diary = hospital.folder / "home" / "agents" / "trial" / "hospital" / "diary.jsonl"
