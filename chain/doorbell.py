@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The subscriptions of a pump: they ring when there may be something new."""
+"""The subscriptions of a pump: they ring when there may be something new.
+
+A provider may offer heads and no logs. Every block rings then, which is enough: logs ring too only because a node may
+send no head after a rollback.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,11 @@ from collections.abc import Collection
 
 import anyio
 
+from bcfl.chain.errors import RpcError, SubscriptionsMissing
 from bcfl.chain.node import Node
 from bcfl.chain.raw import RawBlock, parse_block
 from bcfl.chain.transport import Subscription
+from bcfl.chain.rpc_errors import Verdict, classify
 from bcfl.contracts.ids import Address
 
 __all__ = ("Doorbell",)
@@ -40,12 +46,21 @@ class Doorbell:
         await self._bell.wait()
 
     async def renew(self, addresses: Collection[Address]) -> None:
-        """Subscribe afresh; raises as the node's transport does."""
+        """Subscribe afresh; raises as the node's transport does.
+
+        Raises:
+            SubscriptionsMissing: the node has none of heads.
+        """
         for old in (self.heads, self.logs):
             if old is not None:
                 await old.aclose()
         self.logs, self._addresses = None, ()
-        self.heads = await self._node.transport.subscribe("newHeads", on_ring=self.ring)
+        try:
+            self.heads = await self._node.transport.subscribe("newHeads", on_ring=self.ring)
+        except RpcError as error:
+            if classify(error) is Verdict.TRANSIENT:
+                raise
+            raise SubscriptionsMissing(self._node.url) from error
         await self.cover(addresses)
 
     async def cover(self, addresses: Collection[Address]) -> None:
@@ -54,7 +69,14 @@ class Doorbell:
         if wanted == self._addresses:
             return
         old, self._addresses = self.logs, wanted
-        self.logs = await self._node.transport.subscribe("logs", {"address": list(wanted)}, on_ring=self.ring)
+        try:
+            self.logs = await self._node.transport.subscribe(
+                "logs", {"address": list(wanted)}, on_ring=self.ring
+            )
+        except RpcError as error:
+            if classify(error) is Verdict.TRANSIENT:
+                raise
+            self.logs = None
         if old is not None:
             await old.aclose()
 

@@ -114,6 +114,15 @@ class ConnectionLost(ChainError):
     precedence = 3
 
 
+class SubscriptionsMissing(ChainError):
+    """The node tells nobody of new blocks."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"The node at {url} offers no subscription to new blocks (eth_subscribe newHeads): use one that does."
+        )
+
+
 class CallTimeout(ChainError):
     """The node did not answer a call in time."""
 

@@ -21,15 +21,13 @@ from bcfl.chain.distant import DistantBlocks
 from bcfl.chain.doorbell import Doorbell
 from bcfl.chain.errors import (
     BlockUnavailable,
-    CallTimeout,
-    ConnectionLost,
     PumpNotStarted,
     PumpStopped,
     ReorganisationTooDeep,
 )
 from bcfl.chain.headers import HeaderWindow
 from bcfl.chain.node import Node
-from bcfl.chain.reconnecting import ReconnectPolicy, wait_for_node
+from bcfl.chain.reconnecting import NODE_LOST, ReconnectPolicy, may_pass, wait_for_node
 from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level, LogDecoder, Retracted
 from bcfl.contracts.ids import Address
 
@@ -189,8 +187,8 @@ class BlockPump:
             while True:
                 try:
                     await self._session(sink)
-                except (ConnectionLost, CallTimeout) as lost:
-                    if self._reconnect is None:
+                except NODE_LOST as lost:
+                    if self._reconnect is None or not may_pass(lost):
                         raise
                     self._doorbell.lost()
                     await wait_for_node(self._node, lost, self._reconnect)

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 import anyio
 import structlog
 
-from bcfl.chain.errors import CallTimeout, ConnectionLost, NodeUnreachable
+from bcfl.chain.errors import CallTimeout, ConnectionLost, NodeUnreachable, RpcError
 from bcfl.chain.node import Node
+from bcfl.chain.rpc_errors import Verdict, classify
 
-__all__ = ("ReconnectPolicy", "wait_for_node")
+__all__ = ("NODE_LOST", "ReconnectPolicy", "may_pass", "wait_for_node")
+
+NODE_LOST = (ConnectionLost, CallTimeout, RpcError)
+"""How a call shows that its node cannot be used now; whether that may pass is told by ``may_pass``."""
+_REFUSED_PAUSE_S = 2.0
 
 _log = structlog.stdlib.get_logger("bcfl.chain.pump")
 
@@ -25,6 +30,11 @@ class ReconnectPolicy:
     give_up_after_s: float = 600.0
 
 
+def may_pass(lost: Exception) -> bool:
+    """Whether the node may be usable again without anybody's doing."""
+    return classify(lost) is Verdict.TRANSIENT
+
+
 async def wait_for_node(node: Node, lost: Exception, policy: ReconnectPolicy) -> None:
     """Return when the node has a new socket.
 
@@ -36,15 +46,20 @@ async def wait_for_node(node: Node, lost: Exception, policy: ReconnectPolicy) ->
     Raises:
         ConnectionLost: it did not come back in time.
         ChainIdentityChanged: another chain answers.
+        RpcError: the node refuses what everybody may ask.
     """
     _log.warning("connection_lost", reason=str(lost))
     delay = policy.first_delay_s
     last = lost
+    if isinstance(lost, RpcError):  # it answers, and would answer the same at once
+        await anyio.sleep(_REFUSED_PAUSE_S)
     with anyio.move_on_after(policy.give_up_after_s):
         while True:
             try:
                 await node.reconnect()
-            except (NodeUnreachable, ConnectionLost, CallTimeout) as error:
+            except (NodeUnreachable, *NODE_LOST) as error:
+                if isinstance(error, RpcError) and not may_pass(error):
+                    raise
                 last = error
             else:
                 _log.info("reconnected", url=node.url)

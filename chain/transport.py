@@ -16,7 +16,7 @@ import json
 import socket
 import urllib.parse
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -28,6 +28,8 @@ from web3.types import RPCEndpoint, RPCResponse
 from websockets.asyncio.client import ClientConnection
 
 from bcfl.chain.errors import CallTimeout, ConnectionLost, NodeUnreachable, RpcError, WebSocketRequired
+from bcfl.chain.json_rpc import answers, result
+from bcfl.chain.patience import patiently
 from bcfl.log import public_url
 
 __all__ = ("Subscription", "WebSocketTransport", "connect", "dial")
@@ -150,7 +152,7 @@ class WebSocketTransport(AsyncJSONBaseProvider):
             CallTimeout: no answer in time.
             ConnectionLost: the socket ended before the answer.
         """
-        return _result(await self._call(method, params), method)
+        return result(await self._call(method, params), method)
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:  # noqa: ANN401 - web3's signature
         """What web3 calls: the whole answer, error included."""
@@ -182,7 +184,7 @@ class WebSocketTransport(AsyncJSONBaseProvider):
                 subscription.id = str(answer["result"])
                 self._subscriptions[subscription.id] = subscription
 
-        _result(await self._call("eth_subscribe", [kind, *params], on_answer=enter), "eth_subscribe")
+        result(await self._call("eth_subscribe", [kind, *params], on_answer=enter), "eth_subscribe")
         return subscription
 
     def forget(self, subscription: Subscription) -> None:
@@ -215,6 +217,17 @@ class WebSocketTransport(AsyncJSONBaseProvider):
         method: str,
         on_answer: Callable[[dict[str, Any]], None] | None = None,
     ) -> dict[str, Any]:
+        return await patiently(
+            lambda: self._once(number, message, method, on_answer), within_s=self._call_timeout_s
+        )
+
+    async def _once(
+        self,
+        number: Any,  # noqa: ANN401 - as above
+        message: str,
+        method: str,
+        on_answer: Callable[[dict[str, Any]], None] | None,
+    ) -> dict[str, Any]:
         if self.lost is not None:
             raise self.lost_error()
         call = _PendingCall(on_answer)
@@ -238,7 +251,7 @@ class WebSocketTransport(AsyncJSONBaseProvider):
         try:
             async for message in self._socket:
                 self._acknowledge()
-                for answer in _answers(message):
+                for answer in answers(message):
                     self._dispatch(answer)
         except websockets.ConnectionClosed as closed:
             reason = _reason(closed)
@@ -316,23 +329,6 @@ async def dial(
     except (OSError, TimeoutError, websockets.WebSocketException) as error:
         raise NodeUnreachable(public_url(url), _one_line(error)) from error
     return WebSocketTransport(url=public_url(url), connection=connection, call_timeout_s=call_timeout_s)
-
-
-def _answers(message: str | bytes) -> Iterator[dict[str, Any]]:
-    parsed = json.loads(message)
-    for answer in parsed if isinstance(parsed, list) else (parsed,):
-        if not isinstance(answer, dict):
-            raise ValueError(f"a {type(answer).__name__} where an object is due")  # noqa: TRY004 - a peer's fault
-        yield answer
-
-
-def _result(answer: dict[str, Any], method: str) -> Any:  # noqa: ANN401 - any JSON
-    error = answer.get("error")
-    if error is not None:
-        raise RpcError(
-            int(error.get("code", 0)), str(error.get("message", "")), error.get("data"), method=method
-        )
-    return answer.get("result")
 
 
 def _reason(closed: websockets.ConnectionClosed) -> str:

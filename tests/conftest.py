@@ -6,8 +6,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -24,13 +26,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def daemons() -> ModuleType:
-    """The module ``tests/daemons.py``: pytest's importlib mode puts no folder of tests on the import path."""
-    name = "bcfl_test_daemons"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("daemons.py"))
+    """The module ``tests/daemons.py``."""
+    return _module("daemons")
+
+
+@pytest.fixture
+def providers() -> Iterator[Callable[[str], Any]]:
+    """``providers(url)``: one more misbehaving proxy before that node (``tests/provider.py``)."""
+    with _module("provider").providers() as make:
+        yield make
+
+
+def _module(name: str) -> ModuleType:
+    """pytest's importlib mode puts no folder of tests on the import path."""
+    full = f"bcfl_test_{name}"
+    if full not in sys.modules:
+        spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
+        sys.modules[full] = module
         spec.loader.exec_module(module)
-    return sys.modules[name]
+    return sys.modules[full]
