@@ -22,15 +22,22 @@ _WITHDRAWAL_GAS = 40_000
 _UNVESTED_GAS = 7_200  # a place of the ring that credits wait in
 
 
-def decide(view: View, *, account: Address | None = None, grace_s: int = 0) -> list[Action]:
-    """All that a keeper wants now; for one account, where it cares for nobody else's pay, and so long after a deadline."""
+def decide(view: View, *, account: Address | None = None, grace_s: int = 0, step_s: int = 0) -> list[Action]:
+    """All that a keeper wants now.
+
+    Args:
+        view: of the task.
+        account: whose pay it cares for; None: everybody's.
+        grace_s: how long after a deadline it waits for another keeper.
+        step_s: how much longer for each participant that stands before its account, each of whom may keep the task too.
+    """
     state = view.seen
     if state is None or state.deadline == 0:
         return []  # the task's own first event is still on its way
     waiting = credit_waiting(view)
     going_on: list[Action] = [] if waiting is None else [waiting]
     if not state.ended:
-        due = state.deadline + grace_s
+        due = state.deadline + grace_s + step_s * _place(state, account)
         if view.now < due:
             return [*going_on, WakeAt(due)]
         name = f"advance:{state.phase.name.lower()}:{state.deadline}"
@@ -70,6 +77,13 @@ def credit_waiting(view: View) -> Transact | None:
         call=calls.credit(final.address, scores=scores),
         spare_gas=100_000,
     )
+
+
+def _place(state: TaskState, account: Address | None) -> int:
+    """How many participants stand before this one: who all moved at once would pay for what only the first can do."""
+    judges = [one.account for one in evaluators_of(state)]
+    everybody = [*judges, *(state.members[index].account for index in sorted(state.active_members))]
+    return everybody.index(account) if account in everybody else 0
 
 
 def _dealt_with(state: TaskState) -> int:
@@ -121,16 +135,18 @@ class Keeper:
     Attributes:
         account: whose pay it cares for; None: everybody's.
         grace_s: how long after a deadline it waits for another keeper.
+        step_s: how much longer for each participant that stands before its account.
     """
 
     name: str
     account: Address | None = None
     grace_s: int = 0
+    step_s: int = 0
     role: str = "keeper"
 
     def decide(self, view: View, results: Results) -> Sequence[Action]:  # noqa: ARG002 - the shell's port
         """All that it wants now."""
-        return decide(view, account=self.account, grace_s=self.grace_s)
+        return decide(view, account=self.account, grace_s=self.grace_s, step_s=self.step_s)
 
     async def perform(self, work: Work[Any]) -> None:
         """Nothing is ever asked of it."""

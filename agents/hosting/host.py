@@ -34,6 +34,8 @@ __all__ = ("Earlier", "GaveUpTask", "Host", "HostEvent", "Joined", "Left", "Pass
 
 _STORE_PAUSE_S = 5.0
 _GRACE_S = 5  # a task's own keeper comes first
+_BLOCKS_A_STEP = 2  # then one participant after another, so that only one of them pays for what one can do
+_LONGEST_STEP_S = 30
 
 _log = structlog.stdlib.get_logger("bcfl.agents.hosting")
 
@@ -218,7 +220,9 @@ class Host:
             self._refuse(participation, state, specification)
             return
         open_task = OpenTask(state=state, specification=specification)
-        reason = None if state.address in self._earlier else self._choice.refuses_specification(specification)
+        reason = None
+        if state.address not in self._earlier:
+            reason = self._choice.refuses_specification(specification) or self._too_hasty(state)
         agents: Sequence[Role] = ()
         try:
             # A stranger's network is built here: not on the event loop, and whatever it does, other tasks go on.
@@ -239,10 +243,27 @@ class Host:
         for role in agents:
             participation.add(role, self._me.signer)
         if self._keeps and self._program.role != Keeper.role:
-            own = Keeper(name=f"{self._me.name}:keeper", account=self._me.signer.address, grace_s=_GRACE_S)
+            step_s = min(_LONGEST_STEP_S, max(1, round(_BLOCKS_A_STEP * self._process.block_time_s)))
+            own = Keeper(
+                name=f"{self._me.name}:keeper",
+                account=self._me.signer.address,
+                grace_s=_GRACE_S,
+                step_s=step_s,
+            )
             participation.add(own, self._me.signer)
         self._tell(Joined(task=state.address, title=specification.title))
         self._process.begin(participation)
+
+    def _too_hasty(self, state: TaskState) -> str | None:
+        """Why what is committed could not be opened in time: it is opened when nothing can undo the commitments any more."""
+        wait_s = self._process.confirmations * self._process.block_time_s
+        reveal_s = state.config.schedule.reveal
+        if state.config.commit_reveal and wait_s >= reveal_s and self._program.role in {"trainer", "member"}:
+            return (
+                f"its reveal phase lasts {reveal_s} s, and the {self._process.confirmations} confirmations of this network "
+                f"take about {wait_s:.0f} s (bcfl networks add NAME --confirmations N)"
+            )
+        return None
 
     async def _specification(self, state: TaskState) -> Specification | str | None:
         """The task's specification, or why it cannot be had; a store that does not have it yet is asked again, while the task goes on."""

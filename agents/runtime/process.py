@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
 
 import anyio
 import anyio.abc
@@ -131,6 +133,17 @@ class AgentProcess:
         """Return when the past is known, of every task that is followed."""
         await self._level.wait()
         await self.pump.settled(self.pump.cursor.number)
+
+    @property
+    def confirmations(self) -> int:
+        """Depth at which a block is final."""
+        return self._settings.confirmations
+
+    @property
+    def block_time_s(self) -> float:
+        """Median time between the newest blocks; 0 where fewer than two are known."""
+        times = [block.timestamp for block in self.pump.recent]
+        return float(median(b - a for a, b in pairwise(times))) if len(times) > 1 else 0.0
 
     def listen(self, listener: Callable[[Delivery], None]) -> None:
         """Call this after each delivery, when the chronicles have it."""

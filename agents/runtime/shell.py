@@ -13,6 +13,7 @@ import structlog
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, WakeAt, Work
 from bcfl.agents.runtime.activity import Activity, Bell
 from bcfl.agents.runtime.ports import Clock, Observer
+from bcfl.agents.runtime.resting import Resting
 from bcfl.agents.runtime.results import RecentResults
 from bcfl.chain.intents import Intent, Outcome, OutcomeStatus
 from bcfl.chain.outbox import ActionKey
@@ -72,8 +73,8 @@ class Shell:
         activity: counts what it has under way.
         observer: hears what it decides and what becomes of it.
         bell: rings when it should look again.
-        retry_s: seconds after which it looks again when a transaction was refused, on a chain whose time passes without
-            blocks; None: at the next block.
+        retry_s: seconds after which a transaction that was refused is tried again, longer each time, on a chain that others
+            share and whose time passes without blocks; None: at the next block.
         done: round and name of the transactions that are on the chain from an earlier life without a journal.
     """
 
@@ -100,7 +101,7 @@ class Shell:
         self._submitted: set[ActionKey] = set()
         self._remade: dict[ActionKey, Work[Any]] = {}
         self._done = frozenset(done)
-        self._retry_s = retry_s
+        self._resting = None if retry_s is None else Resting(retry_s)
         self._refused = anyio.Event()
         self._alarm: tuple[int, anyio.CancelScope] | None = None
         self._woken = 0
@@ -108,8 +109,8 @@ class Shell:
     async def run(self, chronicle: ViewSource) -> None:
         """Act on the chronicle whenever the bell rings."""
         async with anyio.create_task_group() as group:
-            if self._retry_s is not None:
-                group.start_soon(self._retry, self._retry_s)
+            if self._resting is not None:
+                group.start_soon(self._retry, self._resting)
             while True:
                 await self._bell.wait()
                 try:
@@ -123,6 +124,8 @@ class Shell:
     async def _reconcile(self, group: anyio.abc.TaskGroup, view: View) -> None:
         if view.final is not None:
             self._forget(view.final.round)
+        if view.seen is not None and self._resting is not None:
+            self._resting.moved((view.seen.round, view.seen.phase, view.seen.deadline))
         actions = self.role.decide(view, self._results)
         wanted = {action for action in actions if isinstance(action, Work)}
         for work in [work for work in self._running if work not in wanted]:
@@ -172,6 +175,8 @@ class Shell:
         key = ActionKey(self.role.name, task, action.round, action.name)
         if key in self._submitted or (action.round, action.name) in self._done:
             return
+        if self._resting is not None and self._resting.rests(key):
+            return
         self._submitted.add(key)
         if action.remade is not None:
             self._remade[key] = action.remade
@@ -194,7 +199,9 @@ class Shell:
             if remade is not None:
                 self._results.drop(remade)
             self._submitted.discard(outcome.key)
-            self._refused.set()
+            if self._resting is not None:
+                self._resting.refused(outcome.key, anyio.current_time())
+                self._refused.set()
             # That others were quicker is no fault: a vote after the deciding one, a call of a phase that has ended.
             overtaken = outcome.status is OutcomeStatus.REVERTED
             (_log.info if overtaken else _log.warning)(
@@ -210,12 +217,15 @@ class Shell:
             reason="" if outcome.status is OutcomeStatus.INCLUDED else reason,
         )
 
-    async def _retry(self, pause_s: float) -> None:
+    async def _retry(self, resting: Resting) -> None:
         """A chain may make blocks for transactions alone: what was refused for coming too early has none to wait for."""
         while True:
-            await self._refused.wait()
-            await anyio.sleep(pause_s)
-            self._refused = anyio.Event()
+            due = resting.due()
+            with anyio.move_on_after(None if due is None else max(0.0, due - anyio.current_time())):
+                await self._refused.wait()
+                self._refused = anyio.Event()
+                continue
+            resting.wake(anyio.current_time())
             self._bell.ring()
 
     def _set_alarm(self, group: anyio.abc.TaskGroup, timestamp: int | None) -> None:

@@ -34,6 +34,18 @@ def _module(name: str) -> ModuleType:
 
 
 @pytest.fixture
+def living() -> ModuleType:
+    """The module ``living.py``."""
+    return _module("living")
+
+
+@pytest.fixture
+def weather() -> ModuleType:
+    """The module ``weather.py``."""
+    return _module("weather")
+
+
+@pytest.fixture
 def chain(tmp_path: Path) -> Iterator[Any]:
     started = _module("chain").Chain(tmp_path)
     yield started

@@ -182,6 +182,13 @@ def test_a_member_s_own_keeper_waits_for_others_and_cares_for_its_account_alone(
     account = tale.state.members[1].account
     view = View(seen=tale.state, final=tale.state, now=503)
     assert decide(view, account=account, grace_s=5) == [WakeAt(505)]
+    # one after another: the evaluator, then the members, so that only the first pays
+    assert decide(view, account=tale.state.evaluators[0].account, grace_s=5, step_s=2) == [WakeAt(505)]
+    waits = [
+        decide(view, account=member.account, grace_s=5, step_s=2)
+        for _, member in sorted(tale.state.members.items())
+    ]
+    assert waits == [[WakeAt(507)], [WakeAt(509)]]
     tale = _ended(story)
     view = View(seen=tale.state, final=tale.state, now=1000)
     (pay,) = decide(view, account=tale.state.members[1].account, grace_s=5)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from functools import partial
 from types import SimpleNamespace
 
@@ -38,6 +39,8 @@ class Process:
         self.activity = Activity()
         self.attended, self.begun, self.left = {}, [], []
         self.listener = None
+
+    confirmations, block_time_s = 2, 1.0
 
     def listen(self, listener):
         self.listener = listener
@@ -163,6 +166,21 @@ async def test_a_task_that_does_not_suit_is_passed_with_the_reason(stage, given,
         assert here.process.begun == []
         assert here.host.following == {}
         assert len(here.process.left) == len(here.process.attended)
+
+    await _hosted(here, act)
+
+
+@pytest.mark.asyncio
+async def test_a_task_whose_reveal_phase_is_over_before_a_commitment_is_final_is_passed(stage):
+    here = stage()
+    reveal_s = here.created.config.schedule.reveal
+    here.process.confirmations, here.process.block_time_s = 14, reveal_s / 14
+
+    async def act():
+        here.announce()
+        await here.settle()
+        (passed,) = here.told
+        assert re.search(f"reveal phase lasts {reveal_s} s, and the 14 confirmations", passed.reason)
 
     await _hosted(here, act)
 
