@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from bcfl.models.attacks.attack import DataAttack
 from bcfl.models.data.dataset import Samples
@@ -23,13 +24,15 @@ class LabelFlip(DataAttack):
 
     All classes: ``mapping`` "reverse" makes y into C − 1 − y (with an odd number of classes the middle one stays as it
     is), "cyclic" into y + 1, the last into 0. Targeted, when ``source`` and ``target`` are given: only samples of the
-    class ``source``, which become ``target``.
+    class ``source``, which become ``target``. ``throughout``: of a text every character is rewritten so, not only the one
+    after the window; to a network that learns from all of them (``learn: all``) each is somebody's label.
     """
 
     share: float = 1.0
     source: int | None = None
     target: int | None = None
     mapping: Literal["reverse", "cyclic"] = "reverse"
+    throughout: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
@@ -42,14 +45,19 @@ class LabelFlip(DataAttack):
     def poison(self, samples: Samples, classes: int, rng: np.random.Generator) -> Samples:
         """The same inputs with other targets."""
         chosen = rng.random(len(samples)) < self.share
-        targets = samples.targets
+        count = max(classes, samples.classes)
+        targets = np.where(chosen, self._flipped(samples.targets, count), samples.targets).astype(np.int64)
+        inputs = samples.inputs
+        if self.throughout and samples.tokens:
+            inputs = np.where(chosen[:, None], self._flipped(inputs, count), inputs).astype(inputs.dtype)
+        return dataclasses.replace(samples, inputs=inputs, targets=targets)
+
+    def _flipped(self, labels: npt.NDArray[Any], classes: int) -> npt.NDArray[Any]:
         if self.source is not None and self.target is not None:
-            flipped = np.where(targets == self.source, self.target, targets)
-        elif self.mapping == "reverse":
-            flipped = np.maximum(classes, samples.classes) - 1 - targets
-        else:
-            flipped = (targets + 1) % max(classes, samples.classes)
-        return dataclasses.replace(samples, targets=np.where(chosen, flipped, targets).astype(np.int64))
+            return np.where(labels == self.source, self.target, labels)
+        if self.mapping == "reverse":
+            return classes - 1 - labels
+        return (labels + 1) % classes
 
     def goal(self, samples: Samples) -> Samples | None:
         """Targeted: the samples of ``source``, called ``target``; untargeted: None."""
@@ -88,7 +96,7 @@ class LowQuality(DataAttack):
         return reworked(kept, features + self.noise * features.std() * rng.standard_normal(features.shape))
 
 
-def reworked(samples: Samples, inputs: np.typing.NDArray[np.float64]) -> Samples:
+def reworked(samples: Samples, inputs: npt.NDArray[np.float64]) -> Samples:
     """The samples with other inputs, in the type that they had: bytes are rounded and kept in their range."""
     if samples.inputs.dtype == np.uint8:
         return dataclasses.replace(samples, inputs=np.clip(np.rint(inputs), 0, 255).astype(np.uint8))

@@ -11,6 +11,7 @@ counts is not the cosine of two updates but of what sets them apart from the res
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
@@ -19,13 +20,17 @@ import numpy.typing as npt
 
 from bcfl.models.defences.history import Vectors
 
-__all__ = ("copies_by_digest", "copies_by_direction", "copies_by_outputs", "deviation_cosines")
+__all__ = ("EQUAL", "copies_by_digest", "copies_by_direction", "copies_by_outputs", "deviation_cosines")
 
 Member = TypeVar("Member", bound=Hashable)
 
 _FEW = 4
 _IDENTICAL = 0.99999
 """With fewer than ``_FEW`` members there is no rest of the round: only what is as good as equal is then a copy."""
+EQUAL = 0.02
+"""Outputs this near, relative to how far they moved, are those of one model."""
+_NEARER = 0.5
+"""Of the distance that is usual between neighbours in the round: a copy lies nearer to its original."""
 
 
 def copies_by_digest(
@@ -64,6 +69,9 @@ def copies_by_outputs(
 ) -> frozenset[int]:
     """Places of those whose outputs moved as an earlier commitment's did: nearly as far, and apart from the round alike.
 
+    All honest outputs may be near to each other: a text's models learn at first how frequent each character is, and beside
+    saboteurs they also deviate from the round alike. A copy is nearer than neighbours are, unless hardly anybody is apart.
+
     Args:
         changes: of the outputs on the same samples, (n, probe · classes).
         positions: when each was committed.
@@ -73,9 +81,21 @@ def copies_by_outputs(
     moved = np.linalg.norm(changes, axis=1)
     gram = changes @ changes.T
     apart = np.sqrt(np.maximum(np.diag(gram)[:, None] + np.diag(gram)[None, :] - 2 * gram, 0))
-    near = apart <= distance * np.minimum(moved[:, None], moved[None, :])
+    shorter = np.minimum(moved[:, None], moved[None, :])
+    equal = (apart <= EQUAL * shorter) & (moved[:, None] > 0)
+    near = (apart <= distance * shorter) & (moved[:, None] > 0)
     near &= deviation_cosines(changes) >= (cosine if len(changes) >= _FEW else _IDENTICAL)
-    return _later(near & (moved[:, None] > 0), positions)
+    near &= equal | (apart <= _NEARER * _usual(apart, _later(equal, positions)))
+    return _later(near, positions)
+
+
+def _usual(apart: Vectors, copies: frozenset[int]) -> float:
+    """Median distance to the nearest, among those that compute something of their own; without limit where there are few."""
+    own = [place for place in range(len(apart)) if place not in copies]
+    if len(own) < _FEW:
+        return math.inf
+    among = apart[np.ix_(own, own)] + np.diag(np.full(len(own), np.inf))
+    return float(np.median(among.min(axis=1)))
 
 
 def _later(near: npt.NDArray[np.bool_], positions: Sequence[int]) -> frozenset[int]:

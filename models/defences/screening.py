@@ -11,12 +11,10 @@ import numpy as np
 from bcfl.models.defences.defence import Fault
 from bcfl.models.defences.freshness import Freshness
 from bcfl.models.defences.history import Vectors
-from bcfl.models.defences.novelty import Member, copies_by_digest, copies_by_direction, copies_by_outputs
+from bcfl.models.defences.novelty import EQUAL, Member, copies_by_digest, copies_by_direction, copies_by_outputs
 
 __all__ = ("Screen", "Screening", "same_models")
 
-_EQUAL = 0.02
-"""Outputs this near, relative to how far they moved, are those of one model."""
 _LITTLE = 0.25
 """Of the round's median freshness: what a copy holds of its own at most."""
 _WEAK = 1 / 3
@@ -100,7 +98,7 @@ class Screen:
         # Beside saboteurs all honest updates deviate from the round alike: a copy also holds little of its own.
         alike = copies_by_direction(updates, positions, cosine=self.direction) & self._poor(fresh)
         alike |= copies_by_outputs(moved, positions, cosine=self.outputs, distance=self.distance)
-        equal = copies_by_outputs(moved, positions, cosine=self.outputs, distance=_EQUAL)
+        equal = copies_by_outputs(moved, positions, cosine=self.outputs, distance=EQUAL)
         hollow = alike & self._hollow(fresh)
         return Screening(
             faults=dict.fromkeys(sorted(alike), Fault.COPIED) | same,

@@ -105,6 +105,8 @@ class World:
         self._store_over: anyio.Event | None = None
         self._anvil: subprocess.Popen[bytes] | None = None
         self._port = 0
+        self._genesis_time = int(time.time())
+        self._known_from = 0
         self._busy: set[str] = set()
 
     @property
@@ -113,13 +115,15 @@ class World:
         return f"ws://127.0.0.1:{self._port}"
 
     def begin_node(self) -> None:
-        """A chain with two blocks a second, that remembers itself when it is killed, up to a second."""
+        """A chain with two blocks a second, that remembers itself when it is killed, up to the last second."""
+        again = self._port != 0
         output = self.folder / "anvil.out"
         with output.open("w") as file:
             self._anvil = subprocess.Popen(
                 [str(find_anvil()), "--host", "127.0.0.1", "--port", str(self._port), "--block-time", "0.5",
                  "--order", "fifo", "--block-base-fee-per-gas", str(GWEI), "--gas-limit", "1000000000",
-                 "--state", str(self.folder / "chain.json"), "--state-interval", "1", "--slots-in-an-epoch", "1"],
+                 "--state", str(self.folder / "chain.json"), "--state-interval", "1", "--slots-in-an-epoch", "1",
+                 "--timestamp", str(self._genesis_time)],
                 stdout=file, stderr=subprocess.STDOUT,
             )  # fmt: skip
         deadline = time.monotonic() + 30
@@ -128,6 +132,9 @@ class World:
             assert time.monotonic() < deadline, output.read_text()
             time.sleep(0.05)
         self._port = int(output.read_text().split("Listening on ")[1].split()[0].rsplit(":", 1)[1])
+        if again:  # its clock begins anew; and of earlier blocks it has no states to go back to
+            self.ask("evm_setTime", int(time.time()))
+            self._known_from = int(self.ask("eth_blockNumber"), 16)
 
     def ask(self, method: str, *params: Any) -> Any:
         """The node itself, by HTTP."""
@@ -387,7 +394,12 @@ class World:
         agent.provider.doubles = 1 + fault.amount // 2
 
     async def _reorganise(self, fault: Any, _: Agent) -> None:
-        await anyio.to_thread.run_sync(self.ask, "anvil_reorg", fault.amount, [])
+        while (known := await anyio.to_thread.run_sync(self._known)) < 1:
+            await anyio.sleep(0.5)
+        await anyio.to_thread.run_sync(self.ask, "anvil_reorg", min(fault.amount, known), [])
+
+    def _known(self) -> int:
+        return int(self.ask("eth_blockNumber"), 16) - self._known_from
 
     async def _fee_spike(self, fault: Any, _: Agent) -> None:
         await anyio.to_thread.run_sync(
