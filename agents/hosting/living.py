@@ -14,7 +14,6 @@ import structlog
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.token_permits import PermitSource
-from bcfl.agents.errors import AgentBroken
 from bcfl.agents.hosting.choice import Choice
 from bcfl.agents.hosting.diary import Diary
 from bcfl.agents.hosting.host import Earlier, GaveUpTask, Host, HostEvent
@@ -34,7 +33,7 @@ from bcfl.chain.reconnecting import ReconnectPolicy
 from bcfl.chain.wallet.networks import Network
 from bcfl.contracts.errors import MalformedState
 from bcfl.contracts.state_codec import state_from_bytes
-from bcfl.errors import first_cause
+from bcfl.errors import AgentError, first_cause
 from bcfl.models.training.engine import Engine, ExecutorKind
 from bcfl.seeds import Seeds
 from bcfl.storage.opening import StoreKind, open_store
@@ -218,7 +217,7 @@ async def _earlier(bookmark: Bookmark | None, node: Node) -> Earlier | None:
     return Earlier(block=bookmark.block, states=states, wanted=bookmark.wanted)
 
 
-def _gave_up(tell: Callable[[HostEvent], None], role: Role, error: AgentBroken, *, alone: bool) -> bool:
+def _gave_up(tell: Callable[[HostEvent], None], role: Role, error: AgentError, *, alone: bool) -> bool:
     """One task's fault is its own; where there is but this one, it ends the agent."""
     if alone:
         return False

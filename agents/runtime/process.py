@@ -11,7 +11,7 @@ from statistics import median
 import anyio
 import anyio.abc
 
-from bcfl.agents.errors import AgentBroken
+from bcfl.agents.errors import AgentBroken, ModelDisagreement
 from bcfl.agents.runtime.activity import Activity
 from bcfl.agents.runtime.bookmarking import Bookmarking
 from bcfl.agents.runtime.participation import Participation, Seat
@@ -29,6 +29,7 @@ from bcfl.chain.transactions import OwnerPool
 from bcfl.contracts.abi import decode_log
 from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level
 from bcfl.contracts.ids import Address
+from bcfl.errors import AgentError
 
 __all__ = ("AgentProcess", "ProcessSettings")
 
@@ -44,7 +45,7 @@ class ProcessSettings:
         head_timeout_s: silence after which the node is asked for new blocks.
         fees: what transactions offer.
         restarts: how often an agent may fail.
-        absent: told of an agent that has failed too often; True: the others go on without it. None: they do not.
+        absent: told of an agent that has failed too often, or whose consortium agreed on another model than it computed; True: the others go on without it. None: they do not.
         bookmark_s: seconds after which it is kept in the journal how far the chain was read, where something was said; None: it never is.
         wanted: which tasks are looked for, for the bookmark.
         retry_s: seconds after which an agent looks again when a transaction of its was refused; None: at the next block.
@@ -57,7 +58,7 @@ class ProcessSettings:
     head_timeout_s: float = 30.0
     fees: FeePolicy = field(default_factory=FeePolicy)
     restarts: RestartPolicy = field(default_factory=RestartPolicy)
-    absent: Callable[[Role, AgentBroken], bool] | None = None
+    absent: Callable[[Role, AgentError], bool] | None = None
     bookmark_s: float | None = None
     wanted: str = ""
     retry_s: float | None = None
@@ -209,7 +210,7 @@ class AgentProcess:
 
         try:
             await supervise(role.name, once, activity=self.activity, policy=self._settings.restarts)
-        except AgentBroken as error:
+        except (AgentBroken, ModelDisagreement) as error:
             absent = self._settings.absent
             if absent is None or not absent(role, error):
                 raise

@@ -29,6 +29,7 @@ from bcfl.chain.reconnecting import ReconnectPolicy
 from bcfl.contracts.delivery import Delivery
 from bcfl.contracts.ids import Address
 from bcfl.contracts.owed import owes_nobody, owes_nothing
+from bcfl.errors import AgentError
 from bcfl.scenarios.planning.population import KEEPER, PUBLISHER, task_config
 from bcfl.scenarios.running.agent_factory import AgentParts, circles_of, make_agents, sight_of
 from bcfl.scenarios.running.chain_setup import Chain
@@ -142,9 +143,9 @@ async def compose(
     return Hosted(process=process, chronicle=participation.chronicle)
 
 
-def _absent(resources: RunResources, role: Role, error: AgentBroken) -> bool:
-    """One participant's fault is its own; without a publisher or a keeper nothing would ever happen."""
-    if role.role in {PUBLISHER, KEEPER}:
+def _absent(resources: RunResources, role: Role, error: AgentError) -> bool:
+    """One participant's fault is its own; without a publisher or a keeper nothing would ever happen, and two models are a finding."""
+    if role.role in {PUBLISHER, KEEPER} or not isinstance(error, AgentBroken):
         return False
     told = Telling(observer=resources.recorder, agent=role.name, role=role.role)
     told(resources.results.round_now, GaveUp(reason=str(error)))

@@ -37,6 +37,23 @@ def test_a_targeted_flip_touches_its_source_alone_and_says_what_it_wants():
     assert LabelFlip().goal(_samples([7])) is None
 
 
+def test_a_text_is_rewritten_throughout_where_that_is_asked_for():
+    text = Samples(
+        inputs=np.array([[0, 1, 2], [3, 3, 3]], dtype=np.int64), targets=np.array([3, 0]), tokens=True
+    )
+    assert text.tokens
+    plain = LabelFlip().poison(text, 4, _rng())
+    assert plain.targets.tolist() == [0, 3]
+    assert plain.inputs is text.inputs
+    turned = LabelFlip(throughout=True).poison(text, 4, _rng())
+    assert turned.targets.tolist() == [0, 3]
+    assert turned.inputs.tolist() == [[3, 2, 1], [0, 0, 0]]
+    one = LabelFlip(throughout=True, source=3, target=1).poison(text, 4, _rng())
+    assert one.inputs.tolist() == [[0, 1, 2], [1, 1, 1]]
+    images = _samples([0, 1])
+    assert LabelFlip(throughout=True).poison(images, 4, _rng()).inputs is images.inputs
+
+
 def test_a_share_of_the_labels_is_turned():
     given = _samples(np.zeros(1000, dtype=np.int64), np.zeros((1000, 1), dtype=np.uint8))
     turned = LabelFlip(share=0.3).poison(given, 10, _rng()).targets

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bcfl.models.defences.novelty import copies_by_digest, copies_by_direction
+from bcfl.models.defences.novelty import copies_by_digest, copies_by_direction, copies_by_outputs
 
 RNG = np.random.default_rng(0)
 
@@ -56,3 +56,34 @@ def test_empty_changes_are_nobodys_copies():
     assert copies_by_direction(np.zeros((2, 5)), [0, 1], cosine=0.9) == set()
     updates = np.stack([*RNG.standard_normal((5, 100)), np.zeros(100), np.zeros(100)])
     assert copies_by_direction(updates, range(7), cosine=0.9) == set()
+
+
+def _outputs(seed=3):
+    """Changes of outputs beside three who go the other way: what honest texts' models look like in the first rounds."""
+    rng = np.random.default_rng(seed)
+    common = rng.standard_normal(2000)
+    honest = common + 0.07 * rng.standard_normal((7, 2000))
+    return honest, -common + 0.07 * rng.standard_normal((3, 2000)), rng
+
+
+def test_honest_outputs_that_are_near_to_each_other_are_no_copies_though_saboteurs_are_far():
+    for seed in range(5):
+        honest, saboteurs, _ = _outputs(seed)
+        changes = np.stack([*honest, *saboteurs])
+        assert copies_by_outputs(changes, range(10), cosine=0.98, distance=0.15) == set()
+
+
+def test_a_copy_is_nearer_than_neighbours_are_however_many_there_are_of_it():
+    for copies in (1, 3, 6):
+        honest, saboteurs, rng = _outputs()
+        copied = honest[0] + 0.01 * rng.standard_normal((copies, 2000))
+        changes = np.stack([*honest, *copied, *saboteurs])
+        found = copies_by_outputs(changes, range(len(changes)), cosine=0.98, distance=0.15)
+        assert found == set(range(7, 7 + copies))
+
+
+def test_among_few_a_model_that_computes_the_same_is_a_copy_and_another_is_not():
+    rng = np.random.default_rng(1)
+    one, other = rng.standard_normal((2, 500))
+    changes = np.stack([one, other, one + 0.001 * rng.standard_normal(500)])
+    assert copies_by_outputs(changes, range(3), cosine=0.98, distance=0.15) == {2}

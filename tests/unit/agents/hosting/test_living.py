@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of an agent that fails in one of its tasks."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from bcfl.agents.errors import AgentBroken, ModelDisagreement
+from bcfl.agents.hosting.host import GaveUpTask
+from bcfl.agents.hosting.living import _gave_up
+from bcfl.scenarios.running.hosting import _absent
+
+ROLE = SimpleNamespace(name="hospital", role="member")
+
+
+@pytest.mark.parametrize("error", [AgentBroken("It failed 5 times."), ModelDisagreement()])
+def test_its_other_tasks_go_on_and_where_there_is_but_this_one_it_ends(error):
+    told = []
+    assert _gave_up(told.append, ROLE, error, alone=False)
+    assert told == [GaveUpTask(agent="hospital", reason=str(error))]
+    assert not _gave_up(told.append, ROLE, error, alone=True)
+    assert len(told) == 1
+
+
+def test_a_run_in_which_two_models_are_found_is_over():
+    assert not _absent(None, ROLE, ModelDisagreement())
