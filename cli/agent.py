@@ -101,6 +101,12 @@ def _life_options(function: F) -> F:
             help="Where training runs (default: threads).",
         ),
         click.option("--workers", type=click.IntRange(min=1), help="Jobs at the same time (default: 1)."),
+        click.option(
+            "--metrics",
+            type=click.IntRange(0, 65535),
+            metavar="PORT",
+            help="Serve /metrics (Prometheus), /healthz and /readyz on 127.0.0.1; 0: at any port.",
+        ),
         click.option("--json", "as_json", is_flag=True, help="Write JSON lines."),
     )
     for option in reversed(options):
@@ -200,7 +206,7 @@ def keeper(**given: Any) -> None:  # noqa: ANN401 - the options above
 
 
 def _live(given: dict[str, Any], program: Callable[[Any], Program], part: Part) -> None:
-    settings = ("network", "key", "password_file", "store", "data_dir", "executor", "workers")
+    settings = ("network", "key", "password_file", "store", "data_dir", "executor", "workers", "metrics")
     here = surroundings(**{name: given.get(name) for name in settings})
     choice = _choice(given)
     store = here.store()
@@ -230,6 +236,7 @@ def _live(given: dict[str, Any], program: Callable[[Any], Program], part: Part) 
         store=store,
         executor=here.settings.executor,
         workers=here.settings.workers,
+        metrics=here.settings.metrics,
     )
     tell = _tell(as_json=given["as_json"])
 
@@ -281,7 +288,7 @@ def _tell(*, as_json: bool) -> Callable[[HostEvent], None]:
     import json
 
     def tell(event: HostEvent) -> None:
-        from bcfl.agents.hosting.host import Joined, Left, Passed
+        from bcfl.agents.hosting.host import Answers, Joined, Left, Passed
 
         if as_json:
             click.echo(json.dumps({"event": type(event).__name__.lower(), **dataclasses.asdict(event)}))
@@ -289,6 +296,8 @@ def _tell(*, as_json: bool) -> Callable[[HostEvent], None]:
             click.echo(f"takes part in {event.task}, {event.title!r}")  # a stranger's title: quoted as it is
         elif isinstance(event, Left):
             click.echo(f"{event.task} is over: {event.paid / 1e9:g} tokens were paid")
+        elif isinstance(event, Answers):
+            click.echo(f"answers at {event.address}/metrics, /healthz and /readyz")
         elif isinstance(event, Passed):
             click.echo(f"passes {event.task}: {event.reason}")
         else:

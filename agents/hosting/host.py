@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -30,7 +30,7 @@ from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import TaskState
 from bcfl.errors import BcflError, StorageError
 
-__all__ = ("Earlier", "GaveUpTask", "Host", "HostEvent", "Joined", "Left", "Passed")
+__all__ = ("Answers", "Earlier", "GaveUpTask", "Host", "HostEvent", "Joined", "Left", "Passed")
 
 _STORE_PAUSE_S = 5.0
 _GRACE_S = 5  # a task's own keeper comes first
@@ -81,7 +81,14 @@ class Earlier:
     wanted: str = ""
 
 
-HostEvent = Joined | Passed | Left | GaveUpTask
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """The agent can be asked how it is at this address: ``/metrics``, ``/healthz``, ``/readyz``."""
+
+    address: str
+
+
+HostEvent = Joined | Passed | Left | GaveUpTask | Answers
 
 
 class Host:
@@ -122,6 +129,17 @@ class Host:
         self._keeps = keeps
         self._group: anyio.abc.TaskGroup | None = None
         self._over = anyio.Event()
+
+    @property
+    def under_way(self) -> int:
+        """Transactions whose outcome is not known."""
+        return self._process.under_way
+
+    def tasks(self) -> Iterator[tuple[TaskState, bool]]:
+        """The tasks that it follows, as of the newest block, and whether it takes part."""
+        for participation in self.following.values():
+            if participation.chronicle.seen is not None:
+                yield participation.chronicle.seen, bool(participation.seats)
 
     async def run(self, earlier: Earlier | None, *, from_there: bool = True) -> None:
         """Live.

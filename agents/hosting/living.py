@@ -4,19 +4,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.token_permits import PermitSource
 from bcfl.agents.hosting.choice import Choice
 from bcfl.agents.hosting.diary import Diary
-from bcfl.agents.hosting.host import Earlier, GaveUpTask, Host, HostEvent
+from bcfl.agents.hosting.endpoint import agent_endpoint
+from bcfl.agents.hosting.host import Answers, Earlier, GaveUpTask, Host, HostEvent
+from bcfl.agents.hosting.metrics import Metered, TaskGauges
 from bcfl.agents.hosting.programs import Program, Self
 from bcfl.agents.runtime.process import AgentProcess, ProcessSettings
 from bcfl.agents.runtime.shell import Role
@@ -36,6 +40,7 @@ from bcfl.contracts.state_codec import state_from_bytes
 from bcfl.errors import AgentError, first_cause
 from bcfl.models.training.engine import Engine, ExecutorKind
 from bcfl.seeds import Seeds
+from bcfl.serving import serving
 from bcfl.storage.opening import StoreKind, open_store
 
 __all__ = ("Home", "Means", "live")
@@ -92,6 +97,7 @@ class Means:
         store: kind and location of the content store.
         executor: where training runs.
         workers: how many jobs at the same time.
+        metrics: the port on loopback where it can be asked how it is, 0: any; None: nowhere.
     """
 
     network: Network
@@ -99,6 +105,7 @@ class Means:
     store: tuple[StoreKind, str | None]
     executor: ExecutorKind = "threads"
     workers: int = 1
+    metrics: int | None = None
 
 
 async def live(
@@ -130,7 +137,8 @@ async def live(
     network = means.network
     factory = network.address(means.network_name, "factory")
     home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    secret, diary = home.secret(), Diary(home.diary)
+    secret, registry = home.secret(), CollectorRegistry()
+    diary = Metered(Diary(home.diary), registry)
     try:
         async with (
             open_node(network.rpc, headers=network.request_headers()) as node,
@@ -196,9 +204,23 @@ async def live(
                 tell=tell,
                 keeps=keeps,
             )
-            await host.run(earlier, from_there=from_there)
+            registry.register(TaskGauges(host, signer.address))
+            async with _endpoint(means.metrics, registry, process, tell):
+                await host.run(earlier, from_there=from_there)
     except BaseExceptionGroup as group:
         raise first_cause(group) from group
+
+
+@asynccontextmanager
+async def _endpoint(
+    port: int | None, registry: CollectorRegistry, process: AgentProcess, tell: Callable[[HostEvent], None]
+) -> AsyncIterator[None]:
+    if port is None:
+        yield
+        return
+    async with serving(agent_endpoint(registry, head=lambda: process.head), port=port) as address:
+        tell(Answers(address=address))
+        yield
 
 
 async def _earlier(bookmark: Bookmark | None, node: Node) -> Earlier | None:

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
         data_dir: where data lie that no package carries.
         executor: where training runs: in threads of the agent's process, or in processes of their own.
         workers: how many jobs at the same time.
+        metrics: the port on loopback where an agent can be asked how it is, 0: any.
     """
 
     model_config = SettingsConfigDict(env_prefix="BCFL_", extra="ignore")
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     data_dir: Path | None = None
     executor: Literal["threads", "processes"] = "threads"
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    metrics: Annotated[int, Field(ge=0, le=65535)] | None = None
 
     @classmethod
     def settings_customise_sources(

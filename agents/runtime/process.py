@@ -136,6 +136,16 @@ class AgentProcess:
         await self.pump.settled(self.pump.cursor.number)
 
     @property
+    def under_way(self) -> int:
+        """Transactions whose outcome is not known."""
+        return self.pool.pending
+
+    @property
+    def head(self) -> int | None:
+        """The newest block that was read, once the past is known; None until then."""
+        return self.pump.cursor.number if self._level.is_set() else None
+
+    @property
     def confirmations(self) -> int:
         """Depth at which a block is final."""
         return self._settings.confirmations

@@ -244,6 +244,11 @@ class World:
             return None
         return str(json.loads(done.stdout)["task"])
 
+    def published(self) -> list[str]:
+        """Every task that there is: also one that was made though its publisher did not hear of that."""
+        listed = self.run("owner", "task", "list", "--all", "--network", "local", "--json").stdout
+        return [str(one["task"]) for one in json.loads(listed)]
+
     def show(self, task: str) -> Any:
         """That task, as the chain has it; None while the node is away, or where a reorganisation undid it."""
         done = self.run("owner", "task", "show", task, "--network", "local", "--json", check=False)

@@ -8,15 +8,18 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from bcfl.chain.devnet import Devnet
 
@@ -107,6 +110,21 @@ def _until(done, what, seconds=200):
         time.sleep(0.25)
 
 
+def _scraped(told):
+    """An agent's metrics, once it says that it is ready."""
+    address = re.search(r"answers at (http://127\.0\.0\.1:\d+)/metrics", told)[1]
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"{address}/readyz", timeout=10) as answer:
+        assert json.load(answer)["block"] > 0
+    with opener.open(f"{address}/metrics", timeout=10) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+        return {
+            (sample.name, *sorted(sample.labels.values())): sample.value
+            for family in families
+            for sample in family.samples
+        }
+
+
 def _prepared(person, keys):
     person.does(
         "networks",
@@ -161,12 +179,13 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
         data = ("--set", "target=kind", "--trains", "mlp", "--most-stake", "20")
         for place, key in enumerate(("eve", *trainers)):
             _table(tmp_path / f"{key}.csv", place)
-        eve = person.lives("evaluator", "eve", "--data", "eve.csv", *data)
+        eve = person.lives("evaluator", "eve", "--data", "eve.csv", *data, "--metrics", "0")
         first = {key: person.lives("trainer", key, "--data", f"{key}.csv", *data) for key in trainers}
         _until(
             lambda: any(line["event"] == "commit" for line in person.diary("ben")),
             lambda: (tmp_path / "ben.out").read_text(),
         )
+        metrics = _scraped((tmp_path / "eve.out").read_text())
         first["ben"].kill()
         first["ben"].wait()
         again = person.lives("trainer", "ben", "--data", "ben.csv", *data)
@@ -190,11 +209,14 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
         assert person.does("task", "list", "--network", "local") == ""
         status = json.loads(person.does("status", "--network", "local", "--json"))
         assert "round 1: handed in, score" in person.does("status", "--network", "local", "--key", "ann")
-        return shown, listed, status
+        return shown, listed, status, metrics
 
     async with _person(tmp_path) as person:
-        shown, listed, status = await anyio.to_thread.run_sync(play, person)
+        shown, listed, status, metrics = await anyio.to_thread.run_sync(play, person)
         assert [(one["phase"], one["round"]) for one in shown] == [("completed", 2), ("completed", 3)]
+        assert [metrics["bcfl_task_participating", one["task"]] for one in shown] == [1, 1]
+        assert metrics["process_resident_memory_bytes",] > 1e7
+        assert metrics["bcfl_head_block", "seen"] >= metrics["bcfl_head_block", "final"] > 0
         assert [one["task"] for one in listed] == [one["task"] for one in shown]
         for one in shown:
             assert len(one["members"]) == 3
@@ -243,6 +265,7 @@ async def test_wrong_input_is_one_sentence_before_it_costs_anything(tmp_path):
         agent = ("agent", "trainer", "--network", "local", "--key", "ann", "--set", "target=kind")
         nobody = "0x" + "12" * 20
         (tmp_path / "elsewhere").mkdir()
+        taken = socket.create_server(("127.0.0.1", 0))
         assert "fit for 'first': 80 samples" in person.does(
             "data", "check", "ann.csv", "--set", "target=kind", "--task", task, "--network", "local"
         )
@@ -357,6 +380,12 @@ async def test_wrong_input_is_one_sentence_before_it_costs_anything(tmp_path):
                 "mistyped",
             ),
             (("agent", "trianer", "--network", "local"), {}, 2, "no program 'trianer'"),
+            (
+                (*agent, "--data", "ann.csv", "--metrics", str(taken.getsockname()[1])),
+                {},
+                2,
+                r"Nobody can listen at 127\.0\.0\.1, port \d+ .*give another port",
+            ),
             (("networks", "add", "odd", "--rpc", "ws://localhost:99999"), {}, 2, "write a WebSocket address"),
             ((*create, "--member", "eve"), {}, 2, "correct task.kind, or the option"),
             (("status", "--network", "local", "--key", "bob"), {}, 2, "no key 'bob'"),
@@ -399,9 +428,11 @@ async def test_wrong_input_is_one_sentence_before_it_costs_anything(tmp_path):
             (("deploy", "--network", "local", "--key", "owner"), {}, 2, "has contracts already"),
             (("send", "ann", "--network", "local", "--key", "owner"), {}, 2, "Say how much"),
         ]
-        return [
-            (words, person.tried(*words, **more), status, sentence) for words, more, status, sentence in cases
-        ]
+        with taken:
+            return [
+                (words, person.tried(*words, **more), status, sentence)
+                for words, more, status, sentence in cases
+            ]
 
     async with _person(tmp_path) as person:
         tried = await anyio.to_thread.run_sync(play, person)
