@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FORGE := $(BIN)/python contracts/toolchain.py forge
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage gate nightly mutants symbolic artifacts experiments published contributivity robustness chaos bench figures clean
+.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage gate nightly mutants symbolic artifacts experiments published contributivity owners robustness chaos bench figures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -70,7 +70,7 @@ symbolic: setup ## prove by halmos, in an environment of its own, what holds of 
 		PATH="$$forge:$$PATH" FOUNDRY_OFFLINE=true FOUNDRY_SRC=src/libraries FOUNDRY_TEST=symbolic FOUNDRY_OUT=out-symbolic FOUNDRY_CACHE_PATH=cache-symbolic \
 		../.venv-symbolic/bin/halmos --contract SymbolicTest --loop 5 --forge-build-out out-symbolic
 
-experiments: setup published contributivity ## the published experiments, 2CP's, the consortium's, and public tables (hours; goes on where it stopped)
+experiments: setup published contributivity owners ## the published experiments, 2CP's, the consortium's, and public tables (hours; goes on where it stopped)
 	$(BIN)/python -m benchmarks.public_tables
 	$(BIN)/python -m benchmarks.consortium
 
@@ -80,8 +80,13 @@ published: setup ## the three published experiments over five seeds; FEMNIST nee
 
 contributivity: setup ## do tokens follow the data? the older system's settings, three scores (hours; goes on where it stopped)
 	$(BIN)/bcfl sweep scenarios/sweeps/sizes.yaml --out runs/sizes
+	$(BIN)/python -m benchmarks.sizes
 	$(BIN)/bcfl sweep scenarios/sweeps/contributivity.yaml --out runs/contributivity
 	$(BIN)/python -m benchmarks.contributivity
+
+owners: setup ## the default defence on FEMNIST by writer and Shakespeare by role; needs BCFL_DATA_DIR (about half an hour; goes on where it stopped)
+	$(BIN)/bcfl sweep scenarios/sweeps/owners.yaml --out runs/owners
+	$(BIN)/python -m benchmarks.owners
 
 robustness: setup ## every attack against the default defence, and its targets (about two hours; goes on where it stopped)
 	$(BIN)/bcfl sweep scenarios/sweeps/full.yaml --out runs/robustness --check scenarios/sweeps/targets.yaml

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``docs/results/contributivity.md`` from finished sweeps: do tokens follow the quality and the size of data?
+"""``docs/results/contributivity.md`` from finished sweeps: do tokens follow the quality of data?
 
 bcfl sweep scenarios/sweeps/contributivity.yaml --out runs/contributivity
-bcfl sweep scenarios/sweeps/sizes.yaml --out runs/sizes
 python -m benchmarks.contributivity [RUNS]
 """
 
@@ -59,7 +58,6 @@ apart or noise is added; the plain mean. Ours is `mnist_cnn`, the evaluator has 
 older system's program: its network is larger, and its Shapley values are of another game (the model of nobody is all zeros there, so that every round pays some 2.1 for ever).
 
     bcfl sweep scenarios/sweeps/contributivity.yaml --out runs/contributivity
-    bcfl sweep scenarios/sweeps/sizes.yaml --out runs/sizes
     python -m benchmarks.contributivity
 
 ## Tokens of each trainer
@@ -80,12 +78,6 @@ Goodman and Kruskal's γ of everybody's tokens and its samples with right labels
 The least and the best paid over the mean, of all seeds.
 
 {equal}
-
-## Sizes 6 : 5 : 4 : 3 : 2 : 1
-
-`scenarios/sweeps/sizes.yaml`: 21,000 images, learning rate 0.05, momentum 0.9, weights by samples, three rounds, eight seeds.
-
-{sizes}
 """
 
 Groups = dict[tuple[str, str], list[tuple[Outcome, Measured]]]
@@ -153,27 +145,9 @@ def equal_table(groups: Groups) -> list[str]:
     return table(("setting", "step", "leave-one-out", "Shapley"), rows)
 
 
-def sizes_table(groups: Groups) -> list[str]:
-    """Spearman's correlation of pay and size, seed by seed."""
-    rows = []
-    for score in SCORES:
-        found = groups["sizes_6_to_1", score]
-        ranks = [one.values["size_correlation"] for _, one in found]
-        paid = token_means([outcome for outcome, _ in found])
-        rows.append(
-            [
-                score,
-                " : ".join(f"{amount:.3f}" for amount in paid),
-                " ".join(f"{rank or 0.0:.2f}" for rank in ranks),
-            ]
-        )
-    return table(("score", "tokens, from 6/21 of the data to 1/21: mean", "Spearman's ρ, seed by seed"), rows)
-
-
 def main(runs: Path) -> None:
     """Write the page."""
     groups = grouped(finished(SWEEPS / "contributivity.yaml", runs / "contributivity"))
-    sizes = grouped(finished(SWEEPS / "sizes.yaml", runs / "sizes"))
     seeds = {outcome.cell.labels.seed for found in groups.values() for outcome, _ in found}
     sole = {
         name: mean(
@@ -190,7 +164,6 @@ def main(runs: Path) -> None:
         with_=f"{sole['sole_9']:.2%}",
         quality="\n".join(quality_table(groups)),
         equal="\n".join(equal_table(groups)),
-        sizes="\n".join(sizes_table(sizes)),
     )
     TARGET.write_text(page, encoding="utf-8")
 

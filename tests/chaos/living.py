@@ -148,10 +148,18 @@ class World:
         return answer["result"]
 
     def end_node(self) -> None:
-        """A crash."""
+        """A crash; what it remembers is the last state that it had written whole, which it overwrites in place."""
         assert self._anvil is not None
+        state = self.folder / "chain.json"
+        while True:
+            whole = state.read_bytes() if state.exists() else b""
+            with contextlib.suppress(ValueError):
+                json.loads(whole)
+                break
+            time.sleep(0.05)
         self._anvil.kill()
         self._anvil.wait()
+        state.write_bytes(whole)
 
     async def keep_store(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         """A Kubo node that comes back in its place when it was killed."""
@@ -285,7 +293,8 @@ class World:
                 agent.process.kill()
                 agent.process.wait()
         if self._anvil is not None and self._anvil.poll() is None:
-            self.end_node()
+            self._anvil.kill()
+            self._anvil.wait()
 
     async def befall(self, fault: Any) -> None:
         """Let it happen, and be over; what the same part suffers from already does not happen to it twice at a time."""
@@ -329,7 +338,7 @@ class World:
                 resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (hard, hard))
 
     async def _kill_node(self, fault: Any, _: Agent) -> None:
-        self.end_node()
+        await anyio.to_thread.run_sync(self.end_node)
         await anyio.sleep(fault.lasts_s)
         await anyio.to_thread.run_sync(self.begin_node)
 
