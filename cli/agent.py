@@ -293,7 +293,8 @@ def _tell(*, as_json: bool) -> Callable[[HostEvent], None]:
         if as_json:
             click.echo(json.dumps({"event": type(event).__name__.lower(), **dataclasses.asdict(event)}))
         elif isinstance(event, Joined):
-            click.echo(f"takes part in {event.task}, {event.title!r}")  # a stranger's title: quoted as it is
+            title = f", {event.title!r}" if event.title else ""  # a stranger's title: quoted as it is
+            click.echo(f"takes part in {event.task}{title}")
         elif isinstance(event, Left):
             click.echo(f"{event.task} is over: {event.paid / 1e9:g} tokens were paid")
         elif isinstance(event, Answers):

@@ -42,7 +42,7 @@ _log = structlog.stdlib.get_logger("bcfl.agents.hosting")
 
 @dataclass(frozen=True, kw_only=True)
 class Joined:
-    """The agent takes part in a task, or would if it were let in."""
+    """The agent takes part in a task, or would if it were let in; the title is empty where it has not been read."""
 
     task: Address
     title: str
@@ -231,6 +231,10 @@ class Host:
         await self._process.level()
         if state.address not in self.following:
             return  # it is over already
+        if self._program.role == Keeper.role and not self._choice.networks:
+            # All that a keeper needs is on the chain: no store that is away keeps it from its work.
+            self._begin(participation, state.address, [Keeper(name=self._me.name)], title="")
+            return
         specification = await self._specification(state)
         if specification is None:
             return
@@ -258,6 +262,11 @@ class Host:
         if reason is not None:
             self._refuse(participation, state, reason)
             return
+        self._begin(participation, state.address, agents, title=specification.title)
+
+    def _begin(
+        self, participation: Participation, task: Address, agents: Sequence[Role], *, title: str
+    ) -> None:
         for role in agents:
             participation.add(role, self._me.signer)
         if self._keeps and self._program.role != Keeper.role:
@@ -269,7 +278,7 @@ class Host:
                 step_s=step_s,
             )
             participation.add(own, self._me.signer)
-        self._tell(Joined(task=state.address, title=specification.title))
+        self._tell(Joined(task=task, title=title))
         self._process.begin(participation)
 
     def _too_hasty(self, state: TaskState) -> str | None:

@@ -14,6 +14,7 @@ import pytest
 from bcfl.agents.errors import TaskUnfit
 from bcfl.agents.hosting.choice import Choice
 from bcfl.agents.hosting.host import Earlier, Host, Joined, Left, Passed
+from bcfl.agents.hosting.programs import KeeperProgram
 from bcfl.agents.runtime.activity import Activity
 from bcfl.contracts import events as e
 from bcfl.contracts.delivery import Batch, Level
@@ -211,6 +212,28 @@ async def test_a_store_that_does_not_have_the_specification_yet_is_asked_again(s
         assert len(here.process.begun) == 1
 
     await _hosted(here, act)
+
+
+@pytest.mark.asyncio
+async def test_a_keeper_needs_no_store_for_its_work_unless_it_is_told_what_is_to_be_trained(stage):
+    here = stage(program=KeeperProgram(), missing=10**6)
+
+    async def act():
+        here.announce()
+        await here.settle()
+        (participation,) = here.process.begun
+        assert [seat.role.role for seat in participation.seats] == ["keeper"]
+        assert here.told == [Joined(task=here.created.task, title="")]
+
+    await _hosted(here, act)
+    choosy = stage(program=KeeperProgram(), missing=10**6, choice=Choice(networks=frozenset({"mlp"})))
+
+    async def wait():
+        choosy.announce()
+        await choosy.settle()
+        assert choosy.process.begun == []
+
+    await _hosted(choosy, wait)
 
 
 @pytest.mark.asyncio
