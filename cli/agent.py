@@ -302,6 +302,6 @@ def _tell(*, as_json: bool) -> Callable[[HostEvent], None]:
         elif isinstance(event, Passed):
             click.echo(f"passes {event.task}: {event.reason}")
         else:
-            click.echo(event.reason)
+            click.echo(f"{event.agent}: {event.reason}")
 
     return tell

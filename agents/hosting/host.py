@@ -21,6 +21,7 @@ from bcfl.agents.runtime.participation import Participation
 from bcfl.agents.runtime.process import AgentProcess
 from bcfl.agents.runtime.shell import Role
 from bcfl.contracts import events as e
+from bcfl.contracts.crowd_state import evaluators_of
 from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level
 from bcfl.contracts.errors import MalformedSpecification
 from bcfl.contracts.fold import first_state
@@ -30,7 +31,7 @@ from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import TaskState
 from bcfl.errors import BcflError, StorageError
 
-__all__ = ("Answers", "Earlier", "GaveUpTask", "Host", "HostEvent", "Joined", "Left", "Passed")
+__all__ = ("Answers", "Earlier", "GaveUpTask", "Hindered", "Host", "HostEvent", "Joined", "Left", "Passed")
 
 _STORE_PAUSE_S = 5.0
 _GRACE_S = 5  # a task's own keeper comes first
@@ -88,7 +89,15 @@ class Answers:
     address: str
 
 
-HostEvent = Joined | Passed | Left | GaveUpTask | Answers
+@dataclass(frozen=True, kw_only=True)
+class Hindered:
+    """Something that only its owner can mend keeps an agent from acting."""
+
+    agent: str
+    reason: str
+
+
+HostEvent = Joined | Passed | Left | GaveUpTask | Answers | Hindered
 
 
 class Host:
@@ -208,13 +217,16 @@ class Host:
 
     def _leave(self, participation: Participation, state: TaskState) -> None:
         account = self._me.signer.address
-        if not participation.seats:
+        mine = [one for one in state.members.values() if one.account == account]
+        judges = any(one.account == account for one in evaluators_of(state))
+        # It may have taken part in an earlier life, which ended before it could be told.
+        if not (participation.seats or mine or judges):
             if state.address == self._choice.task:
                 raise TaskUnfit(f"The task {state.address} has ended, and owes {account} nothing.")
             self._stop_following(participation, state.address)
             return
-        paid = sum(one.withdrawn for one in state.members.values() if one.account == account)
         self._stop_following(participation, state.address)
+        paid = sum(one.withdrawn for one in mine)
         self._tell(Left(task=state.address, paid=paid))
         if state.address == self._choice.task:
             self._over.set()

@@ -17,9 +17,10 @@ from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.token_permits import PermitSource
 from bcfl.agents.hosting.choice import Choice
+from bcfl.agents.hosting.complaints import Complaints
 from bcfl.agents.hosting.diary import Diary
 from bcfl.agents.hosting.endpoint import agent_endpoint
-from bcfl.agents.hosting.host import Answers, Earlier, GaveUpTask, Host, HostEvent
+from bcfl.agents.hosting.host import Answers, Earlier, GaveUpTask, Hindered, Host, HostEvent
 from bcfl.agents.hosting.metrics import Metered, TaskGauges
 from bcfl.agents.hosting.programs import Program, Self
 from bcfl.agents.runtime.process import AgentProcess, ProcessSettings
@@ -138,7 +139,8 @@ async def live(
     factory = network.address(means.network_name, "factory")
     home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     secret, registry = home.secret(), CollectorRegistry()
-    diary = Metered(Diary(home.diary), registry)
+    complaints = Complaints(lambda agent, reason: tell(Hindered(agent=agent, reason=reason)))
+    diary = Metered(Diary(home.diary, complaints), registry)
     try:
         async with (
             open_node(network.rpc, headers=network.request_headers()) as node,

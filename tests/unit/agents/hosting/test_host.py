@@ -264,6 +264,24 @@ async def test_it_goes_on_with_what_it_followed_and_leaves_what_is_over(stage):
 
 
 @pytest.mark.asyncio
+async def test_what_ended_between_two_lives_is_told_in_the_second(stage):
+    here = stage()
+    ended = here.tale.enrol(2).start().tell(e.TaskCancelled, reason=CancelReason.PUBLISHER).state
+    here.process.level = anyio.sleep_forever  # it is over before the agent has begun again
+
+    async def act():
+        here.announce()
+        (participation,) = here.process.attended
+        member = dataclasses.replace(ended.members[1], account=here.account, earned=7, withdrawn=7)
+        participation.chronicle.final = dataclasses.replace(ended, members={**ended.members, 1: member})
+        here.process.listener(Batch(here.created.origin.block, Level.FINAL, ()))
+        assert here.told == [Left(task=here.created.task, paid=7)]
+        assert here.process.left == [participation]
+
+    await _hosted(here, act)
+
+
+@pytest.mark.asyncio
 async def test_a_task_that_was_over_before_is_no_news(stage):
     here = stage()
     ended = here.tale.tell(e.TaskCancelled, reason=CancelReason.PUBLISHER).state
