@@ -19,6 +19,7 @@ __all__ = ("Keeper", "credit_waiting", "decide")
 
 _WITHDRAWALS_GAS = 8_000_000
 _WITHDRAWAL_GAS = 40_000
+_LONGEST_TURN_S = 120  # of a thousand participants the first hundreds may be away
 _UNVESTED_GAS = 7_200  # a place of the ring that credits wait in
 
 
@@ -37,7 +38,7 @@ def decide(view: View, *, account: Address | None = None, grace_s: int = 0, step
     waiting = credit_waiting(view)
     going_on: list[Action] = [] if waiting is None else [waiting]
     if not state.ended:
-        due = state.deadline + grace_s + step_s * _place(state, account)
+        due = state.deadline + grace_s + min(step_s * _place(state, account), _LONGEST_TURN_S)
         if view.now < due:
             return [*going_on, WakeAt(due)]
         name = f"advance:{state.phase.name.lower()}:{state.deadline}"

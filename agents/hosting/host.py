@@ -37,6 +37,7 @@ _STORE_PAUSE_S = 5.0
 _GRACE_S = 5  # a task's own keeper comes first
 _BLOCKS_A_STEP = 2  # then one participant after another, so that only one of them pays for what one can do
 _LONGEST_STEP_S = 30
+_BLOCKS_TO_OPEN = 2  # from the decision to the block that holds it
 
 _log = structlog.stdlib.get_logger("bcfl.agents.hosting")
 
@@ -295,12 +296,12 @@ class Host:
 
     def _too_hasty(self, state: TaskState) -> str | None:
         """Why what is committed could not be opened in time: it is opened when nothing can undo the commitments any more."""
-        wait_s = self._process.confirmations * self._process.block_time_s
+        wait_s = (self._process.confirmations + _BLOCKS_TO_OPEN) * self._process.block_time_s
         reveal_s = state.config.schedule.reveal
         if state.config.commit_reveal and wait_s >= reveal_s and self._program.role in {"trainer", "member"}:
             return (
-                f"its reveal phase lasts {reveal_s} s, and the {self._process.confirmations} confirmations of this network "
-                f"take about {wait_s:.0f} s (bcfl networks add NAME --confirmations N)"
+                f"its reveal phase lasts {reveal_s} s, and with the {self._process.confirmations} confirmations of this network "
+                f"opening takes about {wait_s:.0f} s (bcfl networks add NAME --confirmations N)"
             )
         return None
 

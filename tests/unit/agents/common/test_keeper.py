@@ -189,6 +189,7 @@ def test_a_member_s_own_keeper_waits_for_others_and_cares_for_its_account_alone(
         for _, member in sorted(tale.state.members.items())
     ]
     assert waits == [[WakeAt(507)], [WakeAt(509)]]
+    assert decide(view, account=account, grace_s=5, step_s=10**6) == [WakeAt(625)]  # not for ever
     tale = _ended(story)
     view = View(seen=tale.state, final=tale.state, now=1000)
     (pay,) = decide(view, account=tale.state.members[1].account, grace_s=5)

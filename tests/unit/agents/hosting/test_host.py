@@ -181,7 +181,7 @@ async def test_a_task_whose_reveal_phase_is_over_before_a_commitment_is_final_is
         here.announce()
         await here.settle()
         (passed,) = here.told
-        assert re.search(f"reveal phase lasts {reveal_s} s, and the 14 confirmations", passed.reason)
+        assert re.search(f"reveal phase lasts {reveal_s} s, and with the 14 confirmations", passed.reason)
 
     await _hosted(here, act)
 
