@@ -25,8 +25,8 @@ _PAGE = """\
 # The default defence on data as their owners made them
 
 Ten trainers, each with whole writers of FEMNIST (1,000 images) or whole roles of Shakespeare's plays (400 windows of 80 characters), of whom three misbehave; ten
-rounds, {seeds} seeds, `pipeline` with `shapley_fitted` and `validated_trimmed_mean`, nothing set for these data. No seed and none of these data was looked at when the
-defence was calibrated (`docs/robustness.md`); but the first run of this table found a fault, below, and the table is of the defence without it.
+rounds, {seeds} seeds, `pipeline` with `shapley_fitted` and `validated_trimmed_mean`, nothing set for these data. None of these data was looked at when the
+defence was calibrated; but the first run of this table found a fault, below, and the table is of the defence without it.
 
     bcfl data fetch shakespeare
     bcfl sweep scenarios/sweeps/owners.yaml --out runs/owners --data-dir DIRECTORY
@@ -42,7 +42,8 @@ their mean, of all seeds. *Gap*: to the same seed without the three, in points o
 
 **What the first run found.** On Shakespeare three `sign_flip` had six of seven honest trainers thrown out as copies, in every seed. After one round a text's models have
 learnt how frequent each character is, so that all honest outputs are near to each other; beside three who go the other way they also deviate from the round alike, and these two
-likenesses made a copy. A copy is now also nearer to its original than neighbours in the round are (`models/defences/novelty.py`). And `label_flip` of the character after the
+likenesses made a copy. A copy is now also nearer to its original than neighbours in the round are (`models/defences/novelty.py`); on seeds 4 to 6, which nobody had seen then, `sign_flip` on Shakespeare comes to the same as in the table: all found, in 3 or 4 rounds, nobody
+honest thrown out or suspended. And `label_flip` of the character after the
 window did nothing to a network that learns from every character in it (no harm: 0.2 points; nobody found; 26 % of the pay, where 30 % would be equal): `throughout` rewrites them all.
 """
 
