@@ -14,8 +14,8 @@ import anyio
 from bcfl.chain.errors import RpcError, SubscriptionsMissing
 from bcfl.chain.node import Node
 from bcfl.chain.raw import RawBlock, parse_block
-from bcfl.chain.transport import Subscription
 from bcfl.chain.rpc_errors import Verdict, classify
+from bcfl.chain.transport import Subscription
 from bcfl.contracts.ids import Address
 
 __all__ = ("Doorbell",)

@@ -12,7 +12,9 @@ import anyio
 __all__ = ("asked_too_often", "patiently")
 
 _TOO_OFTEN = 429  # HTTP's number for it; providers use it in JSON-RPC too
-_LIMIT_EXCEEDED = -32005  # EIP-1474; also of answers that are too long, where asking again helps nobody: the words decide
+_LIMIT_EXCEEDED = (
+    -32005
+)  # EIP-1474; also of answers that are too long, where asking again helps nobody: the words decide
 _WORDS = ("too many requests", "rate limit", "request limit", "per second", "compute unit", "throughput")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 8.0
 

@@ -81,9 +81,7 @@ class Metered:
     ) -> None:
         """An agent did or wants something."""
         self._actions.labels(role, _kind(name)).inc()
-        self._beyond.decided(
-            agent=agent, role=role, name=name, round_number=round_number, evidence=evidence
-        )
+        self._beyond.decided(agent=agent, role=role, name=name, round_number=round_number, evidence=evidence)
 
     def transacted(
         self, *, agent: str, role: str, name: str, round_number: int, status: str, gas: int, reason: str
@@ -151,6 +149,10 @@ _GAUGES: tuple[tuple[str, str, _Value], ...] = (
     ("bcfl_task_deadline_seconds", "When its phase ends.", lambda state, _, __: float(state.deadline)),
     ("bcfl_task_members", "Members that are active.", lambda state, _, __: float(len(state.active_members))),
     ("bcfl_task_escrow_tokens", "What it holds for rewards.", lambda state, _, __: state.escrow / 1e9),
-    ("bcfl_earned_tokens", "What this agent earned.", lambda state, _, account: _earned(state, account) / 1e9),
+    (
+        "bcfl_earned_tokens",
+        "What this agent earned.",
+        lambda state, _, account: _earned(state, account) / 1e9,
+    ),
     ("bcfl_paid_tokens", "What it was paid.", lambda state, _, account: _paid(state, account) / 1e9),
 )

@@ -11,7 +11,13 @@ import numpy as np
 from bcfl.models.defences.defence import Fault
 from bcfl.models.defences.freshness import Freshness
 from bcfl.models.defences.history import Vectors
-from bcfl.models.defences.novelty import EQUAL, Member, copies_by_digest, copies_by_direction, copies_by_outputs
+from bcfl.models.defences.novelty import (
+    EQUAL,
+    Member,
+    copies_by_digest,
+    copies_by_direction,
+    copies_by_outputs,
+)
 
 __all__ = ("Screen", "Screening", "same_models")
 

@@ -42,7 +42,7 @@ async def test_who_is_asked_too_often_is_asked_again_later_and_less_often(anvil,
         async with anyio.create_task_group() as group:
             group.start_soon(_later(provider, 2))
             assert await node.block_number() == 0
-        assert 2 <= len(provider.asked) - asked <= 6  # in two seconds
+        assert 2 <= len(provider.asked) - asked <= 8  # in two seconds, or a few more
         provider.busy = True
         async with anyio.create_task_group() as group:
             group.start_soon(_later(provider, 1))

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -25,8 +27,11 @@ BIN = Path(sys.executable).parent
 
 
 def _free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
+    """Below the ports that systems give to who asks for any: no test beside this one can be given it meanwhile."""
+    while True:
+        port = random.randrange(15_000, 30_000)  # noqa: S311 - a port
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @pytest.mark.anvil
