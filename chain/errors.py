@@ -8,6 +8,7 @@
     │   ├── WebSocketRequired       the URL is not ws:// or wss://
     │   ├── NodeUnreachable         nobody answers at the URL
     │   ├── ConnectionLost          the socket ended under a call or a subscription
+    │   ├── SubscriptionsMissing    the node tells nobody of new blocks
     │   ├── CallTimeout             the node did not answer a call in time
     │   ├── RpcError                the node answered a call with an error
     │   ├── ChainIdentityChanged    another chain answers at the URL
@@ -83,6 +84,7 @@ __all__ = (
     "PumpStopped",
     "ReorganisationTooDeep",
     "RpcError",
+    "SubscriptionsMissing",
     "WebSocketRequired",
     "WrongPassword",
 )
