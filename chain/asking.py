@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import anyio
 
 from bcfl.chain.intents import TransactionNode
-from bcfl.chain.rpc_errors import Verdict, classify
+from bcfl.chain.rpc_errors import Verdict, classify, may_pass
 from bcfl.errors import ChainError
 
 __all__ = ("asked", "estimated_gas")
@@ -28,7 +28,7 @@ async def asked(call: Callable[[], Awaitable[_T]]) -> _T:
         try:
             return await call()
         except ChainError as error:
-            if classify(error) is not Verdict.TRANSIENT:
+            if not may_pass(error):
                 raise
             await anyio.sleep(pause)
     return await call()

@@ -14,7 +14,7 @@ import anyio
 from bcfl.chain.errors import RpcError, SubscriptionsMissing
 from bcfl.chain.node import Node
 from bcfl.chain.raw import RawBlock, parse_block
-from bcfl.chain.rpc_errors import Verdict, classify
+from bcfl.chain.rpc_errors import may_pass
 from bcfl.chain.transport import Subscription
 from bcfl.contracts.ids import Address
 
@@ -58,7 +58,7 @@ class Doorbell:
         try:
             self.heads = await self._node.transport.subscribe("newHeads", on_ring=self.ring)
         except RpcError as error:
-            if classify(error) is Verdict.TRANSIENT:
+            if may_pass(error):
                 raise
             raise SubscriptionsMissing(self._node.url) from error
         await self.cover(addresses)
@@ -74,7 +74,7 @@ class Doorbell:
                 "logs", {"address": list(wanted)}, on_ring=self.ring
             )
         except RpcError as error:
-            if classify(error) is Verdict.TRANSIENT:
+            if may_pass(error):
                 raise
             self.logs = None
         if old is not None:

@@ -19,15 +19,11 @@ from bcfl.chain.blocks import PREFETCH, WholeBlocks
 from bcfl.chain.bloom import may_contain
 from bcfl.chain.distant import DistantBlocks
 from bcfl.chain.doorbell import Doorbell
-from bcfl.chain.errors import (
-    BlockUnavailable,
-    PumpNotStarted,
-    PumpStopped,
-    ReorganisationTooDeep,
-)
+from bcfl.chain.errors import BlockUnavailable, PumpNotStarted, PumpStopped, ReorganisationTooDeep
 from bcfl.chain.headers import HeaderWindow
 from bcfl.chain.node import Node
-from bcfl.chain.reconnecting import NODE_LOST, ReconnectPolicy, may_pass, wait_for_node
+from bcfl.chain.reconnecting import NODE_LOST, ReconnectPolicy, wait_for_node
+from bcfl.chain.rpc_errors import may_pass
 from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level, LogDecoder, Retracted
 from bcfl.contracts.ids import Address
 

@@ -10,12 +10,12 @@ import structlog
 
 from bcfl.chain.errors import CallTimeout, ConnectionLost, NodeUnreachable, RpcError
 from bcfl.chain.node import Node
-from bcfl.chain.rpc_errors import Verdict, classify
+from bcfl.chain.rpc_errors import may_pass
 
-__all__ = ("NODE_LOST", "ReconnectPolicy", "may_pass", "wait_for_node")
+__all__ = ("NODE_LOST", "ReconnectPolicy", "wait_for_node")
 
 NODE_LOST = (ConnectionLost, CallTimeout, RpcError)
-"""How a call shows that its node cannot be used now; whether that may pass is told by ``may_pass``."""
+"""How a call shows that its node cannot be used now; whether that may pass is told by ``rpc_errors.may_pass``."""
 _REFUSED_PAUSE_S = 2.0
 
 _log = structlog.stdlib.get_logger("bcfl.chain.pump")
@@ -28,11 +28,6 @@ class ReconnectPolicy:
     first_delay_s: float = 0.25
     longest_delay_s: float = 30.0
     give_up_after_s: float = 600.0
-
-
-def may_pass(lost: Exception) -> bool:
-    """Whether the node may be usable again without anybody's doing."""
-    return classify(lost) is Verdict.TRANSIENT
 
 
 async def wait_for_node(node: Node, lost: Exception, policy: ReconnectPolicy) -> None:

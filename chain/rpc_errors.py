@@ -11,7 +11,7 @@ import enum
 
 from bcfl.chain.errors import RpcError
 
-__all__ = ("Verdict", "classify", "revert_data")
+__all__ = ("Verdict", "classify", "may_pass", "revert_data")
 
 
 class Verdict(enum.Enum):
@@ -78,6 +78,11 @@ def classify(error: BaseException) -> Verdict:
         if any(word in message for word in words):
             return verdict
     return Verdict.TRANSIENT if error.code in _TRANSIENT_CODES else Verdict.REJECTED
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the node may answer otherwise later, without anybody's doing."""
+    return classify(error) is Verdict.TRANSIENT
 
 
 def revert_data(error: BaseException) -> bytes:

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from bcfl.agents.runtime.ports import Observer
 from bcfl.contracts.delivery import Batch, Delivery, Level, Retracted
 from bcfl.contracts.ids import Address
-from bcfl.contracts.state import TaskState
+from bcfl.contracts.state import MemberState, TaskState
 
 __all__ = ("Metered", "Standing", "TaskGauges")
 
@@ -132,12 +132,20 @@ def _kind(name: str) -> str:
     return name.split(":")[0]
 
 
+def _mine(state: TaskState, account: Address) -> MemberState | None:
+    """An account joins once."""
+    index = state.index_of.get(account)
+    return None if index is None else state.members[index]
+
+
 def _earned(state: TaskState, account: Address) -> int:
-    return sum(one.earned for one in state.members.values() if one.account == account)
+    mine = _mine(state, account)
+    return 0 if mine is None else mine.earned
 
 
 def _paid(state: TaskState, account: Address) -> int:
-    return sum(one.withdrawn for one in state.members.values() if one.account == account)
+    mine = _mine(state, account)
+    return 0 if mine is None else mine.withdrawn
 
 
 _Value = Callable[[TaskState, bool, Address], float]

@@ -370,16 +370,23 @@ class World:
 
     async def _half_open(self, fault: Any, agent: Agent) -> None:
         agent.provider.hang()
-        await anyio.sleep(fault.lasts_s)
-        agent.provider.heal()
+        await self._misbehave(fault, agent)
 
     async def _delay(self, fault: Any, agent: Agent) -> None:
-        agent.provider.delay_s = fault.amount / 12
-        await anyio.sleep(fault.lasts_s)
-        agent.provider.heal()
+        await self._misbehave(fault, agent, delay_s=fault.amount / 12)
 
     async def _refuse(self, fault: Any, agent: Agent) -> None:
-        agent.provider.busy = True
+        await self._misbehave(fault, agent, busy=True)
+
+    async def _deaf(self, fault: Any, agent: Agent) -> None:
+        await self._misbehave(fault, agent, rings=False)
+
+    async def _shuffle(self, fault: Any, agent: Agent) -> None:
+        await self._misbehave(fault, agent, shuffles=True)
+
+    async def _misbehave(self, fault: Any, agent: Agent, **manners: Any) -> None:
+        for name, value in manners.items():
+            setattr(agent.provider, name, value)
         await anyio.sleep(fault.lasts_s)
         agent.provider.heal()
 
@@ -390,16 +397,6 @@ class World:
         await anyio.sleep(fault.lasts_s)
         for one in self.agents.values():
             one.provider.busy, one.provider.closed = False, None
-
-    async def _deaf(self, fault: Any, agent: Agent) -> None:
-        agent.provider.rings = False
-        await anyio.sleep(fault.lasts_s)
-        agent.provider.heal()
-
-    async def _shuffle(self, fault: Any, agent: Agent) -> None:
-        agent.provider.shuffles = True
-        await anyio.sleep(fault.lasts_s)
-        agent.provider.heal()
 
     async def _lose_transactions(self, fault: Any, agent: Agent) -> None:
         agent.provider.loses = 1 + fault.amount // 4
