@@ -91,7 +91,7 @@ owners: setup ## the default defence on FEMNIST by writer and Shakespeare by rol
 robustness: setup ## every attack against the default defence, and its targets (about two hours; goes on where it stopped)
 	$(BIN)/bcfl sweep scenarios/sweeps/full.yaml --out runs/robustness --check scenarios/sweeps/targets.yaml
 
-chaos: setup ## kill members, hosts and whole runs in every phase, and go on (about half an hour)
+chaos: setup ## kill members, hosts and whole runs in every phase, and eight agents in a storm of faults (the better part of an hour)
 	BCFL_EVERY_PHASE=1 $(BIN)/pytest -n 2 --dist worksteal tests/chaos tests/e2e/test_resume.py $(PYTEST_ARGS)
 
 bench: setup ## speed and gas, as ratios measured side by side

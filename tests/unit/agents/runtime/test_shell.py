@@ -344,6 +344,42 @@ async def test_what_was_refused_for_coming_too_early_is_tried_again_where_no_blo
 
 
 @pytest.mark.asyncio
+async def test_what_is_refused_is_not_tried_at_every_block_but_at_once_in_another_phase():
+    activity = Activity()
+    bell = Bell(activity)
+    intents = []
+    reveal = Transact(round=1, name="reveal", call=CALL)
+
+    class Owner:
+        async def submit(self, intent):
+            intents.append(intent)
+            shell.outcome(Outcome(key=intent.key, status=OutcomeStatus.REVERTED, reason="too late"))
+
+    shell = Shell(
+        role=SimpleNamespace(name="ann", role="trainer", decide=lambda *_: [reveal], perform=None),
+        owner=Owner(),
+        clock=WallChainClock(),
+        activity=activity,
+        observer=SimpleNamespace(decided=lambda **_: None, transacted=lambda **_: None),
+        bell=bell,
+        retry_s=600,
+    )
+    seen = SimpleNamespace(address="0x1", round=1, phase="reveal", deadline=50)
+    chronicle = SimpleNamespace(seen=seen, final=None, now=1000)
+    async with anyio.create_task_group() as group:
+        group.start_soon(shell.run, chronicle)
+        for _ in range(5):  # blocks
+            bell.ring()
+            await anyio.sleep(0.02)
+        assert len(intents) == 1
+        chronicle.seen = SimpleNamespace(address="0x1", round=1, phase="evaluation", deadline=90)
+        bell.ring()
+        await anyio.sleep(0.02)
+        assert len(intents) == 2
+        group.cancel_scope.cancel()
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(("status", "again"), [(OutcomeStatus.REVERTED, 2), (OutcomeStatus.INCLUDED, 1)])
 async def test_what_a_refused_call_was_made_of_is_made_anew(status, again):
     """Two tasks of one account sign permits at the same time: the second one's nonce is spent when it arrives."""

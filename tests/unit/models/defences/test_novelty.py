@@ -82,6 +82,13 @@ def test_a_copy_is_nearer_than_neighbours_are_however_many_there_are_of_it():
         assert found == set(range(7, 7 + copies))
 
 
+def test_a_copy_with_noise_of_its_own_is_nearer_than_neighbours_too():
+    honest, saboteurs, rng = _outputs()
+    copy = honest[0] + 0.03 * rng.standard_normal((1, 2000))  # honest neighbours are about three times as far
+    found = copies_by_outputs(np.stack([*honest, *copy, *saboteurs]), range(11), cosine=0.98, distance=0.15)
+    assert found == {7}
+
+
 def test_among_few_a_model_that_computes_the_same_is_a_copy_and_another_is_not():
     rng = np.random.default_rng(1)
     one, other = rng.standard_normal((2, 500))
