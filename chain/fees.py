@@ -98,7 +98,7 @@ def is_priced_out(fees: Fees, base_fee: int | None) -> bool:
     return fees.max_fee < (base_fee or 0)
 
 
-def is_stuck(fees: Fees, base_fee: int | None, *, waited: int, patience: int) -> bool:
+def is_stuck(fees: Fees, base_fee: int | None, *, waited: int, patience: int, is_next: bool = True) -> bool:
     """Whether a transaction needs a higher offer: priced out for a while, or passed over for a long while.
 
     Args:
@@ -106,10 +106,11 @@ def is_stuck(fees: Fees, base_fee: int | None, *, waited: int, patience: int) ->
         base_fee: of the newest block.
         waited: blocks since it was last sent.
         patience: blocks it is left alone.
+        is_next: whether its nonce is the next that the chain takes; a later one is passed over for another reason.
     """
     if is_priced_out(fees, base_fee):
         return waited >= patience
-    return waited >= _PASSED_OVER * patience
+    return is_next and waited >= _PASSED_OVER * patience
 
 
 def _raised(amount: int) -> int:

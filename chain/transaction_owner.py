@@ -13,18 +13,17 @@ of it comes from the block pump (``InclusionWatch``), never from waiting for a r
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import anyio
 import structlog
 from anyio.abc import TaskStatus
-from anyio.streams.memory import MemoryObjectSendStream
 
-from bcfl.chain import fees
+from bcfl.chain import fees, filler
 from bcfl.chain.asking import asked, estimated_gas
 from bcfl.chain.dispatch import Dispatch, Parcel
-from bcfl.chain.errors import FeeCapReached, JournalUnwritable, OwnerStopped
+from bcfl.chain.errors import FeeCapReached, JournalUnwritable
 from bcfl.chain.fees import FeePolicy
 from bcfl.chain.inclusion import Found, InclusionWatch, OpenTransaction
 from bcfl.chain.intents import Intent, OnOutcome, Outcome, OutcomeStatus, TransactionNode
@@ -32,6 +31,7 @@ from bcfl.chain.journal import Journal, crash_point
 from bcfl.chain.keys import Signer, decode_transaction
 from bcfl.chain.outbox import ActionKey, OutboxEntry, OutboxStatus
 from bcfl.chain.rpc_errors import Verdict, classify, revert_data
+from bcfl.chain.work_queue import WorkQueue
 from bcfl.contracts.delivery import Delivery
 from bcfl.contracts.ids import Address, TxHash
 from bcfl.errors import ChainError
@@ -39,20 +39,9 @@ from bcfl.errors import ChainError
 __all__ = ("MOST_GAS", "TransactionOwner")
 
 _log = structlog.get_logger(__name__)
-_T = TypeVar("_T")
 MOST_GAS = 16_777_216
 """Of a transaction, EIP-7825: nodes refuse a higher limit, whatever of it would be used."""
 _ATTEMPTS = 6  # to get one transaction accepted: every retry has other fees or another nonce
-
-
-class _Job:
-    """One piece of work for the owner's task and the place where its caller waits."""
-
-    def __init__(self, work: Callable[[], Awaitable[Any]]) -> None:
-        self.work = work
-        self.done = anyio.Event()
-        self.result: Any = None
-        self.error: BaseException | None = None
 
 
 class TransactionOwner:
@@ -93,8 +82,10 @@ class TransactionOwner:
         self._open: dict[ActionKey, OpenTransaction] = {}
         self._concluding = 0
         self._next_nonce: int | None = None
-        self._started = anyio.Event()
-        self._jobs: MemoryObjectSendStream[_Job] | None = None
+        self._gap: tuple[int, int] | None = (
+            None  # the nonce that nobody has, and the head when that was seen first
+        )
+        self._queue = WorkQueue(f"The transaction owner of {self.address}")
 
     @property
     def pending(self) -> int:
@@ -107,19 +98,7 @@ class TransactionOwner:
         Raises:
             JournalUnwritable: nothing may be sent that is not durable.
         """
-        self._jobs, jobs = anyio.create_memory_object_stream[_Job](0)
-        with self._jobs, jobs:
-            await self._recover()
-            self._started.set()
-            task_status.started()
-            async for job in jobs:
-                try:
-                    job.result = await job.work()
-                except BaseException as error:
-                    job.error = error if isinstance(error, Exception) else OwnerStopped()
-                    raise
-                finally:
-                    job.done.set()
+        await self._queue.run(self._recover, task_status=task_status)
 
     async def submit(self, intent: Intent) -> TxHash | None:
         """Sign and send an intent once; doing it again with the same key is harmless.
@@ -133,7 +112,7 @@ class TransactionOwner:
         Raises:
             OwnerStopped: the owner's task has ended.
         """
-        return await self._perform(lambda: self._submit(intent))
+        return await self._queue.perform(lambda: self._submit(intent))
 
     async def observe(self, delivery: Delivery) -> None:
         """Take in what the block pump delivered, where the owner is alone; a pool does it for its owners."""
@@ -151,31 +130,18 @@ class TransactionOwner:
     def conclude(self, outcome: Outcome) -> None:
         """Report the outcome of a transaction taken before."""
         self._concluding -= 1
-        self._on_outcome(outcome)
+        if not filler.is_filler(outcome.key):
+            self._on_outcome(outcome)
 
     async def resume(self, entries: Sequence[OutboxEntry]) -> None:
         """Send transactions again, byte for byte, that a reorganisation took off the chain."""
         for entry in entries:
             self._open[entry.key] = self._opened(entry)
-        await self._perform(lambda: self._hand_over_all([entry.key for entry in entries]))
+        await self._queue.perform(lambda: self._hand_over_all([entry.key for entry in entries]))
 
     async def examine(self, keys: Sequence[ActionKey]) -> None:
         """Look into transactions that have waited: included unseen, lost, priced out, or overtaken."""
-        await self._perform(lambda: self._examine_all(keys))
-
-    async def _perform(self, work: Callable[[], Awaitable[_T]]) -> _T:
-        await self._started.wait()
-        job = _Job(work)
-        try:
-            assert self._jobs is not None  # noqa: S101 - run made it before it set the event
-            await self._jobs.send(job)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            raise OwnerStopped(f"The transaction owner of {self.address} has stopped.") from None
-        await job.done.wait()
-        if job.error is not None:
-            raise job.error
-        result: _T = job.result
-        return result
+        await self._queue.perform(lambda: self._examine_all(keys))
 
     async def _recover(self) -> None:
         for entry in await self._journal.open_transactions(self.address):
@@ -290,7 +256,7 @@ class TransactionOwner:
             if opened is not None:
                 await self._send(opened)
 
-        await self._perform(send)
+        await self._queue.perform(send)
 
     async def _send(self, opened: OpenTransaction) -> None:
         """Hand the bytes to the node, with other fees or another nonce where it wants that."""
@@ -381,19 +347,19 @@ class TransactionOwner:
         await self._journal.store([opened.entry for opened in fresh])
 
     async def _examine_all(self, keys: Sequence[ActionKey]) -> None:
-        for key in keys:
-            opened = self._open.get(key)
-            if opened is None or opened.is_fresh:
-                continue
-            try:
-                await self._examine(opened)
-            except JournalUnwritable:
-                raise
-            except ChainError as error:  # the node could not answer; the next look comes with a later block
-                _log.warning("examination_failed", key=key, error=str(error))
+        try:
+            used = await self._node.nonce(self.address, "latest")
+            for key in keys:
+                opened = self._open.get(key)
+                if opened is not None and not opened.is_fresh:
+                    await self._examine(opened, used)
+            await self._fill_gap(used)
+        except JournalUnwritable:
+            raise
+        except ChainError as error:  # the node could not answer; the next look comes with the next block
+            _log.warning("examination_failed", address=self.address, error=str(error))
 
-    async def _examine(self, opened: OpenTransaction) -> None:
-        used = await self._node.nonce(self.address, "latest")
+    async def _examine(self, opened: OpenTransaction, used: int) -> None:
         receipt = await self._receipt(opened)
         known = receipt is not None or await self._node.transaction(opened.entry.hash) is not None
         base_fee = await self._watch.base_fee()
@@ -415,19 +381,47 @@ class TransactionOwner:
             return
         opened.nonce_taken = False
         waited = self._watch.head - opened.since
-        if fees.is_stuck(opened.fees, base_fee, waited=waited, patience=self._policy.patience):
+        patience = self._policy.patience
+        is_next = opened.entry.nonce == used
+        if fees.is_stuck(opened.fees, base_fee, waited=waited, patience=patience, is_next=is_next):
             if await self._raise_offer(opened):
                 await self._hand_over(opened)
         elif not known:
             _log.info("transaction_lost", key=opened.entry.key, transaction=opened.entry.hash)
             await self._hand_over(opened)
 
+    async def _fill_gap(self, used: int) -> None:
+        """Spend a nonce on nothing that neither the owner nor the node's pool has and that all others wait for."""
+        lost = filler.missing(used, [opened.entry.nonce for opened in self._open.values()])
+        if not lost:
+            self._gap = None
+            return
+        if self._gap is None or self._gap[0] != used:
+            self._gap = (used, self._watch.head)
+        # Seen some blocks apart, so that a reorganisation that the pump has not told of yet does not look like it.
+        if self._watch.head - self._gap[1] < self._policy.patience:
+            return
+        if await self._node.nonce(self.address, "pending") > used:
+            return  # what was superseded is in the pool, or another program's is: it goes first
+        offer = fees.initial(await self._watch.base_fee(), self._policy.tip, self._policy.cap)
+        for nonce in lost:
+            _log.warning("nonce_filled", address=self.address, nonce=nonce)
+            call = filler.call(self.address, nonce, self._node.chain_id, offer)
+            signed = self._signed(filler.key(self.address, nonce), call)
+            # Never fresh: it is for this nonce and no other.
+            signed.entry = dataclasses.replace(signed.entry, status=OutboxStatus.SENT)
+            self._open[signed.entry.key] = signed
+            await self._journal.store([signed.entry])
+            await self._hand_over(signed)
+
     async def _sign_anew(self, opened: OpenTransaction, used: int) -> None:
         """A transaction from elsewhere has the nonce: this one can never be mined, its call still can."""
         key = opened.entry.key
-        _log.warning("nonce_taken_elsewhere", key=key, nonce=opened.entry.nonce)
         del self._open[key]
         await self._journal.store([dataclasses.replace(opened.entry, status=OutboxStatus.FAILED)])
+        if filler.is_filler(key):
+            return
+        _log.warning("nonce_taken_elsewhere", key=key, nonce=opened.entry.nonce)
         call = dict(opened.call)
         if not await self._price(key, call, gas=None):  # the contract refuses what has happened meanwhile
             return

@@ -233,6 +233,26 @@ async def test_a_reorganisation_resends_identical_bytes(node):
 
 
 @pytest.mark.asyncio
+async def test_a_nonce_lost_in_a_reorganisation_is_filled(node):
+    await prepare(node)
+    async with running_pool(node, policy=FeePolicy(patience=2)) as pool:
+        owner = pool.owner(signer(), "agent-1")
+        await mine_and_observe(node, pool)
+        await owner.submit(intent(to=REFUSER, gas=100_000))
+        gone = await mine_and_observe(node, pool)
+        await owner.submit(intent(gas=100_000))  # the same action, tried again
+        await node.transport.request("anvil_reorg", [1, []])
+        await pool.observe(Retracted((gone,)))
+        new = (await node.block(gone.number)).ref
+        await pool.observe(Batch(block=new, level=Level.SEEN, events=()))
+        assert await node.nonce(signer().address, "latest") == 0
+        while pool.pending:
+            await mine_and_observe(node, pool)
+        assert await count(node) == 1
+        assert await node.nonce(signer().address, "latest") == 2
+
+
+@pytest.mark.asyncio
 async def test_the_real_pump_drives_a_pool_through_a_reorganisation(node, emitter, make_pump, running):
     await prepare(node, senders=5)
     async with running_pool(node) as pool, running(make_pump(emitter, confirmations=3), pool.observe):

@@ -67,7 +67,7 @@ async def test_transactions_are_included_and_a_replacement_is_high_enough(daemon
                 assert await owner._raise_offer(opened)
                 await owner._hand_over(opened)
 
-            await owner._perform(replace)
+            await owner._queue.perform(replace)
             # Had geth found it too low, a higher one would have followed and more would be replaced.
             assert opened.entry.replaced == (first[-1],)
             known = await node.transaction(opened.entry.hash)

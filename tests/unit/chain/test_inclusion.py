@@ -267,3 +267,100 @@ async def test_receipts_that_could_not_be_had_are_made_up_for_by_hash(node, runn
         await owner.observe(await node.mine())
         assert owner.outcomes[0].block == mined.block
         assert node.included() == [b"commit"]
+
+
+async def _with_a_nonce_lost(node, owner, intent):
+    """A call reverts with nonce 0, is tried again with nonce 1, and nonce 0 leaves the chain and the pool."""
+    await owner.submit(intent(data=b"revert", gas=90_000))
+    node.refuses_estimates = RpcError(3, "execution reverted", "0xc0ffee")
+    await owner.observe(await node.mine())
+    node.refuses_estimates = None
+    await owner.submit(intent(data=b"better", gas=90_000))
+    await owner.submit(intent("next", gas=90_000))
+    await owner.observe(node.retract(1))
+    node.pool.pop((owner.address, 0), None)
+    assert await node.nonce(owner.address, "latest") == 0
+    assert owner.pending == 2
+
+
+@pytest.mark.asyncio
+async def test_a_nonce_whose_action_was_tried_again_is_filled_when_its_block_leaves(
+    node, running_owner, intent
+):
+    async with running_owner(node, policy=FeePolicy(patience=2)) as owner:
+        await _with_a_nonce_lost(node, owner, intent)
+        offers = list(node.sent)
+        for _ in range(6):
+            await owner.observe(await node.mine())
+        assert node.included() == [b"", b"better", b"next"]
+        assert owner.pending == 0
+        assert [(outcome.key.action, outcome.status) for outcome in owner.outcomes[1:]] == [
+            ("commit", OutcomeStatus.INCLUDED),
+            ("next", OutcomeStatus.INCLUDED),
+        ]
+        assert len(set(node.sent) - set(offers)) == 1  # the filler; no offer was raised meanwhile
+
+
+@pytest.mark.asyncio
+async def test_a_gap_is_filled_at_the_second_look_since_a_reorganisation_looks_like_one(
+    node, running_owner, intent
+):
+    async with running_owner(node, policy=FeePolicy(patience=3)) as owner:
+        await _with_a_nonce_lost(node, owner, intent)
+        before = len(node.sent)
+        for _ in range(4):
+            await owner.observe(await node.mine())
+        assert len(node.sent) == before
+        for _ in range(4):
+            await owner.observe(await node.mine())
+        assert node.included() == [b"", b"better", b"next"]
+
+
+@pytest.mark.asyncio
+async def test_a_filler_that_leaves_the_chain_is_sent_again(node, running_owner, intent):
+    async with Journal.open(":memory:", chain_id=31337, genesis_hash="0x00") as journal:
+        async with running_owner(node, journal=journal, policy=FeePolicy(patience=1)) as owner:
+            await _with_a_nonce_lost(node, owner, intent)
+            while owner.pending:
+                await owner.observe(await node.mine())
+        async with running_owner(node, journal=journal, policy=FeePolicy(patience=1)) as owner:
+            await owner.observe(node.retract(1))
+            assert node.included() == []
+            while owner.pending:
+                await owner.observe(await node.mine())
+            assert node.included() == [b"", b"better", b"next"]
+
+
+@pytest.mark.asyncio
+async def test_a_nonce_that_another_program_has_in_the_pool_is_not_filled(
+    node, running_owner, intent, signer
+):
+    async with running_owner(node, policy=FeePolicy(patience=1)) as owner:
+        await _with_a_nonce_lost(node, owner, intent)
+        foreign, _ = signer().sign_transaction({**decode_transaction(node.sent[0]), "data": b"foreign"})
+        await node.send_raw(foreign)
+        for _ in range(
+            40
+        ):  # long enough for an offer to be raised, if waiting behind another were being passed over
+            await owner.observe(await node.mine(only=()))
+        assert [node.decoded(raw).data for raw in dict.fromkeys(node.sent)] == [
+            b"revert",
+            b"better",
+            b"next",
+            b"foreign",
+        ]
+        await owner.observe(await node.mine())
+        assert node.included() == [b"foreign", b"better", b"next"]
+
+
+@pytest.mark.asyncio
+async def test_a_filler_whose_nonce_was_taken_after_all_is_dropped(node, running_owner, intent, signer):
+    async with running_owner(node, policy=FeePolicy(patience=1)) as owner:
+        await _with_a_nonce_lost(node, owner, intent)
+        while b"" not in {node.decoded(raw).data for raw in node.sent}:
+            await owner.observe(await node.mine(only=()))
+        node.pool[owner.address, 0] = node.decoded(node.sent[0])  # the superseded bytes, from another pool
+        for _ in range(5):
+            await owner.observe(await node.mine())
+        assert node.included() == [b"revert", b"better", b"next"]
+        assert owner.pending == 0
