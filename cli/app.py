@@ -41,6 +41,7 @@ _COMMANDS = {
     "agent": "live as an agent on a network, or act for participants of a run",
     "task": "create, list, show and watch tasks on a network; join, leave, cancel, withdraw",
     "status": "say what your agents did and earned, and why something was not paid",
+    "dashboard": "show tasks in a browser, live",
     "keys": "make, import and list keys in encrypted files",
     "networks": "add, list and test chains by name",
     "deploy": "put the contracts on a network, once",

@@ -14,7 +14,7 @@ from bcfl.cli.surroundings import Surroundings, address_of
 if TYPE_CHECKING:
     from bcfl.contracts.ids import Address
     from bcfl.contracts.specification import Specification
-    from bcfl.contracts.state import MemberState, TaskState
+    from bcfl.contracts.state import TaskState
 
 __all__ = (
     "facts_of",
@@ -103,19 +103,13 @@ def facts_of(state: TaskState) -> dict[str, Any]:
 
 def members_of(state: TaskState) -> list[dict[str, Any]]:
     """A task's members as JSON values; amounts in tokens."""
-
-    def standing(member: MemberState) -> str:
-        if member.ejected_round is not None:
-            return f"ejected in round {member.ejected_round}"
-        if member.suspended_until is not None:
-            return f"suspended to round {member.suspended_until}"
-        return "active" if member.active else "gone"
+    from bcfl.views.kit.verdicts import standing_words
 
     return [
         {
             "index": index,
             "account": member.account,
-            "standing": standing(member),
+            "standing": standing_words(member),
             "earned": member.earned / 1e9,
             "paid": member.withdrawn / 1e9,
         }

@@ -18,7 +18,6 @@ from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval
 from bcfl.chain.errors import ContractMissing
 from bcfl.chain.node import Node
 from bcfl.chain.pump import BlockPump
-from bcfl.chain.raw import checksummed
 from bcfl.chain.reconnecting import ReconnectPolicy
 from bcfl.contracts import events as e
 from bcfl.contracts.abi import decode_log
@@ -31,6 +30,7 @@ from bcfl.contracts.phases import Kind, Phase
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import TaskState
 from bcfl.errors import StorageError, first_cause
+from bcfl.scenarios.following.gas import spent_on
 from bcfl.scenarios.following.story import Began, Ended, Tell, Told, flat, safe_name
 from bcfl.scenarios.outcome.results import Results
 from bcfl.storage.content_id import cid_text
@@ -215,24 +215,17 @@ class _Follower:
     def _gas(self, receipts: Sequence[Mapping[str, Any]]) -> None:
         """What the block's transactions to the task took, by who sent them."""
         state = self._results.state
-        roles = dict.fromkeys(state.index_of, "trainer")
-        judges = "evaluator" if isinstance(state, CrowdState) else "member"
-        if judges == "member":
-            roles = dict.fromkeys(roles, judges)
-        roles |= dict.fromkeys(self._results.created.evaluators, judges) | {state.publisher: "publisher"}
-        for receipt in receipts:
-            if str(receipt.get("to") or "").lower() == str(self._task).lower():
-                sender = checksummed(str(receipt["from"]))
-                self._results.take(
-                    {
-                        "source": sender,
-                        "event": "transaction",
-                        "role": roles.get(sender, "keeper"),
-                        "round": state.round,
-                        "action": str(receipt["transactionHash"]),
-                        "gas": int(str(receipt["gasUsed"]), 0),
-                    }
-                )
+        for spent in spent_on(state, self._results.created.evaluators, receipts):
+            self._results.take(
+                {
+                    "source": spent.sender,
+                    "event": "transaction",
+                    "role": spent.role,
+                    "round": state.round,
+                    "action": spent.transaction,
+                    "gas": spent.gas,
+                }
+            )
 
     async def _news(self) -> list[Told]:
         """Rounds that are over by now and can no longer be overturned, and the end."""

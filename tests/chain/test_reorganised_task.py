@@ -9,11 +9,17 @@ from pathlib import Path
 import anyio
 import pytest
 
+from bcfl.agents.common.retrieval import Retrieval
 from bcfl.chain.devnet import Devnet
 from bcfl.chain.node import open_node
+from bcfl.contracts.phases import Phase
 from bcfl.scenarios.definition.loading import load
+from bcfl.scenarios.definition.tokens import CREDIT_UNIT
+from bcfl.scenarios.directory.run_directory import RunDirectory
+from bcfl.scenarios.following.factory import FactoryWatch, Watching
 from bcfl.scenarios.running.progress import PhaseChanged, RunEvent
 from bcfl.scenarios.running.runner import run
+from bcfl.storage.opening import open_store
 
 QUICK = Path(__file__).parents[2] / "scenarios" / "quick.yaml"
 DEPTH = 3
@@ -43,12 +49,26 @@ async def test_three_blocks_reorganised_in_every_phase_leave_the_tokens_unchange
                 await node.transport.request("anvil_reorg", [DEPTH, [[gift, 0]]])
                 await anyio.sleep(0.3)  # a block, so that two of them are not seen as one
 
+        seen: list[FactoryWatch] = []
+
+        async def look_on() -> None:
+            """Somebody who takes no part sees the newest blocks, and what they take back."""
+            while not (tmp_path / "disturbed" / "chain.json").is_file():
+                await anyio.sleep(0.05)
+            factory = RunDirectory.open(tmp_path / "disturbed").chain()["factory"]
+            async with open_node(devnet.url) as own, open_store("memory", None) as store:
+                what = Watching(factory=factory, confirmations=DEPTH + 2)
+                seen.append(FactoryWatch(node=own, retrieval=Retrieval(store, deadline_s=0.1), what=what))
+                await seen[0].run()
+
         async with anyio.create_task_group() as group:
             group.start_soon(reorganise)
+            group.start_soon(look_on)
             settings = [f"chain.url={devnet.url}", f"chain.confirmations={DEPTH + 2}"]
             disturbed = await run(
                 load(QUICK, schedule + settings), out=tmp_path / "disturbed", observer=watch
             )
+            await seen[0].level()
             group.cancel_scope.cancel()
 
     assert reorganised == PHASES
@@ -60,3 +80,10 @@ async def test_three_blocks_reorganised_in_every_phase_leave_the_tokens_unchange
     assert disturbed.summary.tokens == quiet.summary.tokens
     for name, participant in quiet.summary.participants.items():
         assert disturbed.summary.participants[name].tokens == participant.tokens, name
+    (watched,) = seen[0].tasks.values()
+    assert watched.state.phase is Phase.COMPLETED
+    accounts = {who.address: int(who.tokens) for who in disturbed.summary.participants.values()}
+    assert {member.account: member.withdrawn * CREDIT_UNIT for member in watched.state.members.values()} == {
+        member.account: accounts[member.account] for member in watched.state.members.values()
+    }
+    assert watched.missing == {1, 2}  # a store of its own, which has no reports

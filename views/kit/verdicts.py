@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from bcfl.contracts.state import MemberState
 from bcfl.scenarios.outcome.summary import Detection, Participant, Summary
 
-__all__ = ("eventful", "found_in_words", "reason_words", "verdict", "was_honest")
+__all__ = ("eventful", "found_in_words", "reason_words", "standing_words", "verdict", "was_honest")
 
 _REASONS = {
     "not_revealed": "never showed what it had committed to",
@@ -24,6 +25,15 @@ _REASONS = {
 def reason_words(reason: str) -> str:
     """What a sanctioned trainer did, as a phrase; a reason that is not known as it stands."""
     return _REASONS.get(reason, reason.replace("_", " "))
+
+
+def standing_words(member: MemberState) -> str:
+    """Where a member stands, by the chain alone."""
+    if member.ejected_round is not None:
+        return f"ejected in round {member.ejected_round}"
+    if member.suspended_until is not None:
+        return f"suspended to round {member.suspended_until}"
+    return "active" if member.active else "gone"
 
 
 def eventful(summary: Summary) -> bool:

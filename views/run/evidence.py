@@ -12,13 +12,13 @@ from bcfl.views.kit.numbers import number
 from bcfl.views.kit.tables import table
 from bcfl.views.kit.verdicts import found_in_words, reason_words, was_honest
 
-__all__ = ("Evidence", "section")
+__all__ = ("WORDS", "Evidence", "measured_table", "section")
 
 Evidence = Mapping[int, Mapping[str, Mapping[str, float | None]]]
 """What the defence measured: numbers by name, by participant, by round."""
 
 _MOST_CASES = 30
-_WORDS = {
+WORDS = {
     "score": "what the update was worth, in loss",
     "validation loss": "error of its model on the evaluator's data; lower is better",
     "freshness": "how far it is from noise, beside what everybody knew and others did; noise is below 4",
@@ -31,10 +31,12 @@ _WORDS = {
     "improvement": "by what share it improves the class that it serves best",
     "agreement": "whether its new part agrees with what the others learned",
     "marginal": "what it adds to the others' updates; below 0: they are better without",
+    "certainty": "its worth in standard errors: how surely it is no accident; below 0: it harms",
     "kept": "whether it is among the updates that work best together: 1 or 0",
     "evidence": "the verdict of the round: above 0 speaks of harm",
     "suspicion": "that evidence, added up over the rounds",
 }
+"""What each number says that the default defence measures."""
 
 
 def section(summary: Summary, evidence: Evidence, *, misbehaved: Mapping[str, Sequence[int]]) -> str:
@@ -69,7 +71,8 @@ def section(summary: Summary, evidence: Evidence, *, misbehaved: Mapping[str, Se
 
 def _case(summary: Summary, name: str, evidence: Evidence, misbehaved: Sequence[int]) -> str:
     rounds = _deciding(summary, name, evidence)
-    shown = "" if not rounds else f'<div class="wide">{_numbers(summary, name, evidence, rounds)}</div>'
+    measured = {number: _measured(summary, evidence, number) for number in rounds}
+    shown = "" if not rounds else f'<div class="wide">{measured_table(name, measured)}</div>'
     return f"<h3>{escape(name)}</h3><p>{escape(_sentence(summary, name, misbehaved))}</p>{shown}"
 
 
@@ -114,26 +117,26 @@ def _deciding(summary: Summary, name: str, evidence: Evidence) -> list[int]:
     return sorted(number for number in rounds if name in evidence.get(number, {}))
 
 
-def _numbers(summary: Summary, name: str, evidence: Evidence, rounds: Sequence[int]) -> str:
-    measured = {number: _measured(summary, evidence, number) for number in rounds}
+def measured_table(name: str, measured: Evidence) -> str:
+    """What was measured of somebody in these rounds, beside the median of the others, with what each number says."""
     kinds = list(dict.fromkeys(kind for found in measured.values() for kind in found[name]))
-    kinds.sort(key=lambda kind: list(_WORDS).index(kind) if kind in _WORDS else len(_WORDS))
+    kinds.sort(key=lambda kind: list(WORDS).index(kind) if kind in WORDS else len(WORDS))
     heads = [
         "measured",
-        *(f"round {n}: {who}" for n in rounds for who in ("it", "the others")),
+        *(f"round {n}: {who}" for n in measured for who in ("it", "the others")),
         "what it says",
     ]
     rows = []
     for kind in kinds:
         cells = []
-        for each in rounds:
+        for each in measured:
             others = [row.get(kind) for who, row in measured[each].items() if who != name]
             known = [value for value in others if value is not None]
             cells += [
                 number(measured[each][name].get(kind), places=3),
                 number(statistics.median(known) if known else None, places=3),
             ]
-        rows.append([kind, *cells, _WORDS.get(kind, "")])
+        rows.append([kind, *cells, WORDS.get(kind, "")])
     return table(heads, rows, text=(len(heads) - 1,))
 
 

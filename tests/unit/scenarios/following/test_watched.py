@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an onlooker keeps of a task: sanctions with their blocks, and the evaluations that they rest on."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from bcfl.chain.raw import checksummed
+from bcfl.contracts import events as e
+from bcfl.contracts.evaluation_report import EvaluationReport
+from bcfl.contracts.ids import ContentId
+from bcfl.contracts.phases import Reason
+from bcfl.scenarios.following.gas import spent_on
+from bcfl.scenarios.following.watched import Watched
+
+
+def content(number):
+    return ContentId(bytes([number]) * 32, number + 1)
+
+
+def report(number, evidence=None):
+    return EvaluationReport(
+        round=number,
+        start_model=content(0),
+        model=content(number),
+        scores={},
+        weights={},
+        validation_samples=9,
+        evidence=evidence or {},
+        loss=1 / number,
+        accuracy=number / 100,
+    )
+
+
+@pytest.fixture
+def watched(story):
+    told = story().enrol(3).start()
+    return Watched.made(told.created, told.state)
+
+
+def ejected(origin, number, index, block=5, place=0):
+    return e.TrainerEjected(
+        origin=origin(block, place),
+        round=number,
+        index=index,
+        reason=Reason.HARMFUL,
+        evidence=b"",
+        forfeited=0,
+    )
+
+
+def test_a_sanction_is_kept_once_however_often_its_block_comes(watched, origin):
+    event = ejected(origin, 1, 2)
+    again = watched.after(watched.state, [event]).after(watched.state, [event])
+    (one,) = again.sanctions
+    assert (one.round, one.index, one.reason, one.until) == (1, 2, "harmful", None)
+
+
+def test_a_sanction_whose_block_left_the_chain_is_forgotten(watched, origin):
+    found = watched.after(watched.state, [ejected(origin, 1, 0, block=5), ejected(origin, 1, 1, block=6)])
+    left = found.without(watched.state, {found.sanctions[1].block.hash})
+    assert [one.index for one in left.sanctions] == [0]
+
+
+def test_what_a_sanction_rests_on_may_be_an_earlier_round(watched, origin):
+    found = watched.after(watched.state, [ejected(origin, 3, 2)])
+    for number, evidence in ((1, {2: {"norm": 1.0}}), (2, {2: {"norm": 2.0}}), (3, {0: {"norm": 3.0}})):
+        found = found.reported(content(number), report(number, evidence))
+    assert found.evidence_of(found.sanctions[0]).round == 2
+    # what comes after it is no reason for it
+    later = found.reported(content(4), report(4, {2: {"norm": 4.0}}))
+    assert later.evidence_of(later.sanctions[0]).round == 2
+
+
+def test_of_many_rounds_the_newest_reports_stay_and_those_that_sanctions_rest_on(watched, origin):
+    found = watched.after(watched.state, [ejected(origin, 3, 2)])
+    for number in range(1, 101):
+        found = found.reported(content(number), report(number, {2: {"norm": 1.0}} if number == 2 else None))
+    rounds = {one.round for one in found.reports.values()}
+    assert len(rounds) == 40
+    assert {2, *range(62, 101)} == rounds
+    assert found.quality[1] == (1.0, 0.01)
+    assert len(found.quality) == 100
+
+
+def test_gas_is_told_apart_by_who_sent_the_transaction(watched):
+    member, judge, publisher = (checksummed(f"0x{n:040x}") for n in (0xAB, 0xCD, 0xEF))
+    state = dataclasses.replace(watched.state, index_of={member: 0}, publisher=publisher)
+    stranger = "0x" + "9" * 40
+
+    def receipt(sender, to, gas):
+        return {"from": sender.lower(), "to": to.lower(), "transactionHash": "0x1", "gasUsed": hex(gas)}
+
+    receipts = [
+        receipt(member, state.address, 10),
+        receipt(judge, state.address, 20),
+        receipt(publisher, state.address, 30),
+        receipt(stranger, state.address, 40),
+        receipt(member, stranger, 50),
+        {"from": member, "to": None, "transactionHash": "0x2", "gasUsed": "0x1"},
+    ]
+    spent = {one.role: one.gas for one in spent_on(state, [judge], receipts)}
+    assert spent == {"trainer": 10, "evaluator": 20, "publisher": 30, "keeper": 40}
