@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from bcfl.contracts.delivery import BlockRef
 from bcfl.contracts.ids import Address, BlockHash
+from bcfl.contracts.state_codec import StateParts
 
-__all__ = ("TABLES", "Bookmark", "read", "write")
+__all__ = ("ROUNDS", "TABLES", "Bookmark", "read", "write")
 
 TABLES = """
 CREATE TABLE bookmark (
@@ -24,6 +25,14 @@ CREATE TABLE bookmark (
 CREATE TABLE tasks (task TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
 """
 
+ROUNDS = """
+CREATE TABLE rounds (
+    task TEXT NOT NULL, number INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY (task, number)
+) WITHOUT ROWID;
+DELETE FROM bookmark; DELETE FROM tasks;
+"""
+"""Rounds have rows of their own, since one that is over is written no more; what was kept in the older form is read from the chain again."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bookmark:
@@ -33,7 +42,7 @@ class Bookmark:
     """
 
     block: BlockRef
-    tasks: Mapping[Address, bytes]
+    tasks: Mapping[Address, StateParts]
     wanted: str = ""
 
 
@@ -44,18 +53,33 @@ def read(connection: sqlite3.Connection) -> Bookmark | None:
         return None
     number, hash_, parent_hash, timestamp, wanted = row
     block = BlockRef(number, BlockHash(hash_), BlockHash(parent_hash), timestamp)
+    rounds: dict[str, dict[int, bytes]] = {}
+    for task, round_, record in connection.execute("SELECT task, number, record FROM rounds"):
+        rounds.setdefault(task, {})[round_] = bytes(record)
     tasks = {
-        Address(task): bytes(state) for task, state in connection.execute("SELECT task, state FROM tasks")
+        Address(task): StateParts(head=bytes(state), rounds=rounds.get(task, {}))
+        for task, state in connection.execute("SELECT task, state FROM tasks")
     }
     return Bookmark(block=block, tasks=tasks, wanted=wanted)
 
 
 def write(connection: sqlite3.Connection, bookmark: Bookmark) -> None:
-    """Keep this instead of what was kept."""
+    """Keep this instead of what was kept; of a task that was kept, rounds that are not given stay as they are."""
     block = bookmark.block
     connection.execute(
         "INSERT OR REPLACE INTO bookmark VALUES (0, ?, ?, ?, ?, ?)",
         (block.number, block.hash, block.parent_hash, block.timestamp, bookmark.wanted),
     )
     connection.execute("DELETE FROM tasks")
-    connection.executemany("INSERT INTO tasks VALUES (?, ?)", bookmark.tasks.items())
+    connection.executemany(
+        "INSERT INTO tasks VALUES (?, ?)", [(task, parts.head) for task, parts in bookmark.tasks.items()]
+    )
+    connection.execute("DELETE FROM rounds WHERE task NOT IN (SELECT task FROM tasks)")
+    connection.executemany(
+        "INSERT OR REPLACE INTO rounds VALUES (?, ?, ?)",
+        [
+            (task, number, data)
+            for task, parts in bookmark.tasks.items()
+            for number, data in parts.rounds.items()
+        ],
+    )

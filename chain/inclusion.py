@@ -15,9 +15,10 @@ from typing import Any, Protocol
 import anyio
 import structlog
 
+from bcfl.chain.crash_point import crash_point
 from bcfl.chain.fees import Fees
 from bcfl.chain.intents import Outcome, OutcomeStatus, TransactionNode
-from bcfl.chain.journal import Journal, crash_point
+from bcfl.chain.journal import Journal
 from bcfl.chain.outbox import ActionKey, OutboxEntry, OutboxStatus
 from bcfl.chain.rpc_errors import revert_data
 from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level, Retracted
@@ -148,7 +149,7 @@ class InclusionWatch:
         """Record transactions found in blocks and report their outcomes."""
         for finding in findings:
             finding.owner.take(finding.transaction)  # before the first await, so that it is sent no more
-        crash_point("after-inclusion")
+        crash_point("after-inclusion", [finding.transaction.entry.key for finding in findings])
         await self._journal.store([finding.entry for finding in findings])
         for finding in findings:
             finding.owner.conclude(await self._outcome(finding))

@@ -13,8 +13,6 @@ before the node sees them.
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ import anyio.to_thread
 
 from bcfl.chain import bookmarks, outbox
 from bcfl.chain.bookmarks import Bookmark
+from bcfl.chain.crash_point import crash_point
 from bcfl.chain.errors import ActionAlreadyRecorded, JournalUnwritable
 from bcfl.chain.journal_file import connect
 from bcfl.chain.outbox import ActionKey, OutboxEntry, OutboxStatus
@@ -37,7 +36,6 @@ __all__ = (
     "Journal",
     "OutboxEntry",
     "OutboxStatus",
-    "crash_point",
 )
 
 _T = TypeVar("_T")
@@ -49,16 +47,6 @@ class ActionRecord:
 
     key: ActionKey
     payload: bytes
-
-
-def crash_point(name: str) -> None:
-    """Kill this process, as a power cut would, if ``BCFL_CRASH_AT`` names this point; for crash tests alone.
-
-    The points, in the order of one effect: ``after-handler``, ``after-journal``, ``after-sign``, ``after-outbox``,
-    ``after-send``, ``after-inclusion``.
-    """
-    if os.environ.get("BCFL_CRASH_AT") == name:
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Request(Generic[_T]):
@@ -111,14 +99,15 @@ class Journal:
         Raises:
             ActionAlreadyRecorded: one of the actions is recorded with another payload; nothing was written.
         """
-        crash_point("after-handler")
+        keys = [record.key for record in actions]
+        crash_point("after-handler", keys)
 
         def operation(connection: sqlite3.Connection) -> None:
             for record in actions:
                 _record(connection, record)
 
         await self._run(operation)
-        crash_point("after-journal")
+        crash_point("after-journal", keys)
 
     async def bookmark(self) -> Bookmark | None:
         """How far the process had read; None where nothing was kept."""

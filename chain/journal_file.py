@@ -21,7 +21,7 @@ CREATE TABLE actions (
     PRIMARY KEY (agent, task, round, action)
 ) WITHOUT ROWID;
 """
-_STEPS = (_FIRST + outbox.TABLE, f"DROP TABLE IF EXISTS cursors; {bookmarks.TABLES}")
+_STEPS = (_FIRST + outbox.TABLE, f"DROP TABLE IF EXISTS cursors; {bookmarks.TABLES}", bookmarks.ROUNDS)
 """What each version of the form added to the one before; a file says in ``user_version`` how many it has."""
 
 

@@ -22,12 +22,13 @@ from anyio.abc import TaskStatus
 
 from bcfl.chain import fees, filler
 from bcfl.chain.asking import asked, estimated_gas
+from bcfl.chain.crash_point import crash_point
 from bcfl.chain.dispatch import Dispatch, Parcel
 from bcfl.chain.errors import FeeCapReached, JournalUnwritable
 from bcfl.chain.fees import FeePolicy
 from bcfl.chain.inclusion import Found, InclusionWatch, OpenTransaction
 from bcfl.chain.intents import Intent, OnOutcome, Outcome, OutcomeStatus, TransactionNode
-from bcfl.chain.journal import Journal, crash_point
+from bcfl.chain.journal import Journal
 from bcfl.chain.keys import Signer, decode_transaction
 from bcfl.chain.outbox import ActionKey, OutboxEntry, OutboxStatus
 from bcfl.chain.rpc_errors import Verdict, classify, revert_data
@@ -175,10 +176,10 @@ class TransactionOwner:
         nonce = self._next_nonce or 0
         self._next_nonce = nonce + 1
         signed = self._signed(intent.key, {**call, "nonce": nonce})
-        crash_point("after-sign")
+        crash_point("after-sign", [intent.key])
         self._open[intent.key] = signed
         await self._journal.store([signed.entry])
-        crash_point("after-outbox")
+        crash_point("after-outbox", [intent.key])
         await self._hand_over(signed)
         still = self._open.get(intent.key)
         if still is not None:
@@ -272,7 +273,7 @@ class TransactionOwner:
             if not self._is_open(opened):  # found in a block while the node answered
                 return
             if verdict in (None, Verdict.ALREADY_KNOWN):
-                crash_point("after-send")
+                crash_point("after-send", [opened.entry.key])
             if verdict in (None, Verdict.ALREADY_KNOWN, Verdict.TRANSIENT, Verdict.NONCE_TOO_HIGH):
                 self._mark_sent(opened)
                 return

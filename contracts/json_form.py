@@ -12,13 +12,14 @@ import enum
 import functools
 import types
 import typing
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from immutables import Map
 
 from bcfl.contracts.ids import ContentId
 
-__all__ = ("decode", "encode")
+__all__ = ("decode", "decoded_fields", "encode")
 
 
 def encode(value: Any) -> Any:  # noqa: ANN401 - JSON values
@@ -51,32 +52,70 @@ def decode(kind: Any, value: Any) -> Any:  # noqa: ANN401 - a switch over types
     Raises:
         LookupError, TypeError, ValueError, AttributeError: it is not one.
     """
+    return _decoder(kind)(value)
+
+
+def decoded_fields(kind: type, value: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Some fields of a dataclass, by name, from what ``encode`` made of them.
+
+    Raises:
+        LookupError, TypeError, ValueError, AttributeError: as ``decode``.
+    """
+    hints = _hints(kind)
+    return {name: decode(hints[name], value[name]) for name in names}
+
+
+@functools.cache
+def _decoder(kind: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - a switch over types
+    """How a value of that type is read: found out once, since there are thousands of each."""
     if kind is ContentId:
-        return ContentId(bytes.fromhex(value[0]), decode(int, value[1]))
+        return lambda value: ContentId(bytes.fromhex(value[0]), _checked(int, value[1]))
     if isinstance(kind, typing.NewType):
-        return decode(kind.__supertype__, value)
+        return _decoder(kind.__supertype__)
     if isinstance(kind, type) and issubclass(kind, enum.IntEnum):
-        return kind(decode(int, value))
+        return lambda value: kind(_checked(int, value))
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = _hints(kind)
-        return kind(
-            **{field.name: decode(hints[field.name], value[field.name]) for field in dataclasses.fields(kind)}
-        )
+        return _of_dataclass(kind)
     if kind is bytes:
-        return bytes.fromhex(value)
-    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+        return bytes.fromhex
+    if kind in {int, str, bool}:
+        return functools.partial(_checked, kind)
+    return _of_parts(typing.get_origin(kind), typing.get_args(kind))
+
+
+def _of_dataclass(kind: type) -> Callable[[Any], Any]:
+    hints = _hints(kind)
+    parts: list[tuple[str, Callable[[Any], Any]]] = []
+
+    def read(value: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of that type
+        if not parts:  # not before: a type may have itself in it
+            parts.extend((field.name, _decoder(hints[field.name])) for field in dataclasses.fields(kind))
+        return kind(**{name: part(value[name]) for name, part in parts})
+
+    return read
+
+
+def _of_parts(origin: Any, parts: tuple[Any, ...]) -> Callable[[Any], Any]:  # noqa: ANN401 - of a generic type
+    if origin is tuple and len(parts) == 2 and parts[1] is Ellipsis:
+        one = _decoder(parts[0])
+        return lambda value: tuple([one(item) for item in value])
     if origin is tuple:
-        if len(parts) == 2 and parts[1] is Ellipsis:
-            return tuple(decode(parts[0], part) for part in value)
-        return tuple(decode(part, item) for part, item in zip(parts, value, strict=True))
+        several = [_decoder(part) for part in parts]
+        return lambda value: tuple([part(item) for part, item in zip(several, value, strict=True)])
     if origin is frozenset:
-        return frozenset(decode(parts[0], part) for part in value)
+        one = _decoder(parts[0])
+        return lambda value: frozenset([one(item) for item in value])
     if origin in {collections.abc.Mapping, Map}:
-        pairs = {decode(parts[0], key): decode(parts[1], item) for key, item in value}
-        return Map(pairs) if origin is Map else pairs
+        key, item = map(_decoder, parts)
+        made = Map if origin is Map else dict
+        return lambda value: made([(key(name), item(one)) for name, one in value])
     if origin in {typing.Union, types.UnionType}:
-        inner = next(part for part in parts if part is not type(None))
-        return None if value is None else decode(inner, value)
-    if kind in {int, str, bool} and type(value) is not kind:  # true is not 1 here
+        inner = _decoder(next(part for part in parts if part is not type(None)))
+        return lambda value: None if value is None else inner(value)
+    return lambda value: value
+
+
+def _checked(kind: type, value: Any) -> Any:  # noqa: ANN401 - of that type
+    if type(value) is not kind:  # true is not 1 here
         raise TypeError(f"{value!r} is no {kind.__name__}.")
     return value

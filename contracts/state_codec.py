@@ -1,23 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A task's state as bytes and back: what an agent keeps, so that it need not read a task's whole past again."""
+"""A task's state as bytes and back, round by round: what an agent keeps, so that it need not read a task's whole past again."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import json
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from immutables import Map
+from pydantic_core import from_json
 
 from bcfl.contracts.config import Schedule, TaskConfig
 from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState, Proposal
 from bcfl.contracts.crowd_state import CrowdRound, CrowdState, EvaluatorState, Uncredited
 from bcfl.contracts.errors import MalformedState
-from bcfl.contracts.json_form import decode, encode
-from bcfl.contracts.state import CommittedEntry, MemberState, TaskState, UpdateRecord
+from bcfl.contracts.json_form import decode, decoded_fields, encode
+from bcfl.contracts.state import CommittedEntry, MemberState, RoundRecord, TaskState, UpdateRecord
 
-__all__ = ("state_from_bytes", "state_to_bytes")
+__all__ = ("StateParts", "state_from_parts", "state_to_parts")
 
 _KINDS: dict[str, type[TaskState]] = {"crowd": CrowdState, "consortium": ConsortiumState}
+_ROUNDS: dict[type[TaskState], type[RoundRecord]] = {CrowdState: CrowdRound, ConsortiumState: ConsortiumRound}
+_BY_ROUND = frozenset({"rounds", "owners"})
+_LAYOUT = "a head, and each round by itself"
 _PARTS = (
     CommittedEntry,
     ConsortiumRound,
@@ -32,26 +40,82 @@ _PARTS = (
 )
 
 
-def state_to_bytes(state: TaskState) -> bytes:
-    """As JSON, with the form that this version gives it."""
+@dataclass(frozen=True, kw_only=True)
+class StateParts:
+    """A state as bytes: each round by itself, since a round that is over does not change any more.
+
+    Attributes:
+        head: all but the rounds.
+        rounds: by number, with whose digests became known in them; where parts were made against an earlier state, those that differ.
+    """
+
+    head: bytes
+    rounds: Mapping[int, bytes]
+
+
+def state_to_parts(state: TaskState, *, since: TaskState | None = None) -> StateParts:
+    """As JSON, with the form that this version gives it.
+
+    Args:
+        state: to be kept.
+        since: of the same task, earlier, and kept already: only rounds that changed since are written out again.
+    """
     kind = next(name for name, kind in _KINDS.items() if isinstance(state, kind))
-    return json.dumps({"form": _form(), "kind": kind, "state": encode(state)}, separators=(",", ":")).encode()
+    known = {} if since is None else since.rounds
+    changed = {number for number, record in state.rounds.items() if record is not known.get(number)}
+    changed |= {
+        number
+        for digest, (number, _, _) in state.owners.items()
+        if since is None or digest not in since.owners
+    }
+    owned: dict[int, list[list[Any]]] = {}
+    for digest, (number, place, index) in state.owners.items():
+        if number in changed:
+            owned.setdefault(number, []).append([digest.hex(), place, index])
+    content = {
+        field.name: encode(getattr(state, field.name))
+        for field in fields(state)
+        if field.name not in _BY_ROUND
+    }
+    return StateParts(
+        head=_json({"form": _form(), "kind": kind, "state": content}),
+        rounds={
+            number: _json([encode(state.rounds.get(number)), owned.get(number, [])]) for number in changed
+        },
+    )
 
 
-def state_from_bytes(data: bytes) -> TaskState:
-    """The inverse of ``state_to_bytes``.
+def state_from_parts(parts: StateParts) -> TaskState:
+    """The inverse of ``state_to_parts``, of all rounds.
 
     Raises:
         MalformedState: it is no state, or one of another version's form: read the events again.
     """
     try:
-        record = json.loads(data)
-        if record["form"] != _form():
+        head = from_json(parts.head)
+        if head["form"] != _form():
             raise MalformedState("The state was kept by a version of bcfl that knew other things of a task.")
-        state: TaskState = decode(_KINDS[record["kind"]], record["state"])
+        kind = _KINDS[head["kind"]]
+        rounds, owners = {}, {}
+        for number, data in sorted(parts.rounds.items()):
+            record, owned = from_json(data)
+            if record is not None:  # before the first round only the task's own model has a digest
+                rounds[number] = decode(_ROUNDS[kind], record)
+            for digest, place, index in owned:
+                owners[bytes.fromhex(digest)] = (number, place, index)
+        content = head["state"]
+        hints = {field.name: field.type for field in fields(kind)}
+        known = decoded_fields(kind, content, [name for name in hints if name not in _BY_ROUND])
+        state: TaskState = kind(**known, rounds=rounds, owners=Map(owners))
+        if state.round not in {0, len(rounds)}:
+            raise MalformedState("What was kept of a task's state lacks a round.")
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise MalformedState("What was kept of a task's state cannot be read.") from error
     return state
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 @functools.cache
@@ -62,4 +126,4 @@ def _form() -> str:
         for kind in (*_KINDS.values(), *_PARTS)
         for field in fields(kind)
     ]
-    return hashlib.sha256("\n".join(stated).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join([_LAYOUT, *stated]).encode()).hexdigest()[:16]

@@ -30,6 +30,12 @@ def daemons() -> ModuleType:
     return _module("daemons")
 
 
+@pytest.fixture(scope="session")
+def strangers() -> ModuleType:
+    """The module ``tests/strangers.py``."""
+    return _module("strangers")
+
+
 @pytest.fixture
 def providers() -> Iterator[Callable[[str], Any]]:
     """``providers(url)``: one more misbehaving proxy before that node (``tests/provider.py``)."""

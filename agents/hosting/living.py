@@ -37,7 +37,7 @@ from bcfl.chain.node import Node, open_node
 from bcfl.chain.reconnecting import ReconnectPolicy
 from bcfl.chain.wallet.networks import Network
 from bcfl.contracts.errors import MalformedState
-from bcfl.contracts.state_codec import state_from_bytes
+from bcfl.contracts.state_codec import state_from_parts
 from bcfl.errors import AgentError, first_cause
 from bcfl.models.training.engine import Engine, ExecutorKind
 from bcfl.seeds import Seeds
@@ -234,7 +234,7 @@ async def _earlier(bookmark: Bookmark | None, node: Node) -> Earlier | None:
         _log.warning("bookmark_left_the_chain", block=bookmark.block.number)
         return None
     try:
-        states = {task: state_from_bytes(state) for task, state in bookmark.tasks.items()}
+        states = {task: state_from_parts(parts) for task, parts in bookmark.tasks.items()}
     except MalformedState as error:
         _log.warning("bookmark_unreadable", reason=str(error))
         return None

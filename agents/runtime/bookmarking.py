@@ -10,7 +10,7 @@ from bcfl.chain.bookmarks import Bookmark
 from bcfl.contracts.delivery import BlockRef
 from bcfl.contracts.ids import Address
 from bcfl.contracts.state import TaskState
-from bcfl.contracts.state_codec import state_to_bytes
+from bcfl.contracts.state_codec import state_to_parts
 
 __all__ = ("Bookmarking",)
 
@@ -18,7 +18,7 @@ _QUIET = 12  # so much rarer where no task says anything: the blocks that are re
 
 
 class Bookmarking:
-    """Makes bookmarks of final states; a state that has not changed is not written out again.
+    """Makes bookmarks of final states; a round that has not changed is not written out again.
 
     Args:
         every_s: the least time between two.
@@ -31,7 +31,7 @@ class Bookmarking:
         self._after = after
         self._wanted = wanted
         self._marked = -math.inf
-        self._kept: dict[Address, tuple[TaskState, bytes]] = {}
+        self._kept: dict[Address, TaskState] = {}
 
     def due(self, block: BlockRef, states: Sequence[TaskState], now: float) -> Bookmark | None:
         """The bookmark to keep now, if any.
@@ -43,13 +43,16 @@ class Bookmarking:
         """
         if now < self._marked + self._every_s or block.number <= self._after:
             return None
-        unchanged = {task: kept for task, kept in self._kept.items() if any(kept[0] is one for one in states)}
-        quiet = len(unchanged) == len(states) == len(self._kept)
+        known = [self._kept.get(state.address) for state in states]
+        quiet = len(states) == len(self._kept) and all(
+            one is state for one, state in zip(known, states, strict=True)
+        )
         if quiet and now < self._marked + _QUIET * self._every_s:
             return None
         self._marked = now
-        self._kept = {
-            state.address: unchanged.get(state.address) or (state, state_to_bytes(state)) for state in states
+        tasks = {
+            state.address: state_to_parts(state, since=kept)
+            for state, kept in zip(states, known, strict=True)
         }
-        tasks = {task: data for task, (_, data) in self._kept.items()}
+        self._kept = {state.address: state for state in states}
         return Bookmark(block=block, tasks=tasks, wanted=self._wanted)

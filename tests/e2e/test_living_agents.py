@@ -3,25 +3,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
-import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-
-from bcfl.chain.devnet import Devnet
 
 pytestmark = [pytest.mark.anvil, pytest.mark.timeout(300)]
 
@@ -36,78 +29,6 @@ task:
   membership: {{minimum: 3, capacity: 3}}
   schedule: {{enrolment_s: 120, training_s: 60, reveal_s: 20, evaluation_s: 60, closing_s: 4}}
 """
-
-
-class Person:
-    """A home of their own, and the commands that they give."""
-
-    def __init__(self, folder, url):
-        self.folder, self.url = folder, url
-        self.environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("BCFL_NETWORK")},
-            "BCFL_HOME": str(folder / "home"),
-            "BCFL_PASSWORD": "secret",
-        }
-        self.agents = []
-
-    def tried(self, *words, **environment):
-        return subprocess.run(
-            [BCFL, *words],
-            cwd=self.folder,
-            env={**self.environment, **environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            stdin=subprocess.DEVNULL,
-        )
-
-    def does(self, *words):
-        done = self.tried(*words)
-        assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    def lives(self, role, key, *words):
-        output = self.folder / f"{key}.out"
-        with output.open("a") as file:
-            process = subprocess.Popen(
-                [BCFL, "agent", role, "--network", "local", "--key", key, *words],
-                cwd=self.folder,
-                env=self.environment,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
-        self.agents.append(process)
-        return process
-
-    def diary(self, key):
-        path = self.folder / "home" / "agents" / "local" / key / "diary.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-    def end(self):
-        for process in self.agents:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-
-
-def _table(path, seed, rows=80, numbers=8):
-    rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(0).normal(size=(4, numbers))
-    classes = rng.permutation(np.arange(rows) % 4)
-    values = centres[classes] + rng.normal(size=(rows, numbers))
-    lines = [",".join([f"v{n}" for n in range(numbers)] + ["kind"])]
-    lines += [
-        ",".join([*(f"{value:.4f}" for value in row), str(label)])
-        for row, label in zip(values, classes, strict=True)
-    ]
-    path.write_text("\n".join(lines) + "\n")
-
-
-def _until(done, what, seconds=200):
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, what()
-        time.sleep(0.25)
 
 
 def _scraped(told):
@@ -125,40 +46,12 @@ def _scraped(told):
         }
 
 
-def _prepared(person, keys):
-    person.does(
-        "networks",
-        "add",
-        "local",
-        "--rpc",
-        person.url,
-        "--confirmations",
-        "1",
-        "--store",
-        f"directory:{person.folder / 'store'}",
-    )
-    for key in keys:
-        person.does("keys", "new", key)
-    person.does("send", *keys, "--network", "local", "--from-node", "--ether", "5")
-    person.does("deploy", "--network", "local", "--key", "owner")
-
-
-@contextlib.asynccontextmanager
-async def _person(tmp_path):
-    async with Devnet.start(block_time=1) as devnet:
-        person = Person(tmp_path, devnet.url)
-        try:
-            yield person
-        finally:
-            person.end()
-
-
 @pytest.mark.asyncio
-async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_path):
+async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_path, strangers):
     trainers = ("ann", "ben", "cem")
 
     def play(person):
-        _prepared(person, ("owner", "eve", *trainers))
+        strangers.prepared(person, ("owner", "eve", *trainers))
         person.does("send", "eve", "--network", "local", "--key", "owner", "--tokens", "100")
         tasks = []
         for name, rounds in (("first", 2), ("second", 3)):
@@ -178,10 +71,10 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
             tasks.append(json.loads(told)["task"])
         data = ("--set", "target=kind", "--trains", "mlp", "--most-stake", "20")
         for place, key in enumerate(("eve", *trainers)):
-            _table(tmp_path / f"{key}.csv", place)
+            strangers.table(tmp_path / f"{key}.csv", place)
         eve = person.lives("evaluator", "eve", "--data", "eve.csv", *data, "--metrics", "0")
         first = {key: person.lives("trainer", key, "--data", f"{key}.csv", *data) for key in trainers}
-        _until(
+        strangers.until(
             lambda: any(line["event"] == "commit" for line in person.diary("ben")),
             lambda: (tmp_path / "ben.out").read_text(),
         )
@@ -193,7 +86,7 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
         def left():
             return {key: (tmp_path / f"{key}.out").read_text().count("is over") for key in ("eve", *trainers)}
 
-        _until(
+        strangers.until(
             lambda: set(left().values()) == {2},
             lambda: str(left()) + "".join((tmp_path / f"{k}.out").read_text() for k in left()),
         )
@@ -211,7 +104,7 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
         assert "round 1: handed in, score" in person.does("status", "--network", "local", "--key", "ann")
         return shown, listed, status, metrics
 
-    async with _person(tmp_path) as person:
+    async with strangers.person(tmp_path) as person:
         shown, listed, status, metrics = await anyio.to_thread.run_sync(play, person)
         assert [(one["phase"], one["round"]) for one in shown] == [("completed", 2), ("completed", 3)]
         assert [metrics["bcfl_task_participating", one["task"]] for one in shown] == [1, 1]
@@ -250,9 +143,9 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
 
 
 @pytest.mark.asyncio
-async def test_wrong_input_is_one_sentence_before_it_costs_anything(tmp_path):
+async def test_wrong_input_is_one_sentence_before_it_costs_anything(tmp_path, strangers):
     def play(person):
-        _prepared(person, ("owner", "eve", "ann"))
+        strangers.prepared(person, ("owner", "eve", "ann"))
         person.does("send", "eve", "--network", "local", "--key", "owner", "--tokens", "100")
         person.does("keys", "new", "poor")
         (tmp_path / "task.yaml").write_text(TASK.format(name="first", rounds=1))
@@ -260,8 +153,8 @@ async def test_wrong_input_is_one_sentence_before_it_costs_anything(tmp_path):
         task = json.loads(person.does(*create, "--evaluator", "eve", "--json"))["task"]
         ended = json.loads(person.does(*create, "--evaluator", "eve", "--json"))["task"]
         person.does("task", "cancel", ended, "--network", "local", "--key", "owner")
-        _table(tmp_path / "ann.csv", 1)
-        _table(tmp_path / "narrow.csv", 1, numbers=5)
+        strangers.table(tmp_path / "ann.csv", 1)
+        strangers.table(tmp_path / "narrow.csv", 1, numbers=5)
         agent = ("agent", "trainer", "--network", "local", "--key", "ann", "--set", "target=kind")
         nobody = "0x" + "12" * 20
         (tmp_path / "elsewhere").mkdir()
@@ -434,7 +327,7 @@ async def test_wrong_input_is_one_sentence_before_it_costs_anything(tmp_path):
                 for words, more, status, sentence in cases
             ]
 
-    async with _person(tmp_path) as person:
+    async with strangers.person(tmp_path) as person:
         tried = await anyio.to_thread.run_sync(play, person)
     wrong = []
     for words, done, status, sentence in tried:

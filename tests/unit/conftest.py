@@ -14,7 +14,7 @@ from bcfl.contracts.delivery import BlockRef, EventOrigin
 from bcfl.contracts.fold import first_state, fold
 from bcfl.contracts.ids import Address, ContentId
 from bcfl.contracts.phases import Kind
-from bcfl.contracts.state_codec import state_from_bytes, state_to_bytes
+from bcfl.contracts.state_codec import state_from_parts, state_to_parts
 from bcfl.scenarios.definition.schema import Data, Evaluator, NamedEntry, Population, Scenario, Task, Trainers
 from bcfl.scenarios.outcome.summary import (
     Detection,
@@ -88,7 +88,7 @@ class Story:
     def tell(self, kind, **fields):
         self.state = fold(self.state, [self.event(kind, **fields)])
         # whatever a test tells can be kept and read again
-        assert state_from_bytes(state_to_bytes(self.state)) == self.state
+        assert state_from_parts(state_to_parts(self.state)) == self.state
         return self
 
     def enrol(self, members, *, stake=0):

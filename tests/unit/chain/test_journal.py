@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 
 import anyio
 import pytest
@@ -24,9 +20,9 @@ from bcfl.chain.journal import (
     Journal,
     OutboxEntry,
     OutboxStatus,
-    crash_point,
 )
 from bcfl.contracts.delivery import BlockRef
+from bcfl.contracts.state_codec import StateParts
 
 GENESIS = "0x" + "ab" * 32
 KEY = ActionKey("trainer-1", "0xtask", 4, "commit")
@@ -55,17 +51,28 @@ async def test_actions_survive_a_restart(tmp_path):
 @pytest.mark.asyncio
 async def test_how_far_a_process_has_read_is_kept(tmp_path):
     path = tmp_path / "journal.db"
-    marks = [
-        Bookmark(block=BlockRef(7, "0x07", "0x06", 70), tasks={"0xa": b"a", "0xb": b"b"}),
-        Bookmark(block=BlockRef(9, "0x09", "0x08", 90), tasks={"0xb": b"later"}),
-    ]
+    first = Bookmark(
+        block=BlockRef(7, "0x07", "0x06", 70),
+        tasks={"0xa": _parts(b"a", {1: b"over"}), "0xb": _parts(b"b", {0: b"x", 1: b"y"})},
+    )
+    later = Bookmark(
+        block=BlockRef(9, "0x09", "0x08", 90), tasks={"0xb": _parts(b"later", {1: b"z", 2: b"new"})}
+    )
     async with opened(path) as journal:
         assert await journal.bookmark() is None
-        await journal.mark(marks[0])
-        assert await journal.bookmark() == marks[0]
-        await journal.mark(marks[1])
+        await journal.mark(first)
+        assert await journal.bookmark() == first
+        await journal.mark(later)
     async with opened(path) as journal:
-        assert await journal.bookmark() == marks[1]
+        found = await journal.bookmark()
+        assert found.block == later.block
+        assert found.tasks == {"0xb": _parts(b"later", {0: b"x", 1: b"z", 2: b"new"})}
+        # of a task that went nothing is left
+        assert journal._connection.execute("SELECT DISTINCT task FROM rounds").fetchall() == [("0xb",)]
+
+
+def _parts(head, rounds):
+    return StateParts(head=head, rounds=rounds)
 
 
 @pytest.mark.asyncio
@@ -84,7 +91,7 @@ async def test_a_journal_of_the_first_form_is_brought_to_this_one_and_keeps_what
         assert await journal.transaction(KEY) == entry()
         assert await journal.bookmark() is None
         (version,) = journal._connection.execute("PRAGMA user_version").fetchone()
-    assert version == len(journal_file._STEPS) == 2
+    assert version == len(journal_file._STEPS) == 3
 
 
 @pytest.mark.asyncio
@@ -291,16 +298,3 @@ async def test_blocks_that_left_the_chain_give_their_transactions_back():
         )
         assert await journal.transaction(stays.key) == stays
         assert await journal.open_transactions("0xA") == back
-
-
-def test_a_crash_point_kills_only_when_it_is_named(monkeypatch):
-    monkeypatch.setenv("BCFL_CRASH_AT", "after-sign")
-    crash_point("after-send")
-    program = "from bcfl.chain.journal import crash_point; crash_point('after-sign'); print('alive')"
-    died = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "BCFL_CRASH_AT": "after-sign"},
-        capture_output=True,
-    )
-    assert died.returncode == -signal.SIGKILL
-    assert died.stdout == b""

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from bcfl.agents.runtime import bookmarking
 from bcfl.agents.runtime.bookmarking import Bookmarking
 from bcfl.contracts.delivery import BlockRef
-from bcfl.contracts.state_codec import state_from_bytes
+from bcfl.contracts.state_codec import StateParts, state_from_parts
 
 OTHER = "0x" + "7" * 40
 
@@ -21,21 +20,25 @@ def test_what_was_said_is_kept_after_the_least_time(story):
     marks, tale = Bookmarking(5), story().enrol(2)
     first = marks.due(_block(1), [tale.state], now=0)
     assert first.block == _block(1)
-    assert {task: state_from_bytes(data) for task, data in first.tasks.items()} == {
+    assert {task: state_from_parts(parts) for task, parts in first.tasks.items()} == {
         tale.state.address: tale.state
     }
     tale.start()
     assert marks.due(_block(2), [tale.state], now=4.9) is None
-    assert state_from_bytes(marks.due(_block(3), [tale.state], now=5).tasks[tale.state.address]) == tale.state
+    later = marks.due(_block(3), [tale.state], now=5).tasks[tale.state.address]
+    assert set(later.rounds) == {1}  # what was kept before is not written out again
+    kept = first.tasks[tale.state.address]
+    assert state_from_parts(StateParts(head=later.head, rounds={**kept.rounds, **later.rounds})) == tale.state
 
 
-def test_where_nothing_is_said_it_is_kept_seldom_and_not_written_out_again(story, monkeypatch):
-    marks, tale = Bookmarking(5), story().enrol(2)
+def test_where_nothing_is_said_it_is_kept_seldom_and_no_round_is_written_out_again(story):
+    marks, tale = Bookmarking(5), story().enrol(2).start()
     first = marks.due(_block(1), [tale.state], now=0)
-    monkeypatch.setattr(bookmarking, "state_to_bytes", None)
     assert marks.due(_block(2), [tale.state], now=50) is None
     later = marks.due(_block(70), [tale.state], now=60)
-    assert (later.block, later.tasks) == (_block(70), first.tasks)
+    parts = first.tasks[tale.state.address]
+    assert later.block == _block(70)
+    assert later.tasks == {tale.state.address: StateParts(head=parts.head, rounds={})}
 
 
 def test_a_task_that_came_or_went_is_news(story):
