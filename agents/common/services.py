@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.common.token_permits import PermitSource
 from bcfl.agents.runtime.ports import ContentStore, LearningEngine, Observer
 from bcfl.chain.journal import Journal
+from bcfl.contracts.ids import Address
 from bcfl.seeds import Seeds
 
 __all__ = ("AgentServices",)
@@ -26,6 +28,7 @@ class AgentServices:
         permits: lets contracts take the agent's tokens.
         observer: hears what the agent does.
         seeds: all randomness.
+        folder: the agent's own, for what only makes a new start quicker; None: it has none.
     """
 
     engine: LearningEngine
@@ -35,3 +38,8 @@ class AgentServices:
     permits: PermitSource
     observer: Observer
     seeds: Seeds
+    folder: Path | None = None
+
+    def task_folder(self, task: Address) -> Path | None:
+        """Where what is of that task alone may be kept, while the agent takes part in it."""
+        return None if self.folder is None else self.folder / "tasks" / task

@@ -15,7 +15,7 @@ from bcfl.agents.common.entries import aggregator_of, defence_of, network_of, sc
 from bcfl.agents.common.folding import Counted, Private, aggregated, encode_memory, encode_model, remembered
 from bcfl.agents.common.gathering import UNAVAILABLE, gather
 from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval, schema_of
-from bcfl.agents.crowdsourcing.round_history import RoundHistory
+from bcfl.agents.crowdsourcing.round_history import MemoryArchive, RoundHistory
 from bcfl.agents.crowdsourcing.sanctions import REASONS
 from bcfl.agents.runtime.ports import LearningEngine
 from bcfl.contracts.crowd_state import CrowdRound
@@ -77,14 +77,22 @@ class RoundEvaluator:
 
     Args:
         samples_key: names the validation set in the engine.
+        archive: where an earlier life of the same evaluator left what it remembered of the task.
     """
 
-    def __init__(self, *, engine: LearningEngine, retrieval: Retrieval, samples_key: str) -> None:
+    def __init__(
+        self,
+        *,
+        engine: LearningEngine,
+        retrieval: Retrieval,
+        samples_key: str,
+        archive: MemoryArchive | None = None,
+    ) -> None:
         self._engine = engine
         self._retrieval = retrieval
         self._samples_key = samples_key
         self._measured: dict[ContentId, Evaluation] = {}
-        self._history = RoundHistory()
+        self._history = RoundHistory(archive)
 
     async def evaluate(
         self,
@@ -115,7 +123,7 @@ class RoundEvaluator:
         if not is_stateless(defence_of(specification)):
             memory = await self._history.before(rounds, round_number, leaves)
         judged = await self._judge(specification, max_update_size, record, memory)
-        self._history.remember(record, judged.verdict.memory)
+        await self._history.remember(record, judged.verdict.memory)
         before = await remembered(
             self._retrieval, specification, record.start_model, max_bytes=max_update_size
         )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -227,6 +228,8 @@ class Host:
             self._stop_following(participation, state.address)
             return
         self._stop_following(participation, state.address)
+        if (folder := self._services.task_folder(state.address)) is not None:
+            shutil.rmtree(folder, ignore_errors=True)
         paid = sum(one.withdrawn for one in mine)
         self._tell(Left(task=state.address, paid=paid))
         if state.address == self._choice.task:

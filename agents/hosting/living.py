@@ -194,6 +194,7 @@ async def live(
                 permits=PermitSource(signer=signer, node=node),
                 observer=diary,
                 seeds=Seeds.live(),
+                folder=home.folder,
             )
             me = Self(name=name, signer=signer, secret=secret, chain_id=node.chain_id)
             host = Host(

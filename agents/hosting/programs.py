@@ -17,6 +17,7 @@ from bcfl.agents.common.update_maker import OwnData
 from bcfl.agents.consortium.member import HeldOut, Member
 from bcfl.agents.crowdsourcing.evaluation import RoundEvaluator
 from bcfl.agents.crowdsourcing.evaluator import Evaluator, EvaluatorIdentity
+from bcfl.agents.crowdsourcing.memory_folder import MemoryFolder
 from bcfl.agents.crowdsourcing.trainer import Trainer
 from bcfl.agents.hosting.own_samples import check_samples
 from bcfl.agents.runtime.shell import Role
@@ -176,9 +177,10 @@ class EvaluatorProgram:
         _check(self.samples, task)
         return None
 
-    def agents(self, task: OpenTask, me: Self, services: AgentServices) -> Sequence[Role]:  # noqa: ARG002 - the port's
+    def agents(self, task: OpenTask, me: Self, services: AgentServices) -> Sequence[Role]:
         """An evaluator."""
         services.engine.add_samples(_OWN, self.samples)
+        folder = services.task_folder(task.state.address)
         return [
             Evaluator(
                 identity=EvaluatorIdentity(
@@ -187,7 +189,12 @@ class EvaluatorProgram:
                     secret=me.secret,
                     validation_digest=bytes.fromhex(self.samples.digest()),
                 ),
-                rounds=RoundEvaluator(engine=services.engine, retrieval=services.retrieval, samples_key=_OWN),
+                rounds=RoundEvaluator(
+                    engine=services.engine,
+                    retrieval=services.retrieval,
+                    samples_key=_OWN,
+                    archive=None if folder is None else MemoryFolder(folder / "memory"),
+                ),
                 validation_samples=len(self.samples),
                 services=services,
             )

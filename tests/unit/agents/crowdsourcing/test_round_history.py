@@ -7,6 +7,7 @@ import dataclasses
 
 import pytest
 
+from bcfl.agents.crowdsourcing.memory_folder import MemoryFolder
 from bcfl.agents.crowdsourcing.round_history import RoundHistory
 from bcfl.contracts.crowd_state import CrowdRound
 from bcfl.contracts.state import UpdateRecord
@@ -53,7 +54,7 @@ async def test_who_was_there_judges_nothing_twice(rounds):
     history = RoundHistory()
     for number in range(1, 7):
         assert _sum(await history.before(rounds, number, judge)) == sum(range(number))
-        history.remember(rounds[number], _memory(sum(range(number + 1))))
+        await history.remember(rounds[number], _memory(sum(range(number + 1))))
     assert judge.asked == []
 
 
@@ -116,3 +117,26 @@ async def test_a_round_whose_model_was_reverted_is_no_past(rounds):
     reverted = dataclasses.replace(rounds[2], reverted=True)
     await RoundHistory().before(rounds | {2: reverted}, 4, judge)
     assert judge.asked == [1, 3]
+
+
+@pytest.mark.asyncio
+async def test_who_is_started_again_judges_what_has_come_since_and_no_more(rounds, tmp_path):
+    judge = Judge()
+    before = RoundHistory(MemoryFolder(tmp_path))
+    await before.before(rounds, 5, judge)
+    judge.asked.clear()
+    again = RoundHistory(MemoryFolder(tmp_path))
+    assert _sum(await again.before(rounds, 6, judge)) == 15
+    assert judge.asked == [5]
+
+
+@pytest.mark.asyncio
+async def test_what_was_kept_of_a_round_that_a_reorganisation_changed_is_not_believed(
+    rounds, tmp_path, content
+):
+    judge = Judge()
+    await RoundHistory(MemoryFolder(tmp_path)).before(rounds, 3, judge)
+    other = {2: dataclasses.replace(rounds[2], start_model=content("another"))}
+    judge.asked.clear()
+    await RoundHistory(MemoryFolder(tmp_path)).before(rounds | other, 3, judge)
+    assert judge.asked == [1, 2]

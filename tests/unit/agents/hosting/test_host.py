@@ -89,7 +89,7 @@ class Retrieval:
 
 
 class Stage:
-    def __init__(self, story, *, choice=None, program=None, missing=0):
+    def __init__(self, story, *, folder, choice=None, program=None, missing=0):
         self.tale = story()
         self.created = self.tale.created
         self.process, self.told = Process(), []
@@ -99,7 +99,7 @@ class Stage:
             me=SimpleNamespace(name="ann", signer=SimpleNamespace(address=self.account)),
             program=program or Program(),
             choice=choice or Choice(),
-            services=SimpleNamespace(retrieval=Retrieval(missing)),
+            services=SimpleNamespace(retrieval=Retrieval(missing), task_folder=lambda task: folder / task),
             factory=self.created.origin.address,
             tell=self.told.append,
         )
@@ -113,8 +113,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(story):
-    return lambda **given: Stage(story, **given)
+def stage(story, tmp_path):
+    return lambda **given: Stage(story, folder=tmp_path, **given)
 
 
 async def _hosted(stage, act, bookmark=None, *, from_there=True):
@@ -237,9 +237,10 @@ async def test_a_keeper_needs_no_store_for_its_work_unless_it_is_told_what_is_to
 
 
 @pytest.mark.asyncio
-async def test_it_goes_on_with_what_it_followed_and_leaves_what_is_over(stage):
+async def test_it_goes_on_with_what_it_followed_and_leaves_what_is_over(stage, tmp_path):
     here = stage()
     state = here.tale.enrol(2).start().state
+    (tmp_path / state.address / "memory").mkdir(parents=True)
     block = here.created.origin.block
     bookmark = Earlier(block=block, states={state.address: state})
 
@@ -253,12 +254,14 @@ async def test_it_goes_on_with_what_it_followed_and_leaves_what_is_over(stage):
         participation.chronicle.final = dataclasses.replace(ended, members={**ended.members, 1: member})
         here.process.listener(Batch(block, Level.FINAL, ()))
         assert here.process.left == []  # four are owed
+        assert (tmp_path / state.address).is_dir()
         participation.chronicle.final = dataclasses.replace(
             ended, members={**ended.members, 1: dataclasses.replace(member, withdrawn=7)}
         )
         here.process.listener(Batch(block, Level.FINAL, ()))
         assert here.process.left == [participation]
         assert here.told[-1] == Left(task=state.address, paid=7)
+        assert not (tmp_path / state.address).exists()  # of a task that is over nothing stays
 
     await _hosted(here, act, bookmark)
 
