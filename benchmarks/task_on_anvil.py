@@ -31,7 +31,6 @@ __all__ = ("RoundGas", "TaskOnAnvil")
 
 _TOKEN = 10**9  # in 10⁻⁹ token
 _BUDGET = 1_000 * _TOKEN
-_ROUND_BUDGET = 250 * _TOKEN
 _UPDATE_SIZE = 1_000
 _BATCH = 256
 _GAS_LIMIT = 900_000_000  # of one transaction; below that of anvil's block
@@ -52,7 +51,7 @@ class TaskOnAnvil:
     """One task whose first round has begun; ``round`` plays the next."""
 
     def __init__(self, node: Node, members: Sequence[Signer], evaluator: Signer, *, relayed: bool) -> None:
-        self.address = Address("")
+        self.address = self.factory = Address("")
         self._node = node
         self._members = members
         self._evaluator = evaluator
@@ -62,8 +61,11 @@ class TaskOnAnvil:
         self._nonces: dict[Address, int] = {}
 
     @classmethod
-    async def create(cls, node: Node, *, members: int, relayed: bool, unique_digests: bool) -> TaskOnAnvil:
+    async def create(
+        cls, node: Node, *, members: int, relayed: bool, unique_digests: bool, rounds: int = 4
+    ) -> TaskOnAnvil:
         """Deploy everything, bond an evaluator, let ``members`` join."""
+        round_budget = _BUDGET // rounds
         publisher, evaluator = _signer("publisher"), _signer("evaluator")
         task = cls(node, [_signer(f"member {place}") for place in range(members)], evaluator, relayed=relayed)
         async with opened_setup(node, driven=True, confirmations=0) as setup:
@@ -75,20 +77,20 @@ class TaskOnAnvil:
                 supply=2 * _BUDGET,
                 holder=publisher.address,
             )
-            await distribute(setup, publisher, deployment.token, {evaluator.address: _ROUND_BUDGET})
+            await distribute(setup, publisher, deployment.token, {evaluator.address: round_budget})
         config = TaskConfig(
             token=deployment.token,
             publisher=publisher.address,
             specification=_content("specification"),
             genesis=_content("genesis"),
-            rounds=_BUDGET // _ROUND_BUDGET,
+            rounds=rounds,
             capacity=members,
             min_trainers=2,
             max_update_size=2 * _UPDATE_SIZE,
             relayed=relayed,
             unique_digests=unique_digests,
-            bond=_ROUND_BUDGET,
-            round_budget=_ROUND_BUDGET,
+            bond=round_budget,
+            round_budget=round_budget,
             schedule=Schedule(),
         )
         task._nonces[publisher.address] = await node.nonce(publisher.address)
@@ -102,12 +104,13 @@ class TaskOnAnvil:
         allowance = calls.approve(deployment.token, deployment.factory, _BUDGET * UNIT)
         await task._transact([(publisher, allowance), (publisher, creation)])
         task.address = await _created(node, deployment.factory)
+        task.factory = deployment.factory
         bond = calls.bond(
             task.address,
             evaluator=0,
             validation_commitment=validation_commitment(bytes(SALT_BYTES), bytes(32)),
         )
-        allowance = calls.approve(deployment.token, task.address, _ROUND_BUDGET * UNIT)
+        allowance = calls.approve(deployment.token, task.address, round_budget * UNIT)
         await task._transact([(evaluator, allowance), (evaluator, bond)])
         await task._transact([(member, calls.join(task.address, member.address)) for member in task._members])
         return task

@@ -92,7 +92,8 @@ def until(done, what, seconds=200):
         time.sleep(0.25)
 
 
-def prepared(person, keys):
+def prepared(person, keys, *, store=None):
+    """A network with contracts, and keys with ether; models lie in a directory, or where ``store`` says."""
     person.does(
         "networks",
         "add",
@@ -102,7 +103,7 @@ def prepared(person, keys):
         "--confirmations",
         "1",
         "--store",
-        f"directory:{person.folder / 'store'}",
+        store or f"directory:{person.folder / 'store'}",
     )
     for key in keys:
         person.does("keys", "new", key)
