@@ -182,6 +182,7 @@ async def live(
                     restarts=RestartPolicy(outlives_node=True),
                     bookmark_s=_BOOKMARK_S,
                     wanted=wanted,
+                    kept=earlier.states if earlier is not None and from_there else {},
                     absent=partial(_gave_up, tell, alone=choice.task is not None),
                 ),
             )

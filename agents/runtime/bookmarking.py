@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bcfl.chain.bookmarks import Bookmark
 from bcfl.contracts.delivery import BlockRef
@@ -24,14 +24,22 @@ class Bookmarking:
         every_s: the least time between two.
         wanted: which tasks are looked for, for ``Bookmark``.
         after: the block of an earlier life's bookmark, which is told of again: what is known is of that block, not of those before it.
+        kept: the states of that bookmark, where the journal has them in this form: their rounds are there already.
     """
 
-    def __init__(self, every_s: float, *, after: int = -1, wanted: str = "") -> None:
+    def __init__(
+        self,
+        every_s: float,
+        *,
+        after: int = -1,
+        wanted: str = "",
+        kept: Mapping[Address, TaskState] | None = None,
+    ) -> None:
         self._every_s = every_s
         self._after = after
         self._wanted = wanted
         self._marked = -math.inf
-        self._kept: dict[Address, TaskState] = {}
+        self._kept = dict(kept or {})
 
     def due(self, block: BlockRef, states: Sequence[TaskState], now: float) -> Bookmark | None:
         """The bookmark to keep now, if any.

@@ -29,6 +29,7 @@ from bcfl.chain.transactions import OwnerPool
 from bcfl.contracts.abi import decode_log
 from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level
 from bcfl.contracts.ids import Address
+from bcfl.contracts.state import TaskState
 from bcfl.errors import AgentError
 
 __all__ = ("AgentProcess", "ProcessSettings")
@@ -48,6 +49,7 @@ class ProcessSettings:
         absent: told of an agent that has failed too often, or whose consortium agreed on another model than it computed; True: the others go on without it. None: they do not.
         bookmark_s: seconds after which it is kept in the journal how far the chain was read, where something was said; None: it never is.
         wanted: which tasks are looked for, for the bookmark.
+        kept: what the journal's bookmark has of tasks, where the process starts from it.
         retry_s: seconds after which an agent looks again when a transaction of its was refused; None: at the next block.
         done: by agent, round and name of its transactions that are on the chain, where the journal does not know them.
     """
@@ -61,6 +63,7 @@ class ProcessSettings:
     absent: Callable[[Role, AgentError], bool] | None = None
     bookmark_s: float | None = None
     wanted: str = ""
+    kept: Mapping[Address, TaskState] = field(default_factory=dict)
     retry_s: float | None = None
     done: Mapping[str, Collection[tuple[int, str]]] = field(default_factory=dict)
 
@@ -106,7 +109,11 @@ class AgentProcess:
         self._level = anyio.Event()
         every = settings.bookmark_s
         after = settings.start.number if isinstance(settings.start, BlockRef) else settings.start - 1
-        self._bookmarking = None if every is None else Bookmarking(every, after=after, wanted=settings.wanted)
+        self._bookmarking = (
+            None
+            if every is None
+            else Bookmarking(every, after=after, wanted=settings.wanted, kept=settings.kept)
+        )
 
     def attend(self, participation: Participation, *, from_block: int = 0) -> None:
         """Follow one more task, of which nothing is known yet, or all that was before that block; during a delivery, or before ``run``."""

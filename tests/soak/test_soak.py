@@ -204,7 +204,8 @@ def _flat(name, taken):
         f"journal {max(one.journal for one in warm) / 1e6:.1f} MB at most"
     )
     assert grown <= 1.05, name
-    assert median(one.files for one in last) <= median(one.files for one in first) + 1, name
+    # Connections to the store come and go with what is fetched at the same time; one that a task left behind would be one more each time.
+    assert median(one.files for one in last) <= max(one.files for one in warm[: len(warm) // 2]) + 1, name
     # A block may come between the two questions, and one is on its way.
     assert max(one.behind for one in warm) <= 2, [(one.at, one.behind) for one in warm if one.behind > 2]
     half = len(warm) // 2

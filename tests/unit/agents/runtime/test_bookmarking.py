@@ -57,3 +57,12 @@ def test_what_an_earlier_life_has_read_is_told_again_and_is_no_place_to_begin(st
     assert marks.due(_block(1000), [tale.state], now=1) is None
     found = marks.due(_block(1001), [tale.state], now=2)
     assert (found.block, found.wanted) == (_block(1001), "all")
+
+
+def test_what_an_earlier_life_has_kept_is_not_written_out_again(story):
+    tale = story().enrol(2).start()
+    state = tale.state
+    marks = Bookmarking(5, after=9, kept={state.address: state})
+    tale.start(2)
+    parts = marks.due(_block(10), [tale.state], now=0).tasks[state.address]
+    assert set(parts.rounds) == {2}
