@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FORGE := $(BIN)/python contracts/toolchain.py forge
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage gate nightly mutants symbolic artifacts experiments published contributivity owners robustness chaos bench figures clean
+.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage gate nightly mutants symbolic artifacts experiments published contributivity owners robustness chaos soak bench figures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -93,6 +93,9 @@ robustness: setup ## every attack against the default defence, and its targets (
 
 chaos: setup ## kill members, hosts and whole runs in every phase, and eight agents in a storm of faults (the better part of an hour)
 	BCFL_EVERY_PHASE=1 $(BIN)/pytest -n 2 --dist worksteal tests/chaos tests/e2e/test_resume.py $(PYTEST_ARGS)
+
+soak: setup ## eight agents for an hour in five tasks at a time, and five minutes of agents that wait (BCFL_SOAK_MINUTES)
+	BCFL_EVERY_PHASE=1 $(BIN)/pytest -s tests/soak $(PYTEST_ARGS)
 
 bench: setup ## speed and gas, as ratios measured side by side
 	$(BIN)/python -m benchmarks

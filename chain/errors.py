@@ -29,6 +29,7 @@
         ├── JournalUnwritable       the disk does not take what must be durable
         ├── ActionAlreadyRecorded   one action, two payloads
         ├── FeeCapReached           the chain asks for more than the owner may pay
+        ├── DayBudgetReached        a day's transactions cost as much as their owner allows
         ├── OwnerStopped            an intent for a transaction owner that does not run
         ├── DeploymentFailed        a set-up transaction reverted
         ├── CallRefused             a contract, or the node, does not take what a person sends
@@ -60,6 +61,7 @@ __all__ = (
     "ChainTooOld",
     "ConnectionLost",
     "ContractMissing",
+    "DayBudgetReached",
     "DeploymentFailed",
     "DevnetDied",
     "FeeCapReached",
@@ -221,6 +223,10 @@ class ActionAlreadyRecorded(ChainError):
 
 class FeeCapReached(ChainError):
     """The chain asks for a higher fee than the cap allows; raise the cap, or wait until the base fee falls."""
+
+
+class DayBudgetReached(ChainError):
+    """What a day's transactions may cost does not hold one more; wait for the next day (UTC), or raise the budget."""
 
 
 class DeploymentFailed(ChainError):

@@ -32,6 +32,7 @@ class FeePolicy:
     Attributes:
         tip: priority fee of a first offer.
         cap: the highest ``max_fee`` ever offered; None for no cap.
+        a_day: the most that transactions may cost on a day (UTC), in wei; None for no limit.
         patience: blocks to wait before a transaction is looked into (is it lost, is it priced out?).
         gas_margin_percent: added to the node's estimate of gas, since state may change before inclusion.
         asks_ahead: a call that the newest block refuses is tried on the one being made, whose time is now: a chain may make
@@ -40,12 +41,18 @@ class FeePolicy:
 
     tip: int = 1_000_000_000
     cap: int | None = None
+    a_day: int | None = None
     patience: int = 3
     gas_margin_percent: int = 20
     asks_ahead: bool = False
 
     def __post_init__(self) -> None:
-        if self.tip < 0 or self.patience < 1 or self.gas_margin_percent < 0 or (self.cap or 0) < 0:
+        if (
+            self.tip < 0
+            or self.patience < 1
+            or self.gas_margin_percent < 0
+            or min(self.cap or 0, self.a_day or 0) < 0
+        ):
             raise ValueError(
                 f"A fee policy has no negative amounts and a patience of at least one block: {self}."
             )

@@ -16,11 +16,12 @@ import anyio
 import structlog
 
 from bcfl.chain.crash_point import crash_point
-from bcfl.chain.fees import Fees
+from bcfl.chain.fees import FeePolicy, Fees
 from bcfl.chain.intents import Outcome, OutcomeStatus, TransactionNode
 from bcfl.chain.journal import Journal
 from bcfl.chain.outbox import ActionKey, OutboxEntry, OutboxStatus
 from bcfl.chain.rpc_errors import revert_data
+from bcfl.chain.spending import DayBudget
 from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level, Retracted
 from bcfl.contracts.ids import Address, TxHash
 from bcfl.errors import ChainError
@@ -52,6 +53,11 @@ class OpenTransaction:
     def fees(self) -> Fees:
         """What it offers to pay."""
         return Fees(max_fee=self.call["maxFeePerGas"], priority_fee=self.call["maxPriorityFeePerGas"])
+
+    @property
+    def gas_cost(self) -> int:
+        """The most that its gas can cost, in wei."""
+        return int(self.call["gas"]) * self.fees.max_fee
 
     @property
     def is_fresh(self) -> bool:
@@ -100,6 +106,11 @@ class Found:
         return int(self.receipt["status"], 16) == 1
 
     @property
+    def cost(self) -> int:
+        """What it cost, in wei."""
+        return int(self.receipt["gasUsed"], 16) * int(self.receipt.get("effectiveGasPrice") or "0x0", 16)
+
+    @property
     def entry(self) -> OutboxEntry:
         """The outbox row as it is to be."""
         return dataclasses.replace(
@@ -116,12 +127,14 @@ class InclusionWatch:
         head: the highest block number known.
         observed: number of the newest block that the pump delivered; -1 before the first.
         patience: blocks a transaction is left alone before its owner looks into it.
+        budget: of what all of them cost.
     """
 
-    def __init__(self, *, node: TransactionNode, journal: Journal, patience: int) -> None:
+    def __init__(self, *, node: TransactionNode, journal: Journal, policy: FeePolicy) -> None:
         self.head = 0
         self.observed = -1
-        self.patience = patience
+        self.patience = policy.patience
+        self.budget = DayBudget(journal, policy.a_day)
         self._node = node
         self._journal = journal
         self._base_fee: int | None = None
@@ -149,6 +162,8 @@ class InclusionWatch:
         """Record transactions found in blocks and report their outcomes."""
         for finding in findings:
             finding.owner.take(finding.transaction)  # before the first await, so that it is sent no more
+        for finding in findings:
+            self.budget.spent(finding.cost)
         crash_point("after-inclusion", [finding.transaction.entry.key for finding in findings])
         await self._journal.store([finding.entry for finding in findings])
         for finding in findings:

@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 import anyio.to_thread
 
-from bcfl.chain import bookmarks, outbox
+from bcfl.chain import bookmarks, outbox, spending
 from bcfl.chain.bookmarks import Bookmark
 from bcfl.chain.crash_point import crash_point
 from bcfl.chain.errors import ActionAlreadyRecorded, JournalUnwritable
@@ -169,6 +169,14 @@ class Journal:
             outbox.forget(connection, task, before=before)
 
         self._waiting.append(_Request(operation))
+
+    async def spent(self, day: int) -> int:
+        """Wei that transactions cost on a day since 1970."""
+        return await self._run(lambda connection: spending.read(connection, day))
+
+    def spend_later(self, day: int, wei: int) -> None:
+        """Add to a day's cost, together with whatever is written next."""
+        self._waiting.append(_Request(lambda connection: spending.write(connection, day, wei)))
 
     async def including_blocks(self) -> tuple[tuple[int, BlockHash], ...]:
         """Number and hash of every block that holds a transaction of the journal, oldest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from bcfl.chain import bookmarks, outbox
+from bcfl.chain import bookmarks, outbox, spending
 from bcfl.chain.errors import JournalInUse, JournalOfAnotherChain, JournalUnreadable
 from bcfl.contracts.ids import BlockHash
 
@@ -21,7 +21,12 @@ CREATE TABLE actions (
     PRIMARY KEY (agent, task, round, action)
 ) WITHOUT ROWID;
 """
-_STEPS = (_FIRST + outbox.TABLE, f"DROP TABLE IF EXISTS cursors; {bookmarks.TABLES}", bookmarks.ROUNDS)
+_STEPS = (
+    _FIRST + outbox.TABLE,
+    f"DROP TABLE IF EXISTS cursors; {bookmarks.TABLES}",
+    bookmarks.ROUNDS,
+    spending.TABLE,
+)
 """What each version of the form added to the one before; a file says in ``user_version`` how many it has."""
 
 

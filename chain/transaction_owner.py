@@ -24,7 +24,7 @@ from bcfl.chain import fees, filler
 from bcfl.chain.asking import asked, estimated_gas
 from bcfl.chain.crash_point import crash_point
 from bcfl.chain.dispatch import Dispatch, Parcel
-from bcfl.chain.errors import FeeCapReached, JournalUnwritable
+from bcfl.chain.errors import DayBudgetReached, FeeCapReached, JournalUnwritable
 from bcfl.chain.fees import FeePolicy
 from bcfl.chain.inclusion import Found, InclusionWatch, OpenTransaction
 from bcfl.chain.intents import Intent, OnOutcome, Outcome, OutcomeStatus, TransactionNode
@@ -78,7 +78,7 @@ class TransactionOwner:
         self._dispatch = dispatch
         self._policy = fee_policy
         self._on_outcome = on_outcome
-        self._watch = watch or InclusionWatch(node=node, journal=journal, patience=fee_policy.patience)
+        self._watch = watch or InclusionWatch(node=node, journal=journal, policy=fee_policy)
         self._order = order
         self._open: dict[ActionKey, OpenTransaction] = {}
         self._concluding = 0
@@ -196,8 +196,12 @@ class TransactionOwner:
                 wanted = estimate + estimate * self._policy.gas_margin_percent // 100 + spare
                 gas = min(wanted, max(estimate, MOST_GAS))
             offer = fees.initial(await asked(self._watch.base_fee), self._policy.tip, self._policy.cap)
+            await self._check_budget(gas * offer.max_fee)
         except ChainError as error:
-            reverted = not isinstance(error, FeeCapReached) and classify(error) is Verdict.REVERTED
+            reverted = (
+                not isinstance(error, FeeCapReached | DayBudgetReached)
+                and classify(error) is Verdict.REVERTED
+            )
             self._report(
                 key,
                 OutcomeStatus.REVERTED if reverted else OutcomeStatus.FAILED,
@@ -206,6 +210,15 @@ class TransactionOwner:
             return False
         call.update(gas=gas, **_fee_fields(offer))
         return True
+
+    async def _check_budget(self, more: int) -> None:
+        """Raises ``DayBudgetReached`` where the day's budget does not hold so much more, at the highest price that was offered."""
+        under_way = sum(opened.gas_cost for opened in self._open.values())
+        if not await self._watch.budget.allows(under_way + more):
+            raise DayBudgetReached(
+                f"The budget of {(self._watch.budget.most or 0) / 10**18:g} ether a day for fees does not hold what it may cost; it goes on "
+                f"tomorrow (UTC), or with a larger budget."
+            )
 
     async def _learn_nonce(self, key: ActionKey) -> bool:
         try:
@@ -301,6 +314,7 @@ class TransactionOwner:
         try:
             base_fee = await self._watch.base_fee(refresh=True)
             offer = fees.bump(opened.fees, base_fee, cap=self._policy.cap)
+            await self._check_budget(opened.call["gas"] * (offer.max_fee - opened.fees.max_fee))
         except ChainError as error:
             _log.warning("offer_not_raised", key=opened.entry.key, reason=str(error))
             if opened.is_fresh and self._is_open(opened):

@@ -62,7 +62,7 @@ class OwnerPool:
         self._dispatch = dispatch
         self._policy = fee_policy
         self._on_outcome = on_outcome
-        self._watch = InclusionWatch(node=node, journal=journal, patience=fee_policy.patience)
+        self._watch = InclusionWatch(node=node, journal=journal, policy=fee_policy)
         self._owners: dict[Address, TransactionOwner] = {}
         self._routes: dict[str, OnOutcome] = {}
         self._tasks: TaskGroup | None = None

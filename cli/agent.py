@@ -107,6 +107,12 @@ def _life_options(function: F) -> F:
             metavar="PORT",
             help="Serve /metrics (Prometheus), /healthz and /readyz on 127.0.0.1; 0: at any port.",
         ),
+        click.option(
+            "--fees-a-day",
+            type=float,
+            metavar="ETHER",
+            help="The most that its transactions may cost on a day, UTC (default: no limit).",
+        ),
         click.option("--json", "as_json", is_flag=True, help="Write JSON lines."),
     )
     for option in reversed(options):
@@ -206,7 +212,17 @@ def keeper(**given: Any) -> None:  # noqa: ANN401 - the options above
 
 
 def _live(given: dict[str, Any], program: Callable[[Any], Program], part: Part) -> None:
-    settings = ("network", "key", "password_file", "store", "data_dir", "executor", "workers", "metrics")
+    settings = (
+        "network",
+        "key",
+        "password_file",
+        "store",
+        "data_dir",
+        "executor",
+        "workers",
+        "metrics",
+        "fees_a_day",
+    )
     here = surroundings(**{name: given.get(name) for name in settings})
     choice = _choice(given)
     store = here.store()
@@ -237,6 +253,7 @@ def _live(given: dict[str, Any], program: Callable[[Any], Program], part: Part) 
         executor=here.settings.executor,
         workers=here.settings.workers,
         metrics=here.settings.metrics,
+        fees_a_day=None if here.settings.fees_a_day is None else int(here.settings.fees_a_day * 10**18),
     )
     tell = _tell(as_json=given["as_json"])
 

@@ -99,6 +99,7 @@ class Means:
         executor: where training runs.
         workers: how many jobs at the same time.
         metrics: the port on loopback where it can be asked how it is, 0: any; None: nowhere.
+        fees_a_day: the most that its transactions may cost on a day (UTC), in wei; None: no limit.
     """
 
     network: Network
@@ -107,6 +108,7 @@ class Means:
     executor: ExecutorKind = "threads"
     workers: int = 1
     metrics: int | None = None
+    fees_a_day: int | None = None
 
 
 async def live(
@@ -176,6 +178,7 @@ async def live(
                     fees=FeePolicy(
                         tip=(await node.fee_data()).priority_fee,
                         cap=int(network.max_fee_gwei * 10**9),
+                        a_day=means.fees_a_day,
                         asks_ahead=True,
                     ),
                     retry_s=_RETRY_S,

@@ -41,6 +41,7 @@ class Settings(BaseSettings):
         executor: where training runs: in threads of the agent's process, or in processes of their own.
         workers: how many jobs at the same time.
         metrics: the port on loopback where an agent can be asked how it is, 0: any.
+        fees_a_day: the most that an agent's transactions may cost on a day (UTC), in ether.
     """
 
     model_config = SettingsConfigDict(env_prefix="BCFL_", extra="ignore")
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     executor: Literal["threads", "processes"] = "threads"
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
     metrics: Annotated[int, Field(ge=0, le=65535)] | None = None
+    fees_a_day: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @classmethod
     def settings_customise_sources(

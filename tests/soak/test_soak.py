@@ -88,7 +88,7 @@ class Sample:
 @pytest.mark.asyncio
 async def test_an_hour_and_more(tmp_path, strangers, daemons):
     async with (
-        strangers.person(tmp_path, block_time=0.5) as person,
+        strangers.person(tmp_path, block_time=1) as person,
         daemons.started_kubo(tmp_path / "kubo") as kubo,
     ):
         await anyio.to_thread.run_sync(_begun, person, strangers, f"kubo:{kubo.url}")

@@ -108,6 +108,7 @@ class FakeNode:
                 "blockHash": ref.hash,
                 "blockNumber": hex(ref.number),
                 "gasUsed": "0x5208",
+                "effectiveGasPrice": hex(self.base_fee + GWEI),
                 "status": "0x0" if tx.data == b"revert" else "0x1",
             }
             for tx in txs

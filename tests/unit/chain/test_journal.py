@@ -91,7 +91,7 @@ async def test_a_journal_of_the_first_form_is_brought_to_this_one_and_keeps_what
         assert await journal.transaction(KEY) == entry()
         assert await journal.bookmark() is None
         (version,) = journal._connection.execute("PRAGMA user_version").fetchone()
-    assert version == len(journal_file._STEPS) == 3
+    assert version == len(journal_file._STEPS) == 4
 
 
 @pytest.mark.asyncio
