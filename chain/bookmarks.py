@@ -64,7 +64,7 @@ def read(connection: sqlite3.Connection) -> Bookmark | None:
 
 
 def write(connection: sqlite3.Connection, bookmark: Bookmark) -> None:
-    """Keep this instead of what was kept; of a task that was kept, rounds that are not given stay as they are."""
+    """Keep this instead of what was kept; of a task that is not given whole, the other rounds stay as they are."""
     block = bookmark.block
     connection.execute(
         "INSERT OR REPLACE INTO bookmark VALUES (0, ?, ?, ?, ?, ?)",
@@ -75,6 +75,9 @@ def write(connection: sqlite3.Connection, bookmark: Bookmark) -> None:
         "INSERT INTO tasks VALUES (?, ?)", [(task, parts.head) for task, parts in bookmark.tasks.items()]
     )
     connection.execute("DELETE FROM rounds WHERE task NOT IN (SELECT task FROM tasks)")
+    # Who has read the past again has nothing to do with what an earlier life kept of it.
+    whole = [(task,) for task, parts in bookmark.tasks.items() if parts.whole]
+    connection.executemany("DELETE FROM rounds WHERE task = ?", whole)
     connection.executemany(
         "INSERT OR REPLACE INTO rounds VALUES (?, ?, ?)",
         [

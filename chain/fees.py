@@ -24,6 +24,11 @@ class Fees:
     max_fee: int
     priority_fee: int
 
+    @property
+    def fields(self) -> dict[str, int]:
+        """As ``Signer.sign_transaction`` takes them."""
+        return {"maxFeePerGas": self.max_fee, "maxPriorityFeePerGas": self.priority_fee}
+
 
 @dataclass(frozen=True, kw_only=True)
 class FeePolicy:

@@ -19,7 +19,7 @@ from bcfl.contracts.ids import Address
 __all__ = ("call", "is_filler", "key", "missing")
 
 _ACTION = "fill_nonce"
-_GAS = 21_000  # of a transfer to an account without code; one with code (EIP-7702) is asked for by no agent
+_GAS = 21_000  # of a transfer, at least
 
 
 def key(address: Address, nonce: int) -> ActionKey:
@@ -41,8 +41,7 @@ def call(address: Address, nonce: int, chain_id: int, offer: Fees) -> dict[str, 
         "data": b"",
         "gas": _GAS,
         "nonce": nonce,
-        "maxFeePerGas": offer.max_fee,
-        "maxPriorityFeePerGas": offer.priority_fee,
+        **offer.fields,
     }
 
 

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from bcfl.chain.errors import DayBudgetReached
+
 __all__ = ("TABLE", "DayBudget", "SpendingRecord", "read", "write")
 
 TABLE = "CREATE TABLE spent (day INTEGER PRIMARY KEY, wei TEXT NOT NULL);"
@@ -28,7 +30,7 @@ class SpendingRecord(Protocol):
 
 
 class DayBudget:
-    """The most that a day's transactions may cost.
+    """The most that a day's transactions of a key may cost; several keys of a process share what was spent.
 
     Args:
         record: of what was spent.
@@ -39,17 +41,24 @@ class DayBudget:
     def __init__(
         self, record: SpendingRecord, most: int | None, *, now: Callable[[], float] = time.time
     ) -> None:
-        self.most = most
+        self._most = most
         self._record = record
         self._now = now
 
-    async def allows(self, highest_cost: int) -> bool:
+    async def check(self, highest_cost: int) -> None:
         """Whether so much may be spent today beside what was spent.
 
         Args:
             highest_cost: in wei, of what is under way and of what is to be sent, at the price that was offered.
+
+        Raises:
+            DayBudgetReached: it may not.
         """
-        return self.most is None or await self._record.spent(self._today()) + highest_cost <= self.most
+        if self._most is not None and await self._record.spent(self._today()) + highest_cost > self._most:
+            raise DayBudgetReached(
+                f"The budget of {self._most / 10**18:g} ether a day for fees does not hold what it may cost; it goes on tomorrow (UTC), "
+                f"or with a larger budget."
+            )
 
     def spent(self, wei: int) -> None:
         """A transaction was paid for. One that comes again after a reorganisation counts twice: rather too little is spent."""

@@ -208,17 +208,11 @@ class TransactionOwner:
                 (revert_data(error) if reverted else b"") or str(error),
             )
             return False
-        call.update(gas=gas, **_fee_fields(offer))
+        call.update(gas=gas, **offer.fields)
         return True
 
     async def _check_budget(self, more: int) -> None:
-        """Raises ``DayBudgetReached`` where the day's budget does not hold so much more, at the highest price that was offered."""
-        under_way = sum(opened.gas_cost for opened in self._open.values())
-        if not await self._watch.budget.allows(under_way + more):
-            raise DayBudgetReached(
-                f"The budget of {(self._watch.budget.most or 0) / 10**18:g} ether a day for fees does not hold what it may cost; it goes on "
-                f"tomorrow (UTC), or with a larger budget."
-            )
+        await self._watch.budget.check(more + sum(opened.gas_cost for opened in self._open.values()))
 
     async def _learn_nonce(self, key: ActionKey) -> bool:
         try:
@@ -322,7 +316,7 @@ class TransactionOwner:
             return False
         if not self._is_open(opened):
             return False
-        opened.call.update(_fee_fields(offer))
+        opened.call.update(offer.fields)
         # The node took the old bytes only if they were sent, but then they may still be mined.
         replaced = opened.entry.replaced if opened.is_fresh else (*opened.entry.replaced, opened.entry.hash)
         signed = self._signed(opened.entry.key, opened.call, replaced=replaced)
@@ -364,15 +358,22 @@ class TransactionOwner:
     async def _examine_all(self, keys: Sequence[ActionKey]) -> None:
         try:
             used = await self._node.nonce(self.address, "latest")
-            for key in keys:
-                opened = self._open.get(key)
-                if opened is not None and not opened.is_fresh:
-                    await self._examine(opened, used)
             await self._fill_gap(used)
         except JournalUnwritable:
             raise
         except ChainError as error:  # the node could not answer; the next look comes with the next block
             _log.warning("examination_failed", address=self.address, error=str(error))
+            return
+        for key in keys:
+            opened = self._open.get(key)
+            if opened is None or opened.is_fresh:
+                continue
+            try:
+                await self._examine(opened, used)
+            except JournalUnwritable:
+                raise
+            except ChainError as error:
+                _log.warning("examination_failed", key=key, error=str(error))
 
     async def _examine(self, opened: OpenTransaction, used: int) -> None:
         receipt = await self._receipt(opened)
@@ -420,8 +421,15 @@ class TransactionOwner:
             return  # what was superseded is in the pool, or another program's is: it goes first
         offer = fees.initial(await self._watch.base_fee(), self._policy.tip, self._policy.cap)
         for nonce in lost:
-            _log.warning("nonce_filled", address=self.address, nonce=nonce)
             call = filler.call(self.address, nonce, self._node.chain_id, offer)
+            # Where an account has code, or the chain counts its bytes too, a transfer takes more.
+            request = {key: call[key] for key in ("to", "value", "data")}
+            gas = await estimated_gas(
+                self._node, {"from": self.address, **request}, ahead=self._policy.asks_ahead
+            )
+            call["gas"] = max(call["gas"], gas)
+            await self._check_budget(call["gas"] * offer.max_fee)
+            _log.warning("nonce_filled", address=self.address, nonce=nonce)
             signed = self._signed(filler.key(self.address, nonce), call)
             # Never fresh: it is for this nonce and no other.
             signed.entry = dataclasses.replace(signed.entry, status=OutboxStatus.SENT)
@@ -460,7 +468,3 @@ class TransactionOwner:
 
     def _report(self, key: ActionKey, status: OutcomeStatus, reason: bytes | str) -> None:
         self._on_outcome(Outcome(key=key, status=status, reason=reason))
-
-
-def _fee_fields(offer: fees.Fees) -> dict[str, int]:
-    return {"maxFeePerGas": offer.max_fee, "maxPriorityFeePerGas": offer.priority_fee}

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from bcfl.cli.agent_of_run import run
+from bcfl.cli.agent_options import data_options, life_options, signing_options
 from bcfl.cli.interruption import run_until_stopped
-from bcfl.cli.surroundings import address_of, key_options, network_option, store_option, surroundings
+from bcfl.cli.surroundings import address_of, surroundings
 from bcfl.registry import nearest
 
 if TYPE_CHECKING:
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ("agent",)
 
-F = TypeVar("F", bound=Callable[..., Any])
 Part = Literal["all", "train", "test"]
 
 
@@ -50,108 +53,10 @@ def agent() -> None:
 agent.add_command(run)
 
 
-def _life_options(function: F) -> F:
-    """Where an agent lives and which tasks it takes part in."""
-    options = (
-        network_option,
-        key_options,
-        store_option,
-        click.option("--task", metavar="ADDRESS", help="This task and no other; the command ends with it."),
-        click.option(
-            "--kind", type=click.Choice(["crowdsourcing", "consortium"]), help="Only tasks of this kind."
-        ),
-        click.option(
-            "--trains",
-            "trained",
-            multiple=True,
-            metavar="NETWORK",
-            help="Only tasks that train this network.",
-        ),
-        click.option(
-            "--publisher",
-            "publishers",
-            multiple=True,
-            metavar="ADDRESS",
-            help="Only tasks of this publisher.",
-        ),
-        click.option("--token", metavar="ADDRESS", help="Only tasks that pay in this token."),
-        click.option(
-            "--least-pay",
-            default="0",
-            show_default=True,
-            help="Only tasks whose budget has so many tokens a round.",
-        ),
-        click.option(
-            "--most-stake",
-            default="10",
-            show_default=True,
-            help="Only tasks whose stake and bond are at most so many tokens; not of --task.",
-        ),
-        click.option(
-            "--most-rounds", type=click.IntRange(min=1), help="Only tasks with at most so many rounds."
-        ),
-        click.option(
-            "--state",
-            type=click.Path(path_type=Path),
-            help="The agent's folder (default: that of its key in BCFL_HOME/agents).",
-        ),
-        click.option(
-            "--executor",
-            type=click.Choice(["threads", "processes"]),
-            help="Where training runs (default: threads).",
-        ),
-        click.option("--workers", type=click.IntRange(min=1), help="Jobs at the same time (default: 1)."),
-        click.option(
-            "--metrics",
-            type=click.IntRange(0, 65535),
-            metavar="PORT",
-            help="Serve /metrics (Prometheus), /healthz and /readyz on 127.0.0.1; 0: at any port.",
-        ),
-        click.option(
-            "--fees-a-day",
-            type=float,
-            metavar="ETHER",
-            help="The most that its transactions may cost on a day, UTC (default: no limit).",
-        ),
-        click.option("--json", "as_json", is_flag=True, help="Write JSON lines."),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-def _data_options(function: F) -> F:
-    options = (
-        click.option(
-            "--data",
-            required=True,
-            metavar="FILE|NAME",
-            help="Your own table, archive of arrays or folder of images; or a data set's name.",
-        ),
-        click.option(
-            "--set",
-            "parameters",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Of the data, such as target=diagnosis.",
-        ),
-        click.option(
-            "--part",
-            type=click.Choice(["all", "train", "test"]),
-            help="Which part of it (default: all of a table; else train, for an evaluator test).",
-        ),
-        click.option(
-            "--data-dir", type=click.Path(path_type=Path), help="Where data lie that no package carries."
-        ),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
 @agent.command()
-@_data_options
-@_life_options
+@data_options
+@life_options
+@signing_options
 def trainer(**given: Any) -> None:  # noqa: ANN401 - the options above
     """Train for a crowd's tasks on your own data."""
 
@@ -171,8 +76,9 @@ def trainer(**given: Any) -> None:  # noqa: ANN401 - the options above
     show_default=True,
     help="The share of the data that the others are judged on.",
 )
-@_data_options
-@_life_options
+@data_options
+@life_options
+@signing_options
 def member(held_out: float, **given: Any) -> None:  # noqa: ANN401 - the options above
     """Train and judge as a member of consortiums on your own data."""
 
@@ -185,8 +91,9 @@ def member(held_out: float, **given: Any) -> None:  # noqa: ANN401 - the options
 
 
 @agent.command()
-@_data_options
-@_life_options
+@data_options
+@life_options
+@signing_options
 def evaluator(**given: Any) -> None:  # noqa: ANN401 - the options above
     """Judge a crowd's updates on your own validation set."""
 
@@ -199,7 +106,8 @@ def evaluator(**given: Any) -> None:  # noqa: ANN401 - the options above
 
 
 @agent.command()
-@_life_options
+@life_options
+@signing_options
 def keeper(**given: Any) -> None:  # noqa: ANN401 - the options above
     """Move tasks on at their deadlines, and have everybody paid."""
 
@@ -211,7 +119,27 @@ def keeper(**given: Any) -> None:  # noqa: ANN401 - the options above
     _live(given, program, "train")
 
 
-def _live(given: dict[str, Any], program: Callable[[Any], Program], part: Part) -> None:
+@agent.command()
+@click.option("--name", default="auditor", show_default=True, help="What it is called, and its folder.")
+@life_options
+def auditor(name: str, **given: Any) -> None:  # noqa: ANN401 - the options above
+    """Repeat every round of tasks from what is public, and say what does not come out as was posted.
+
+    It sends nothing and needs no key.
+    """
+
+    def program(_samples: Samples) -> Program:
+        from bcfl.agents.hosting.programs import AuditorProgram
+
+        return AuditorProgram()
+
+    _live(given, program, "train", keyless=name)
+
+
+def _live(
+    given: dict[str, Any], program: Callable[[Any], Program], part: Part, *, keyless: str | None = None
+) -> None:
+    """Live under a key's name; ``keyless``: under this name, with a key that nobody knows and nothing is signed with."""
     settings = (
         "network",
         "key",
@@ -226,8 +154,8 @@ def _live(given: dict[str, Any], program: Callable[[Any], Program], part: Part) 
     here = surroundings(**{name: given.get(name) for name in settings})
     choice = _choice(given)
     store = here.store()
-    name = here.key_name()
-    password = here.password()
+    name = keyless or here.key_name()
+    password = "" if keyless else here.password()
     from bcfl import log
     from bcfl.agents.hosting.living import Home, Means, live
     from bcfl.agents.hosting.settings import bcfl_home
@@ -258,7 +186,10 @@ def _live(given: dict[str, Any], program: Callable[[Any], Program], part: Part) 
     tell = _tell(as_json=given["as_json"])
 
     async def work() -> None:
-        async with here.signer(password) as signer:
+        from bcfl.chain.keys import derive_key
+
+        nobody = contextlib.nullcontext(derive_key(os.urandom(32)))
+        async with nobody if keyless else here.signer(password) as signer:
             await live(
                 home=home,
                 means=means,
@@ -266,7 +197,7 @@ def _live(given: dict[str, Any], program: Callable[[Any], Program], part: Part) 
                 signer=signer,
                 program=program(samples),
                 choice=choice,
-                keeps=True,
+                keeps=not keyless,
                 tell=tell,
             )
 
@@ -283,9 +214,10 @@ def _choice(given: dict[str, Any]) -> Choice:
     from bcfl.scenarios.definition.tokens import CREDIT_UNIT, parse_tokens
 
     amounts = {}
-    for option, text in (("--least-pay", given["least_pay"]), ("--most-stake", given["most_stake"])):
+    for option in ("--least-pay", "--most-stake"):
+        text = given.get(option[2:].replace("-", "_"))
         try:
-            amounts[option] = parse_tokens(text) // CREDIT_UNIT
+            amounts[option] = None if text is None else parse_tokens(text) // CREDIT_UNIT
         except ValueError as error:
             raise click.UsageError(f"{option} {text}: {error}.") from None
     return Choice(
@@ -294,14 +226,13 @@ def _choice(given: dict[str, Any]) -> Choice:
         networks=frozenset(given["trained"]),
         publishers=frozenset(address_of(one, "--publisher") for one in given["publishers"]),
         token=None if given["token"] is None else address_of(given["token"], "--token"),
-        least_pay=amounts["--least-pay"],
+        least_pay=amounts["--least-pay"] or 0,
         most_stake=amounts["--most-stake"],
         most_rounds=given["most_rounds"],
     )
 
 
 def _tell(*, as_json: bool) -> Callable[[HostEvent], None]:
-    import dataclasses
     import json
 
     def tell(event: HostEvent) -> None:

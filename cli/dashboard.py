@@ -94,7 +94,7 @@ def _of_run(run: Path, only: Address | None, store: str | None) -> _View:
         if event["event"] == "run_started"
         for name, who in event["participants"].items()
     }
-    what = Watching(factory=record["factory"], task=only)
+    what = Watching(factory=record["factory"], task=only, confirmations=scenario.chain.confirmations)
     return _View(
         node=lambda: open_node(str(record["url"])), store=place, what=what, names=names, network=scenario.name
     )
@@ -122,4 +122,8 @@ async def _serve(view: _View, host: str, port: int) -> None:
         async with serving(app, host=host, port=port) as served, anyio.create_task_group() as group:
             group.start_soon(watch.run)
             await watch.level()
+            if view.what.task is not None and view.what.task not in watch.tasks:
+                raise ContractMissing(
+                    f"The factory {view.what.factory} made no task {view.what.task}: correct --task, or the network."
+                )
             click.echo(f"{served}  (Ctrl-C ends it)")

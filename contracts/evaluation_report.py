@@ -82,7 +82,7 @@ class EvaluationReport:
                 round=int(content["round"]),
                 start_model=_id(content["start_model"]),
                 model=_id(content["model"]),
-                scores={TrainerIndex(int(k)): int(v) for k, v in content["scores"].items()},
+                scores={TrainerIndex(int(k)): _score(v) for k, v in content["scores"].items()},
                 weights={TrainerIndex(int(k)): int(v) for k, v in content["weights"].items()},
                 validation_samples=int(content["validation_samples"]),
                 validation_loss={
@@ -104,6 +104,13 @@ class EvaluationReport:
             )
         except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError) as error:
             raise MalformedReport from error
+
+
+def _score(value: Any) -> int:  # noqa: ANN401 - a JSON value
+    score = int(value)
+    if not -(2**63) <= score < 2**63:
+        raise ValueError(f"A score of {len(str(value))} digits is none that a contract takes.")
+    return score
 
 
 def _content(content: ContentId) -> list[Any]:

@@ -47,10 +47,12 @@ class StateParts:
     Attributes:
         head: all but the rounds.
         rounds: by number, with whose digests became known in them; where parts were made against an earlier state, those that differ.
+        whole: they are all rounds.
     """
 
     head: bytes
     rounds: Mapping[int, bytes]
+    whole: bool = True
 
 
 def state_to_parts(state: TaskState, *, since: TaskState | None = None) -> StateParts:
@@ -82,6 +84,7 @@ def state_to_parts(state: TaskState, *, since: TaskState | None = None) -> State
         rounds={
             number: _json([encode(state.rounds.get(number)), owned.get(number, [])]) for number in changed
         },
+        whole=since is None,
     )
 
 
@@ -104,11 +107,10 @@ def state_from_parts(parts: StateParts) -> TaskState:
             for digest, place, index in owned:
                 owners[bytes.fromhex(digest)] = (number, place, index)
         content = head["state"]
-        hints = {field.name: field.type for field in fields(kind)}
-        known = decoded_fields(kind, content, [name for name in hints if name not in _BY_ROUND])
+        known = decoded_fields(kind, content, [x.name for x in fields(kind) if x.name not in _BY_ROUND])
         state: TaskState = kind(**known, rounds=rounds, owners=Map(owners))
-        if state.round not in {0, len(rounds)}:
-            raise MalformedState("What was kept of a task's state lacks a round.")
+        if sorted(rounds) != list(range(1, state.round + 1)):
+            raise MalformedState("What was kept of a task's state has other rounds than it says.")
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise MalformedState("What was kept of a task's state cannot be read.") from error
     return state

@@ -12,6 +12,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile(
+    "bcfl", deadline=None
+)  # how long an example takes is the machine's matter, not a test's
+settings.load_profile("bcfl")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -50,9 +50,10 @@ class Person:
 
     def lives(self, role, key, *words, **environment):
         output = self.folder / f"{key}.out"
+        named = "--name" if role == "auditor" else "--key"
         with output.open("a") as file:
             process = subprocess.Popen(
-                [BCFL, "agent", role, "--network", "local", "--key", key, *words],
+                [BCFL, "agent", role, "--network", "local", named, key, *words],
                 cwd=self.folder,
                 env={**self.environment, **environment},
                 stdout=file,

@@ -175,10 +175,21 @@ class Aggregated(Decision):
     """Integer weight of each update in it."""
 
 
+class Audited(Decision):
+    """An auditor has repeated a round from what is public."""
+
+    name = "audited"
+
+    task: str
+    findings: tuple[str, ...]
+    """What does not come out as was posted; empty: nothing."""
+
+
 DECISIONS: Mapping[str, type[Decision]] = {
     kind.name: kind
     for kind in (
         Aggregated,
+        Audited,
         GaveUp,
         Judged,
         Judging,

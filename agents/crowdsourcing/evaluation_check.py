@@ -186,12 +186,21 @@ class EvaluationCheck:
         Raises:
             StorageError: the own store failed.
         """
+        found = await self.found(work, secret=secret)
+        return found is None or not found.blames
+
+    async def found(self, work: CheckEvaluation, *, secret: bytes) -> Objection | None:
+        """What anybody finds in an evaluation without data of one's own; None also where the specification itself cannot be used.
+
+        Raises:
+            StorageError: the own store failed.
+        """
         try:
             specification = await self._retrieval.specification(work.state.config.specification)
             examined = await self._examined(work, specification, secret)
         except (FetchError, ContractError, MalformedUpdate, RegistryError):
-            return True
-        return examined.finding is None or not examined.finding.blames
+            return None
+        return examined.finding
 
     async def _examined(
         self, work: CheckEvaluation, specification: Specification, secret: bytes

@@ -41,7 +41,7 @@ class MemoryFolder:
         self._folder = folder
         self._files: list[tuple[Rows, str]] = []
         """Arrays that lie there already, by identity: while they are listed here, none of their places is another's."""
-        self._last = max((int(path.stem) for path in folder.glob("*.npy") if path.stem.isdigit()), default=0)
+        self._last = max((int(path.stem) for path in folder.glob("*.*") if path.stem.isdigit()), default=0)
 
     def load(self) -> tuple[int, bytes, Memory] | None:
         """Number and digest of the newest round, and what is remembered after it; None where there is nothing that can be used."""
@@ -70,7 +70,8 @@ class MemoryFolder:
         history = memory.history
         held = [(array, self._file_of(array)) for array in _arrays(history)]
         names = iter(name for _, name in held)
-        (self._folder / (digests := f"digests-{number}")).write_bytes(b"".join(sorted(history.digests)))
+        self._last += 1
+        (self._folder / (digests := f"{self._last}.digests")).write_bytes(b"".join(sorted(history.digests)))
         told = {
             "form": _form(),
             "round": number,

@@ -95,6 +95,8 @@ def _as_reported(state: CrowdState, record: CrowdRound, report: EvaluationReport
         until = state.members[index].suspended_until
         if index not in suspended:
             return False
+        if state.round > record.number + 1:
+            continue  # a later evaluation may have suspended it again, for other rounds
         if until is not None and until != min(record.number + 1 + suspended[index], _LAST_ROUND):
             return False
     return ejected.issuperset(record.ejected)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What keeps an agent from acting and only its owner can mend: no tokens, no ether, a fee above the ceiling. Told once, not at each try."""
+"""What an agent's owner has to hear: what only they can mend (no tokens, no ether, a fee above the ceiling), what an audit found. Told once a day, not at each try."""
 
 from __future__ import annotations
 
@@ -24,12 +24,20 @@ class Complaints:
     def __init__(self, say: Callable[[str, str], None]) -> None:
         self._say = say
         self._said: set[tuple[str, str]] = set()
+        self._day = ""
 
     def __call__(self, line: Mapping[str, Any]) -> None:
         """One more line of the diary."""
-        if line.get("event") != "transaction" or line.get("status") == "included":
-            return
-        sentence = _sentence(str(line["action"]).split(":")[0], str(line["status"]), str(line["reason"]))
+        sentence: str | None = None
+        if line.get("event") == "audited" and line["findings"]:
+            sentence = f"task {line['task']}, round {line['round']}: {'; '.join(line['findings'])}"
+        elif line.get("event") == "transaction" and line.get("status") != "included":
+            action = str(line["action"]).split(":")[0]
+            sentence = _sentence(action, str(line["status"]), str(line["reason"]))
+        day = str(line.get("time", ""))[:10]
+        if day != self._day:  # what is the same the next day is worth a word again
+            self._day = day
+            self._said.clear()
         told = (str(line["agent"]), "" if sentence is None else sentence)
         if sentence is None or told in self._said:
             return

@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 import anyio.abc
@@ -27,7 +28,6 @@ from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level
 from bcfl.contracts.errors import MalformedSpecification
 from bcfl.contracts.fold import first_state
 from bcfl.contracts.ids import Address
-from bcfl.contracts.owed import owes_nobody, owes_nothing
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import TaskState
 from bcfl.errors import BcflError, StorageError
@@ -191,13 +191,8 @@ class Host:
                 self._follow(state, chronicle, block.number)
         for participation in list(self.following.values()):
             final = participation.chronicle.final
-            if final is not None and self._is_over(final):
+            if final is not None and self._program.over(final, self._me):
                 self._leave(participation, final)
-
-    def _is_over(self, state: TaskState) -> bool:
-        if self._program.role == Keeper.role:
-            return owes_nobody(state)
-        return owes_nothing(state, self._me.signer.address)
 
     def _follow(self, state: TaskState, chronicle: Chronicle, from_block: int) -> None:
         # What it takes part in it does not drop because other things are wanted now: it may have a stake there.
@@ -228,8 +223,11 @@ class Host:
             self._stop_following(participation, state.address)
             return
         self._stop_following(participation, state.address)
-        if (folder := self._services.task_folder(state.address)) is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        folder = self._services.task_folder(state.address)
+        if folder is not None and self._group is not None:
+            self._group.start_soon(
+                anyio.to_thread.run_sync, partial(shutil.rmtree, folder, ignore_errors=True)
+            )
         paid = sum(one.withdrawn for one in mine)
         self._tell(Left(task=state.address, paid=paid))
         if state.address == self._choice.task:

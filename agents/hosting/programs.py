@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -20,10 +20,13 @@ from bcfl.agents.crowdsourcing.evaluator import Evaluator, EvaluatorIdentity
 from bcfl.agents.crowdsourcing.memory_folder import MemoryFolder
 from bcfl.agents.crowdsourcing.trainer import Trainer
 from bcfl.agents.hosting.own_samples import check_samples
+from bcfl.agents.hosting.round_auditor import AuditedRounds, RoundAuditor, next_round
 from bcfl.agents.runtime.shell import Role
 from bcfl.chain.keys import Signer
 from bcfl.contracts.consortium_state import ConsortiumState
 from bcfl.contracts.crowd_state import CrowdState
+from bcfl.contracts.ids import Address
+from bcfl.contracts.owed import owes_nobody, owes_nothing
 from bcfl.contracts.phases import Kind
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import TaskState
@@ -91,6 +94,10 @@ class Program(Protocol):
         """The agents that this takes."""
         ...
 
+    def over(self, state: TaskState, me: Self) -> bool:
+        """Whether it has nothing more to do or to get in a task whose final state this is."""
+        ...
+
 
 def kind_of(state: TaskState) -> Kind:
     """The kind of a task."""
@@ -104,6 +111,10 @@ class TrainerProgram:
     samples: Samples
     privacy: Privacy | None = None
     role: str = "trainer"
+
+    def over(self, state: TaskState, me: Self) -> bool:
+        """It has ended, and owes it nothing."""
+        return owes_nothing(state, me.signer.address)
 
     def refuses(self, task: OpenTask, me: Self) -> str | None:  # noqa: ARG002 - the port's
         """Why not."""
@@ -131,6 +142,10 @@ class MemberProgram:
     held_out: float = 0.2
     privacy: Privacy | None = None
     role: str = "member"
+
+    def over(self, state: TaskState, me: Self) -> bool:
+        """It has ended, and owes it nothing."""
+        return owes_nothing(state, me.signer.address)
 
     def refuses(self, task: OpenTask, me: Self) -> str | None:
         """Why not."""
@@ -166,6 +181,10 @@ class EvaluatorProgram:
 
     samples: Samples
     role: str = "evaluator"
+
+    def over(self, state: TaskState, me: Self) -> bool:
+        """It has ended, and owes it nothing."""
+        return owes_nothing(state, me.signer.address)
 
     def refuses(self, task: OpenTask, me: Self) -> str | None:
         """Why not."""
@@ -207,6 +226,10 @@ class KeeperProgram:
 
     role: str = "keeper"
 
+    def over(self, state: TaskState, me: Self) -> bool:  # noqa: ARG002 - the port's
+        """It has ended, and owes nobody anything."""
+        return owes_nobody(state)
+
     def refuses(self, task: OpenTask, me: Self) -> str | None:  # noqa: ARG002 - the port's
         """Never."""
         return None
@@ -214,6 +237,31 @@ class KeeperProgram:
     def agents(self, task: OpenTask, me: Self, services: AgentServices) -> Sequence[Role]:  # noqa: ARG002 - the port's
         """A keeper."""
         return [Keeper(name=me.name)]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AuditorProgram:
+    """Repeats every round from what is public; it sends nothing."""
+
+    audited: dict[Address, AuditedRounds] = field(default_factory=dict)
+    role: str = "auditor"
+
+    def over(self, state: TaskState, me: Self) -> bool:  # noqa: ARG002 - the port's
+        """It has ended, and every round was audited."""
+        done = self.audited.get(state.address)
+        return state.ended and done is not None and next_round(state, done) is None
+
+    def refuses(self, task: OpenTask, me: Self) -> str | None:  # noqa: ARG002 - the port's
+        """Never."""
+        return None
+
+    def agents(self, task: OpenTask, me: Self, services: AgentServices) -> Sequence[Role]:
+        """An auditor."""
+        folder = services.task_folder(task.state.address)
+        done = self.audited[task.state.address] = AuditedRounds(
+            None if folder is None else folder / "audited"
+        )
+        return [RoundAuditor(name=me.name, done=done, secret=me.secret, services=services)]
 
 
 def _check(samples: Samples, task: OpenTask) -> None:

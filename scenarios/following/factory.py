@@ -13,9 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import anyio
+import anyio.abc
+import anyio.to_thread
 
-from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval
+from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.runtime.chronicle import Chronicle, TaskFilter
+from bcfl.chain.errors import ConnectionLost
 from bcfl.chain.node import Node
 from bcfl.chain.pump import BlockPump
 from bcfl.chain.reconnecting import ReconnectPolicy
@@ -33,8 +36,11 @@ from bcfl.scenarios.following.watched import Watched
 __all__ = ("FactoryWatch", "Watching")
 
 _READERS = 4
-_TRIES = 6
 _PAUSE_S = 5.0
+_LONGEST_PAUSE_S = 300.0
+_TRIES = 3  # for receipts: a node may not have those of long ago
+_LARGEST_REPORT = 1 << 22
+"""Bytes; with a thousand members one has about a tenth. Whoever looks on keeps many, also those of strangers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +97,7 @@ class FactoryWatch:
         self._counted: dict[Address, int] = {}
         self._blocks_wait = anyio.Event()
         self._news = anyio.Event()
+        self._group: anyio.abc.TaskGroup | None = None
 
     @property
     def news(self) -> anyio.Event:
@@ -108,6 +115,7 @@ class FactoryWatch:
             ChainError: the node stays away, or serves another chain.
         """
         async with anyio.create_task_group() as group, self._contents, self._contents_wanted:
+            self._group = group
             for _ in range(_READERS):
                 group.start_soon(self._read_contents)
             group.start_soon(self._read_gas)
@@ -154,12 +162,15 @@ class FactoryWatch:
 
     def _retract(self, retracted: Retracted) -> None:
         gone = {block.hash for block in retracted.blocks}
+        if self.head is not None and self.head.hash in gone:
+            self.head = None  # the next block is the newest, whatever its number
         for task, chronicle in list(self._chronicles.items()):
             chronicle.apply(retracted)
             if chronicle.seen is None:
                 del self._chronicles[task]
                 if self.tasks.pop(task, None) is not None:
                     self._pump.unwatch(task)
+                    self._asked = {asked for asked in self._asked if asked[0] != task}
             elif task in self.tasks:
                 self.tasks[task] = self.tasks[task].without(chronicle.seen, gone)
 
@@ -186,29 +197,42 @@ class FactoryWatch:
     async def _read_contents(self) -> None:
         async with self._contents_wanted.clone() as contents:
             async for wanted in contents:
-                if wanted.task not in self.tasks:
-                    continue
                 try:
-                    await self._read(wanted)
+                    if not await self._read(wanted):
+                        self._asked.discard(
+                            (wanted.task, wanted.content)
+                        )  # its block left the chain, and may come again
                 except (StorageError, MalformedReport, MalformedSpecification) as error:
                     self._absent(wanted)
-                    if isinstance(error, StorageError) and wanted.tries + 1 < _TRIES:
-                        await anyio.sleep(_PAUSE_S)
-                        self._want(dataclasses.replace(wanted, tries=wanted.tries + 1))
+                    if isinstance(error, StorageError) and self._group is not None:
+                        self._group.start_soon(self._again, wanted)
                 self._changed()
 
-    async def _read(self, wanted: _Wanted) -> None:
+    async def _again(self, wanted: _Wanted) -> None:
+        """Ask once more, later each time: a store may be away, or get what it has not."""
+        await anyio.sleep(min(_PAUSE_S * 2**wanted.tries, _LONGEST_PAUSE_S))
+        self._want(dataclasses.replace(wanted, tries=wanted.tries + 1))
+
+    async def _read(self, wanted: _Wanted) -> bool:
+        """Fetch it; False where nobody needs it any more."""
+        if wanted.task not in self.tasks or (wanted.round is not None and not self._stands(wanted)):
+            return False
         if wanted.round is None:
             specification = await self._retrieval.specification(wanted.content)
-            if wanted.task in self.tasks:
-                self.tasks[wanted.task] = dataclasses.replace(
-                    self.tasks[wanted.task], specification=specification
-                )
-            return
-        data = await self._retrieval.content(wanted.content, max_bytes=REPORT_BYTES)
-        report = EvaluationReport.decode(data)
-        if wanted.task in self.tasks and self._stands(wanted) and report.round == wanted.round:
-            self.tasks[wanted.task] = self.tasks[wanted.task].reported(wanted.content, report)
+            if wanted.task not in self.tasks:
+                return False
+            self.tasks[wanted.task] = dataclasses.replace(
+                self.tasks[wanted.task], specification=specification
+            )
+            return True
+        data = await self._retrieval.content(wanted.content, max_bytes=_LARGEST_REPORT)
+        report = await anyio.to_thread.run_sync(EvaluationReport.decode, data)
+        if report.round != wanted.round:
+            raise MalformedReport("It is the report of another round.")
+        if wanted.task not in self.tasks or not self._stands(wanted):
+            return False
+        self.tasks[wanted.task] = self.tasks[wanted.task].reported(wanted.content, report)
+        return True
 
     def _stands(self, wanted: _Wanted) -> bool:
         """Whether that round still has this report; a reorganisation may have given it another."""
@@ -218,18 +242,23 @@ class FactoryWatch:
     def _absent(self, wanted: _Wanted) -> None:
         watched = self.tasks.get(wanted.task)
         if watched is not None and wanted.round is not None:
-            self.tasks[wanted.task] = dataclasses.replace(watched, missing=watched.missing | {wanted.round})
+            self.tasks[wanted.task] = dataclasses.replace(watched, missing=watched.missing | {wanted.content})
 
     async def _read_gas(self) -> None:
+        tries = 0
         while True:
             await self._blocks_wait.wait()
             while self._blocks:
                 task, number = self._blocks[0]
                 try:
                     receipts = await self._node.receipts(number)
-                except ChainError:  # the pump says whether the node stays away
-                    await anyio.sleep(_PAUSE_S)
-                    continue
+                except ChainError as error:  # the pump says whether the node stays away
+                    tries += not isinstance(error, ConnectionLost)
+                    if tries < _TRIES:
+                        await anyio.sleep(_PAUSE_S)
+                        continue
+                    receipts = []
+                tries = 0
                 self._blocks.popleft()
                 watched = self.tasks.get(task)
                 if watched is not None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bcfl.contracts import events as e
+from bcfl.contracts.crowd_state import CrowdRound
 from bcfl.contracts.delivery import BlockRef
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import Address, BlockHash, ContentId, TrainerIndex
@@ -55,9 +56,9 @@ class Watched:
         sanctions: in their order.
         specification: None until the store gives it.
         reports: evaluations by their content; of the newest rounds, and of those with sanctions.
-        quality: loss and accuracy of the model after a round, by round, as its report says.
-        missing: rounds whose report the store does not give.
-        gas: used by transactions to the task in final blocks, by role.
+        measures: of every evaluation that was read, by its content: loss and accuracy of the model after the round.
+        missing: evaluations that the store did not give, or that cannot be read.
+        gas: used by transactions to the task, by role, in final blocks in which it said something.
     """
 
     kind: Kind
@@ -67,8 +68,8 @@ class Watched:
     sanctions: tuple[Sanction, ...] = ()
     specification: Specification | None = None
     reports: Mapping[ContentId, EvaluationReport] = field(default_factory=dict)
-    quality: Mapping[int, tuple[float, float]] = field(default_factory=dict)
-    missing: frozenset[int] = frozenset()
+    measures: Mapping[ContentId, tuple[float, float]] = field(default_factory=dict)
+    missing: frozenset[ContentId] = frozenset()
     gas: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -100,7 +101,7 @@ class Watched:
         """With one more evaluation."""
         reports = {**self.reports, content: report}
         if len(reports) > _FULL_REPORTS:
-            needed = {found[0] for one in self.sanctions if (found := _measured(reports, one)) is not None}
+            needed = {self._deciding(one) for one in self.sanctions}
             spare = [known for known in reports if known not in needed]
             spare.sort(key=lambda known: reports[known].round)
             for known in spare[: len(reports) - _FULL_REPORTS]:
@@ -108,29 +109,49 @@ class Watched:
         return dataclasses.replace(
             self,
             reports=reports,
-            quality={**self.quality, report.round: (report.loss, report.accuracy)},
-            missing=self.missing - {report.round},
+            measures={**self.measures, content: (report.loss, report.accuracy)},
+            missing=self.missing - {content},
         )
 
     def evidence_of(self, sanction: Sanction) -> EvaluationReport | None:
         """The evaluation that measured what a sanction rests on: of its round, or the last one before in which the member handed in."""
-        found = _measured(self.reports, sanction)
-        return None if found is None else found[1]
+        content = self._deciding(sanction)
+        report = None if content is None else self.reports.get(content)
+        return report if report is not None and sanction.index in report.evidence else None
+
+    def awaits_evidence_of(self, sanction: Sanction) -> bool | None:
+        """Whether the evaluation that a sanction rests on is still to be read; None: the store does not give it."""
+        content = self._deciding(sanction)
+        if content is None or content in self.measures:
+            return False
+        return None if content in self.missing else True
+
+    def _deciding(self, sanction: Sanction) -> ContentId | None:
+        """The evaluation of the sanction's round, or of the last one before in which the member handed in an update."""
+        for number in range(sanction.round, 0, -1):
+            record = self.state.rounds.get(number)
+            if (
+                isinstance(record, CrowdRound)
+                and sanction.index in record.updates
+                and record.report is not None
+            ):
+                return record.report
+        return None
+
+    @property
+    def quality(self) -> dict[int, tuple[float, float]]:
+        """Loss and accuracy of the model after each round whose evaluation was read and stands, by round."""
+        found = {}
+        for number, record in sorted(self.state.rounds.items()):
+            if isinstance(record, CrowdRound) and record.report is not None and not record.reverted:
+                measured = self.measures.get(record.report)
+                if measured is not None:
+                    found[number] = measured
+        return found
 
     def spent(self, role: str, gas: int) -> Watched:
         """With the gas of one more transaction."""
         return dataclasses.replace(self, gas={**self.gas, role: self.gas.get(role, 0) + gas})
-
-
-def _measured(
-    reports: Mapping[ContentId, EvaluationReport], sanction: Sanction
-) -> tuple[ContentId, EvaluationReport] | None:
-    held = [
-        (content, report)
-        for content, report in reports.items()
-        if report.round <= sanction.round and sanction.index in report.evidence
-    ]
-    return max(held, key=lambda pair: pair[1].round, default=None)
 
 
 def _sanction(event: e.Event) -> Sanction | None:

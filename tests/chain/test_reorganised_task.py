@@ -86,4 +86,6 @@ async def test_three_blocks_reorganised_in_every_phase_leave_the_tokens_unchange
     assert {member.account: member.withdrawn * CREDIT_UNIT for member in watched.state.members.values()} == {
         member.account: accounts[member.account] for member in watched.state.members.values()
     }
-    assert watched.missing == {1, 2}  # a store of its own, which has no reports
+    assert watched.missing == {
+        record.report for record in watched.state.rounds.values()
+    }  # a store of its own, which has no reports

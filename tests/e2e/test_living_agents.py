@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import anyio
@@ -16,7 +17,7 @@ import anyio.to_thread
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-pytestmark = [pytest.mark.anvil, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.anvil, pytest.mark.timeout(600)]
 
 BCFL = str(Path(sys.executable).with_name("bcfl"))
 TASK = """\
@@ -72,6 +73,7 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
         data = ("--set", "target=kind", "--trains", "mlp", "--most-stake", "20")
         for place, key in enumerate(("eve", *trainers)):
             strangers.table(tmp_path / f"{key}.csv", place)
+        watch = person.lives("auditor", "watch")
         eve = person.lives("evaluator", "eve", "--data", "eve.csv", *data, "--metrics", "0")
         first = {key: person.lives("trainer", key, "--data", f"{key}.csv", *data) for key in trainers}
         strangers.until(
@@ -84,16 +86,18 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
         again = person.lives("trainer", "ben", "--data", "ben.csv", *data)
 
         def left():
-            return {key: (tmp_path / f"{key}.out").read_text().count("is over") for key in ("eve", *trainers)}
+            everybody = ("eve", "watch", *trainers)
+            return {key: (tmp_path / f"{key}.out").read_text().count("is over") for key in everybody}
 
         strangers.until(
             lambda: set(left().values()) == {2},
             lambda: str(left()) + "".join((tmp_path / f"{k}.out").read_text() for k in left()),
         )
-        for process in (eve, again, first["ann"], first["cem"]):
+        living = (eve, watch, again, first["ann"], first["cem"])
+        for process in living:
             assert process.poll() is None  # it lives on, for the next task
             process.send_signal(signal.SIGTERM)
-        assert [process.wait(20) for process in (eve, again, first["ann"], first["cem"])] == [143] * 4
+        assert [process.wait(20) for process in living] == [143] * len(living)
         shown = [
             json.loads(person.does("task", "show", task, "--network", "local", "--json")) for task in tasks
         ]
@@ -124,6 +128,11 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
             )
             assert all(bool(done["why"]) == (done["credited"] == 0) for done in one["rounds"])
             assert one["last_seen"]
+        audits = person.diary("watch")
+        assert Counter((line["event"], line["task"]) for line in audits) == {
+            ("audited", one["task"]): one["round"] for one in shown
+        }
+        assert not any(line["findings"] for line in audits)
         for key in ("eve", "ann", "ben", "cem"):
             sent = [
                 line

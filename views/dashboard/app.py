@@ -169,13 +169,13 @@ class _Curves:
         self._drawing = anyio.Lock()
 
     async def of(self, watched: Watched) -> str:
-        if not watched.quality:
+        quality = watched.quality
+        if not quality:
             return ""
         task = watched.state.address
         async with self._drawing:
             known = self._drawn.pop(task, None)
-            if known is None or known[0] is not watched.quality:
-                quality = watched.quality
+            if known is None or known[0] != quality:
                 known = (
                     quality,
                     await anyio.to_thread.run_sync(lambda: figure(lambda: quality_figure(quality))),

@@ -18,6 +18,7 @@ from bcfl.views.run.evidence import measured_table
 __all__ = ("found_section", "objections_section")
 
 _MOST = 40
+_MOST_KINDS = 30
 _DECIDING = {
     "no_new_work": ("freshness", "new"),
     "copied": ("freshness", "freshness_alone"),
@@ -47,28 +48,32 @@ def _case(watched: Watched, one: Sanction, names: Names) -> str:
         f'<article class="case {kind}" data-index="{one.index}" data-round="{one.round}"><p><b>{escape(name)}</b> was {what} in round {one.round}, '
         f"because it {escape(reason_words(one.reason))}."
         f' <time class="sub" datetime="{one.block.timestamp}">block {one.block.number}</time></p>'
-        f"{_evidence(watched, one, name, names, identity)}</article>"
+        f"{_evidence(watched, one, identity)}</article>"
     )
 
 
-def _evidence(watched: Watched, one: Sanction, name: str, names: Names, identity: str) -> str:
-    record = watched.state.rounds.get(one.round)
-    if not isinstance(record, CrowdRound):
-        return ""  # members' votes are the evidence
+def _evidence(watched: Watched, one: Sanction, identity: str) -> str:
     report = watched.evidence_of(one)
     if report is None:
-        if record.report is None or record.report in watched.reports:
-            return ""  # it handed in nothing that could be measured: what the chain itself saw
-        lost = one.round in watched.missing
-        return f"<p class=sub>{'The store does not give the report of that round.' if lost else 'The report of that round is being fetched.'}</p>"
+        awaits = watched.awaits_evidence_of(one)
+        if awaits is False:
+            return ""  # a vote, or nothing was handed in that could be measured: what the chain itself saw
+        said = (
+            "The store does not give its evaluation."
+            if awaits is None
+            else "Its evaluation is being fetched."
+        )
+        return f"<p class=sub>{said}</p>"
+    # By place, since two accounts may look alike.
+    name = str(one.index)
     measured: dict[str, dict[str, float | None]] = {}
     for index, found in report.evidence.items():
         if index in watched.state.members:
             score = report.scores.get(index)
-            measured[name if index == one.index else names.text(watched.state.members[index].account)] = {
+            measured[str(index)] = {
                 "score": None if score is None else score / SCORE_UNIT,
                 "validation loss": report.validation_loss.get(index),
-                **found,
+                **dict(list(found.items())[:_MOST_KINDS]),
             }
     shown = measured_table(name, {report.round: measured})
     return (

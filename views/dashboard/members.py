@@ -23,6 +23,7 @@ from bcfl.views.run.unpaid import why_unpaid
 __all__ = ("at_work", "evidence_section", "members_section", "scored_round", "tokens")
 
 _MOST = 60
+_MOST_KINDS = 30
 _UNIT = 10**9
 
 
@@ -128,7 +129,7 @@ def evidence_section(watched: Watched, names: Names) -> str:
     kinds = sorted(
         {kind for found in report.evidence.values() for kind in found},
         key=lambda kind: (kind not in WORDS, list(WORDS).index(kind) if kind in WORDS else 0, kind),
-    )
+    )[:_MOST_KINDS]
     rows = [
         [
             names.html(watched.state.members[index].account),

@@ -37,8 +37,8 @@ def _card(watched: Watched) -> str:
         f"{len(state.active_members)} of {state.config.capacity} members",
         f"{tokens(state.escrow)} of {tokens(state.budget)} tokens left",
     ]
-    if watched.quality:
-        facts.append(f"accuracy {percent(watched.quality[max(watched.quality)][1])}")
+    if quality := watched.quality:
+        facts.append(f"accuracy {percent(quality[max(quality)][1])}")
     if thrown:
         facts.append(f"{thrown} thrown out")
     return (

@@ -23,6 +23,8 @@ from bcfl.views.kit.tables import Html, table
 __all__ = ("quality_figure", "rounds_section")
 
 _MOST = 30
+_BEYOND = 1e12
+"""No measure of a model; a stranger may report anything."""
 
 
 def rounds_section(watched: Watched) -> str:
@@ -31,12 +33,13 @@ def rounds_section(watched: Watched) -> str:
     done = [record for _, record in sorted(state.rounds.items(), reverse=True) if record.finalized]
     if not done:
         return "<p>No round is over yet.</p>"
-    measured = bool(watched.quality)
+    quality = watched.quality
+    measured = bool(quality)
     heads = ["round", *(["loss", "accuracy"] if measured else []), "handed in", "not in the model"]
     heads += ["paid", "sent away", "model"]
     rows = []
     for record in done[:_MOST]:
-        loss, accuracy = watched.quality.get(record.number, (None, None))
+        loss, accuracy = quality.get(record.number, (None, None))
         rows.append(
             [
                 str(record.number),
@@ -68,7 +71,7 @@ def quality_figure(quality: Mapping[int, tuple[float, float]]) -> Figure:
             (right, 1, "its accuracy"),
         ):
             values = [
-                quality[one][place] if math.isfinite(quality[one][place]) else math.nan for one in numbers
+                quality[one][place] if abs(quality[one][place]) < _BEYOND else math.nan for one in numbers
             ]
             axes.plot(numbers, values, marker="o" if len(numbers) <= 60 else None, color=COLOURS[0])
             by_round(axes, title)

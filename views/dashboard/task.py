@@ -19,6 +19,7 @@ from bcfl.views.kit.tables import table
 
 __all__ = ("deadline", "phase_words", "task_fragment", "title_of")
 
+_LONGEST_TITLE = 120
 _PHASES = {
     Kind.CROWDSOURCING: (Phase.TRAINING, Phase.REVEAL, Phase.EVALUATION),
     Kind.CONSORTIUM: (
@@ -32,8 +33,12 @@ _PHASES = {
 
 
 def title_of(watched: Watched) -> str:
-    """What its publisher calls it; a stranger's word, not escaped."""
-    return watched.specification.title if watched.specification is not None else watched.state.address
+    """What its publisher calls it; a stranger's word, not escaped, and not longer than a line."""
+    return (
+        watched.specification.title[:_LONGEST_TITLE]
+        if watched.specification is not None
+        else watched.state.address
+    )
 
 
 def phase_words(watched: Watched) -> str:
@@ -130,9 +135,9 @@ def _facts(watched: Watched) -> str:
         if isinstance(record, ConsortiumRound):
             facts.append(("judged", f"{len(record.score_commitments)} of {len(record.cohort)}"))
             facts.append(("agreed on the model", str(len(record.model_votes))))
-    if watched.quality:
-        newest = max(watched.quality)
-        loss, accuracy = watched.quality[newest]
+    if quality := watched.quality:
+        newest = max(quality)
+        loss, accuracy = quality[newest]
         facts += [(f"accuracy, round {newest}", percent(accuracy)), ("loss", number(loss))]
     thrown = sum(member.ejected_round is not None for member in state.members.values())
     facts += [("thrown out", str(thrown)), ("tokens left", tokens(state.escrow))]

@@ -56,7 +56,8 @@ async def test_how_far_a_process_has_read_is_kept(tmp_path):
         tasks={"0xa": _parts(b"a", {1: b"over"}), "0xb": _parts(b"b", {0: b"x", 1: b"y"})},
     )
     later = Bookmark(
-        block=BlockRef(9, "0x09", "0x08", 90), tasks={"0xb": _parts(b"later", {1: b"z", 2: b"new"})}
+        block=BlockRef(9, "0x09", "0x08", 90),
+        tasks={"0xb": _parts(b"later", {1: b"z", 2: b"new"}, whole=False)},
     )
     async with opened(path) as journal:
         assert await journal.bookmark() is None
@@ -71,8 +72,18 @@ async def test_how_far_a_process_has_read_is_kept(tmp_path):
         assert journal._connection.execute("SELECT DISTINCT task FROM rounds").fetchall() == [("0xb",)]
 
 
-def _parts(head, rounds):
-    return StateParts(head=head, rounds=rounds)
+def _parts(head, rounds, *, whole=True):
+    return StateParts(head=head, rounds=rounds, whole=whole)
+
+
+@pytest.mark.asyncio
+async def test_what_an_earlier_life_kept_of_a_task_that_is_read_again_is_gone(tmp_path):
+    async with opened(tmp_path / "journal.db") as journal:
+        block = BlockRef(7, "0x07", "0x06", 70)
+        await journal.mark(Bookmark(block=block, tasks={"0xa": _parts(b"a", {0: b"x", 1: b"y", 2: b"z"})}))
+        anew = Bookmark(block=block, tasks={"0xa": _parts(b"enrolment", {0: b"x"})})
+        await journal.mark(anew)
+        assert await journal.bookmark() == anew
 
 
 @pytest.mark.asyncio

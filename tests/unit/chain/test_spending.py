@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from bcfl.chain.errors import DayBudgetReached
 from bcfl.chain.fees import FeePolicy
 from bcfl.chain.journal import Journal
 from bcfl.chain.spending import DayBudget
@@ -46,10 +47,11 @@ async def test_a_new_start_has_no_new_budget_and_the_next_day_has_one(node, runn
         spent = await record.spent(int(time.time()) // DAY)
         assert spent == 5 * 21_000 * 2 * GWEI
         today = DayBudget(record, spent + HIGHEST)
-        assert await today.allows(HIGHEST)
-        assert not await today.allows(HIGHEST + 1)
+        await today.check(HIGHEST)
+        with pytest.raises(DayBudgetReached):
+            await today.check(HIGHEST + 1)
         tomorrow = DayBudget(record, spent + HIGHEST, now=lambda: time.time() + DAY)
-        assert await tomorrow.allows(spent + HIGHEST)
+        await tomorrow.check(spent + HIGHEST)
 
 
 @pytest.mark.asyncio
@@ -79,3 +81,17 @@ async def test_sums_above_what_sqlite_counts_and_days_long_ago():
             record.spend_later(day, 10**19)
             record.spend_later(day, 1)
         assert [await record.spent(day) for day in (1, 2, 30)] == [0, 0, 10**19 + 1]
+
+
+@pytest.mark.asyncio
+async def test_a_lost_nonce_is_not_filled_beyond_the_budget(node, running_owner, intent):
+    async with running_owner(node, policy=FeePolicy(a_day=600_000 * GWEI, patience=1)) as owner:
+        await owner.submit(intent(data=b"revert", gas=60_000))
+        await owner.observe(await node.mine())
+        await owner.submit(intent(data=b"better", gas=60_000))
+        await owner.submit(intent("next", gas=100_000))
+        await owner.observe(node.retract(1))
+        before = len(set(node.sent))
+        for _ in range(6):
+            await owner.observe(await node.mine())
+        assert len(set(node.sent)) == before

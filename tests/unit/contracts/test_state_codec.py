@@ -84,7 +84,13 @@ def test_a_digest_that_becomes_somebody_s_is_written_though_its_round_reads_as_b
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda r: r.pop(1), lambda r: r.update({2: b"{"}), lambda r: r.update({2: b"[7, []]"})]
+    "spoil",
+    [
+        lambda r: r.update({3: r[2]}),
+        lambda r: r.pop(1),
+        lambda r: r.update({2: b"{"}),
+        lambda r: r.update({2: b"[7, []]"}),
+    ],
 )
 def test_a_round_that_is_missing_or_damaged_is_named(story, spoil):
     parts = state_to_parts(_played(story, 2).state)

@@ -38,7 +38,7 @@ def test_where_nothing_is_said_it_is_kept_seldom_and_no_round_is_written_out_aga
     later = marks.due(_block(70), [tale.state], now=60)
     parts = first.tasks[tale.state.address]
     assert later.block == _block(70)
-    assert later.tasks == {tale.state.address: StateParts(head=parts.head, rounds={})}
+    assert later.tasks == {tale.state.address: StateParts(head=parts.head, rounds={}, whole=False)}
 
 
 def test_a_task_that_came_or_went_is_news(story):

@@ -36,8 +36,19 @@ def report(number, evidence=None):
 
 @pytest.fixture
 def watched(story):
-    told = story().enrol(3).start()
-    return Watched.made(told.created, told.state)
+    """A hundred rounds of three members; the third handed in until round 2."""
+    told = story(rounds=200).enrol(3).start()
+    rounds = {
+        number: dataclasses.replace(
+            told.state.current,
+            number=number,
+            updates=dict.fromkeys((0, 1, 2) if number <= 2 else (0, 1)),
+            report=content(number),
+            model=content(number),
+        )
+        for number in range(1, 101)
+    }
+    return Watched.made(told.created, dataclasses.replace(told.state, round=100, rounds=rounds))
 
 
 def ejected(origin, number, index, block=5, place=0):
@@ -64,14 +75,38 @@ def test_a_sanction_whose_block_left_the_chain_is_forgotten(watched, origin):
     assert [one.index for one in left.sanctions] == [0]
 
 
-def test_what_a_sanction_rests_on_may_be_an_earlier_round(watched, origin):
+def test_what_a_sanction_rests_on_may_be_an_earlier_round_where_nothing_was_handed_in_since(watched, origin):
     found = watched.after(watched.state, [ejected(origin, 3, 2)])
+    (one,) = found.sanctions
+    assert found.awaits_evidence_of(one) is True
     for number, evidence in ((1, {2: {"norm": 1.0}}), (2, {2: {"norm": 2.0}}), (3, {0: {"norm": 3.0}})):
         found = found.reported(content(number), report(number, evidence))
-    assert found.evidence_of(found.sanctions[0]).round == 2
+    assert found.evidence_of(one).round == 2
+    assert found.awaits_evidence_of(one) is False
     # what comes after it is no reason for it
     later = found.reported(content(4), report(4, {2: {"norm": 4.0}}))
-    assert later.evidence_of(later.sanctions[0]).round == 2
+    assert later.evidence_of(one).round == 2
+
+
+def test_the_numbers_of_another_round_are_not_shown_where_the_right_ones_are_missing(watched, origin):
+    found = watched.after(watched.state, [ejected(origin, 2, 2)])
+    (one,) = found.sanctions
+    found = found.reported(content(1), report(1, {2: {"norm": 1.0}}))
+    assert found.evidence_of(one) is None
+    assert dataclasses.replace(found, missing=frozenset({content(2)})).awaits_evidence_of(one) is None
+
+
+def test_after_a_reorganisation_the_report_that_stands_counts(watched, origin):
+    found = watched.after(watched.state, [ejected(origin, 2, 2)])
+    found = found.reported(content(2), report(2, {2: {"norm": 1.0}}))
+    other = dataclasses.replace(found.state.rounds[2], report=content(150))
+    found = dataclasses.replace(
+        found, state=dataclasses.replace(found.state, rounds={**found.state.rounds, 2: other})
+    )
+    assert found.evidence_of(found.sanctions[0]) is None
+    assert 2 not in found.quality
+    found = found.reported(content(150), report(2, {2: {"norm": 5.0}}))
+    assert found.evidence_of(found.sanctions[0]).evidence[2] == {"norm": 5.0}
 
 
 def test_of_many_rounds_the_newest_reports_stay_and_those_that_sanctions_rest_on(watched, origin):

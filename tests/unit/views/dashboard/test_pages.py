@@ -17,7 +17,9 @@ from bcfl.views.dashboard.frame import page
 from bcfl.views.dashboard.members import at_work
 from bcfl.views.dashboard.names import Names, short
 from bcfl.views.dashboard.overview import overview_fragment
+from bcfl.views.dashboard.rounds import quality_figure
 from bcfl.views.dashboard.task import phase_words, task_fragment
+from bcfl.views.kit.canvas import as_svg
 
 EVIL = "<img src=x onerror=alert(1)>"
 REPORT = ContentId(b"r" * 32, 20)
@@ -74,7 +76,7 @@ def test_a_stranger_s_words_are_text_wherever_they_stand(evaluated):
 def test_an_ejection_stands_with_its_evidence_in_words(evaluated):
     watched, report = evaluated
     before = task_fragment(watched, Names())
-    assert "being fetched" in before
+    assert "Its evaluation is being fetched." in before
     name = short(watched.state.members[1].account)
     drawn = task_fragment(watched.reported(REPORT, report), Names())
     assert f"<b>{name}</b> was thrown out in round 1, because it made the model worse." in drawn
@@ -85,8 +87,9 @@ def test_an_ejection_stands_with_its_evidence_in_words(evaluated):
 
 def test_a_report_that_the_store_does_not_give_is_said(evaluated):
     watched, _ = evaluated
-    drawn = task_fragment(dataclasses.replace(watched, missing=frozenset({1})), Names())
-    assert "The store does not give the report of that round." in drawn
+    drawn = task_fragment(dataclasses.replace(watched, missing=frozenset({REPORT})), Names())
+    assert "The store does not give its evaluation." in drawn
+    assert "being fetched" not in drawn
 
 
 def test_members_stand_with_score_pay_and_why(evaluated):
@@ -155,3 +158,40 @@ def test_living_tasks_come_first_and_a_factory_may_have_none(story):
     drawn = overview_fragment([one, seen(story().enrol(1))])
     assert "1 of 2 are under way" in drawn
     assert drawn.index("enrolment") < drawn.index("completed")
+
+
+def test_who_handed_in_nothing_has_no_evidence_and_none_is_waited_for(evaluated):
+    watched, _ = evaluated
+    record = dataclasses.replace(watched.state.rounds[1], updates={})
+    watched = dataclasses.replace(watched, state=dataclasses.replace(watched.state, rounds={1: record}))
+    drawn = task_fragment(watched, Names())
+    assert "was thrown out in round 1" in drawn
+    assert "being fetched" not in drawn
+
+
+def test_two_accounts_that_look_alike_have_each_their_own_numbers(evaluated):
+    watched, report = evaluated
+    names = Names(dict.fromkeys([one.account for one in watched.state.members.values()], "the same"))
+    drawn = task_fragment(watched.reported(REPORT, report), names)
+    assert "suspicion 7.000 (the others 0.000)" in drawn
+
+
+def test_whatever_a_stranger_reports_and_writes_there_is_a_page(evaluated):
+    watched, report = evaluated
+    kinds = {f"kind {n}": float(n) for n in range(500)}
+    wild = dataclasses.replace(report, loss=1e308, accuracy=-1e308, evidence={0: kinds, 1: kinds})
+    title = type("S", (), {"title": "x" * 10**6, "encode": lambda self: b"{}"})()
+    watched = dataclasses.replace(watched.reported(REPORT, wild), specification=title)
+    assert len(task_fragment(watched, Names())) < 60_000
+    assert len(overview_fragment([watched])) < 2_000
+    assert as_svg(quality_figure(watched.quality))
+
+
+def test_an_overturned_evaluation_is_no_quality(evaluated):
+    watched, report = evaluated
+    told = watched.reported(REPORT, report)
+    assert told.quality == {1: (0.5, 0.9)}
+    record = dataclasses.replace(told.state.rounds[1], reverted=True)
+    state = dataclasses.replace(told.state, rounds={1: record})
+    assert dataclasses.replace(told, state=state).quality == {}
+    assert "90.00%" not in overview_fragment([dataclasses.replace(told, state=state)])

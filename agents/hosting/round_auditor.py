@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An auditor that lives: repeats each final round of a task from what is public, and says what does not come out as was posted.
+
+Of a crowd's round it looks at the report, the updates and the model (``crowdsourcing.evaluation_check``); scores rest on the evaluator's
+own data, and only who has those can repeat them (``bcfl audit``). Of a consortium's it computes the model again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bcfl.agents.common.decisions import Audited, Telling
+from bcfl.agents.common.services import AgentServices
+from bcfl.agents.consortium.member_round import MemberRounds
+from bcfl.agents.crowdsourcing.evaluation_check import CheckEvaluation, EvaluationCheck
+from bcfl.agents.errors import UpdateUnavailable
+from bcfl.agents.runtime.actions import Action, Results, View, Work
+from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState
+from bcfl.contracts.crowd_state import CrowdRound, CrowdState
+from bcfl.contracts.errors import MalformedSpecification
+from bcfl.contracts.ids import ContentId
+from bcfl.contracts.state import TaskState
+from bcfl.errors import ModelError, RegistryError
+from bcfl.storage.content_id import cid_text, content_id
+from bcfl.storage.errors import FetchError
+
+__all__ = ("AuditRound", "AuditedRounds", "RoundAuditor", "next_round")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditRound(Work["None"]):
+    """Repeat a round."""
+
+    model: ContentId | None
+    state: TaskState = field(compare=False)
+
+
+class AuditedRounds:
+    """Which rounds of a task were audited, also by an earlier life.
+
+    Args:
+        file: where that is kept, a number a line; None: nowhere.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        told = file.read_text(encoding="ascii") if file is not None and file.exists() else ""
+        whole = told[: told.rfind("\n") + 1]
+        if file is not None and whole != told:  # a line that was cut off: that round is done again
+            file.write_text(whole, encoding="ascii")
+        self._numbers = set(map(int, whole.split()))
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._numbers
+
+    def add(self, number: int) -> None:
+        """It was."""
+        self._numbers.add(number)
+        if self._file is not None:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a", encoding="ascii") as file:
+                file.write(f"{number}\n")
+
+
+def next_round(state: TaskState, done: Container[int]) -> int | None:
+    """The first round that is over and was not audited; whose evaluation the members overturned, nobody believes anyway."""
+    for number, record in sorted(state.rounds.items()):
+        reverted = isinstance(record, CrowdRound) and record.reverted
+        if record.finalized and not reverted and number not in done:
+            return number
+    return None
+
+
+class RoundAuditor:
+    """Audits one task, round after round.
+
+    Args:
+        name: unique in the process.
+        done: which rounds were audited.
+        secret: 32 bytes; of many updates those that are looked at are drawn by it.
+        services: of the process.
+    """
+
+    role = "auditor"
+
+    def __init__(self, *, name: str, done: AuditedRounds, secret: bytes, services: AgentServices) -> None:
+        self.name = name
+        self._done = done
+        self._secret = secret
+        self._retrieval = services.retrieval
+        self._check = EvaluationCheck(services.retrieval)
+        self._rounds = MemberRounds(engine=services.engine, retrieval=services.retrieval, held_out="")
+        self._tell = Telling(observer=services.observer, agent=name, role=self.role)
+
+    def decide(self, view: View, results: Results) -> Sequence[Action]:  # noqa: ARG002 - the port's
+        """The next round that is final, one at a time."""
+        if view.final is None:
+            return []
+        number = next_round(view.final, self._done)
+        if number is None:
+            return []
+        return [AuditRound(round=number, model=view.final.rounds[number].model, state=view.final)]
+
+    async def perform(self, work: Work[Any]) -> None:
+        """Audit a round, and say what was found; a store that is away is waited for."""
+        assert isinstance(work, AuditRound)  # noqa: S101 - all that it asks for
+        record = work.state.rounds[work.round]
+        found: str | None = None
+        if isinstance(work.state, CrowdState) and isinstance(record, CrowdRound):
+            found = await self._of_crowd(work.state, record)
+        elif isinstance(work.state, ConsortiumState) and isinstance(record, ConsortiumRound):
+            found = await self._of_consortium(work.state, record)
+        self._tell(work.round, Audited(task=work.state.address, findings=() if found is None else (found,)))
+        self._done.add(work.round)
+
+    async def _of_crowd(self, state: CrowdState, record: CrowdRound) -> str | None:
+        if record.report is None or record.model is None:
+            return None  # nobody evaluated it, and the model stayed as it was
+        work = CheckEvaluation(
+            round=record.number, task=state.address, model=record.model, report=record.report, state=state
+        )
+        objection = await self._check.found(work, secret=self._secret)
+        return None if objection is None else objection.reason
+
+    async def _of_consortium(self, state: ConsortiumState, record: ConsortiumRound) -> str | None:
+        if record.model not in record.model_votes.values():
+            return None  # they did not agree, and kept the model
+        try:
+            specification = await self._retrieval.specification(state.config.specification)
+            joint = await self._rounds.aggregate(
+                specification=specification, record=record, max_update_size=state.config.max_update_size
+            )
+        except (FetchError, MalformedSpecification, ModelError, RegistryError, UpdateUnavailable) as error:
+            return f"it cannot be repeated: {error}"
+        found = content_id(joint.model)
+        if found == record.model or record.model is None:
+            return None
+        return (
+            f"model_mismatch: {cid_text(record.model)} was agreed on, and the updates give {cid_text(found)}"
+        )
