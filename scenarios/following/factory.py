@@ -38,6 +38,7 @@ __all__ = ("FactoryWatch", "Watching")
 _READERS = 4
 _PAUSE_S = 5.0
 _LONGEST_PAUSE_S = 300.0
+_DOUBLINGS = 6  # then it is the longest; and no number becomes too large in weeks
 _TRIES = 3  # for receipts: a node may not have those of long ago
 _LARGEST_REPORT = 1 << 22
 """Bytes; with a thousand members one has about a tenth. Whoever looks on keeps many, also those of strangers."""
@@ -198,10 +199,8 @@ class FactoryWatch:
         async with self._contents_wanted.clone() as contents:
             async for wanted in contents:
                 try:
-                    if not await self._read(wanted):
-                        self._asked.discard(
-                            (wanted.task, wanted.content)
-                        )  # its block left the chain, and may come again
+                    if not await self._read(wanted):  # its block left the chain, and may come again
+                        self._asked.discard((wanted.task, wanted.content))
                 except (StorageError, MalformedReport, MalformedSpecification) as error:
                     self._absent(wanted)
                     if isinstance(error, StorageError) and self._group is not None:
@@ -210,7 +209,7 @@ class FactoryWatch:
 
     async def _again(self, wanted: _Wanted) -> None:
         """Ask once more, later each time: a store may be away, or get what it has not."""
-        await anyio.sleep(min(_PAUSE_S * 2**wanted.tries, _LONGEST_PAUSE_S))
+        await anyio.sleep(min(_PAUSE_S * 2 ** min(wanted.tries, _DOUBLINGS), _LONGEST_PAUSE_S))
         self._want(dataclasses.replace(wanted, tries=wanted.tries + 1))
 
     async def _read(self, wanted: _Wanted) -> bool:
