@@ -61,6 +61,9 @@ class OutcomeStatus(enum.Enum):
     REVERTED = "reverted"
     """The contract refuses: told by the estimate (no transaction) or in a block (gas was paid)."""
 
+    OVERTAKEN = "overtaken"
+    """Another transaction of the key has taken its nonce: it is signed anew, and how it ends is told later."""
+
     FAILED = "failed"
     """The node or the fee cap refuses; no transaction is under way and the intent may be submitted again."""
 

@@ -444,7 +444,7 @@ class TransactionOwner:
         await self._journal.store([dataclasses.replace(opened.entry, status=OutboxStatus.FAILED)])
         if filler.is_filler(key):
             return
-        _log.warning("nonce_taken_elsewhere", key=key, nonce=opened.entry.nonce)
+        self._report(key, OutcomeStatus.OVERTAKEN, "another transaction of the key has its nonce")
         call = dict(opened.call)
         if not await self._price(key, call, gas=None):  # the contract refuses what has happened meanwhile
             return

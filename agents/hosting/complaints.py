@@ -49,6 +49,8 @@ class Complaints:
 
 def _sentence(action: str, status: str, reason: str) -> str | None:
     """None: nothing for a person to mend, as where another was quicker."""
+    if status == "overtaken":
+        return "another program seems to sign with its key, and took the place of a transaction: give each a key of its own (bcfl keys new)"
     few = _TOO_FEW.search(reason)
     if few is not None:
         has, needs = (int(amount) / _UNIT for amount in few.groups())

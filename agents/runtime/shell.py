@@ -194,8 +194,9 @@ class Shell:
     def outcome(self, outcome: Outcome) -> None:
         """What became of a transaction; a refused one may be wanted again after the next block."""
         reason = error_name(outcome.reason) if isinstance(outcome.reason, bytes) else outcome.reason
-        remade = self._remade.pop(outcome.key, None)
-        if outcome.status is not OutcomeStatus.INCLUDED:
+        ended = outcome.status is not OutcomeStatus.OVERTAKEN
+        remade = self._remade.pop(outcome.key, None) if ended else None
+        if ended and outcome.status is not OutcomeStatus.INCLUDED:
             if remade is not None:
                 self._results.drop(remade)
             self._submitted.discard(outcome.key)

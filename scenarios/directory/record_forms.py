@@ -89,7 +89,7 @@ class _Members(_Record):
 
 class _Transaction(_OfAgent):
     action: str
-    status: Literal["included", "reverted", "failed"]
+    status: Literal["included", "reverted", "overtaken", "failed"]
     gas: Natural
     reason: str
 

@@ -26,7 +26,8 @@ async def test_a_sent_transaction_overtaken_by_a_foreign_one_is_signed_again(
         for _ in range(4):
             await owner.observe(await node.mine())
         assert node.included() == [b"foreign", b"commit"]
-        (outcome,) = owner.outcomes
+        overtaken, outcome = owner.outcomes
+        assert overtaken.status is OutcomeStatus.OVERTAKEN  # its owner hears that somebody else signs
         assert outcome.status is OutcomeStatus.INCLUDED
         assert outcome.transaction != first
 
@@ -45,7 +46,7 @@ async def test_an_overtaken_transaction_whose_effect_is_there_already_is_not_sen
         for _ in range(4):
             await owner.observe(await node.mine())
         assert node.included() == [b"foreign"]
-        assert [(outcome.status, outcome.reason) for outcome in owner.outcomes] == [
+        assert [(outcome.status, outcome.reason) for outcome in owner.outcomes[1:]] == [
             (OutcomeStatus.REVERTED, b"\x01")
         ]
         assert owner.pending == 0

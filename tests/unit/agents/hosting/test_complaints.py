@@ -30,6 +30,10 @@ def _line(action="bond", status="reverted", reason=BALANCE):
             _line("advance:reveal:17", "failed", "The base fee of 9 wei is above the cap."),
             "cannot advance: The base fee of 9 wei is above the cap",
         ),
+        (
+            _line("commit", "overtaken", "another transaction of the key has its nonce"),
+            "another program seems to sign with its key, and took the place of a transaction: give each a key of its own (bcfl keys new)",
+        ),
     ],
 )
 def test_it_is_told_once_however_often_it_is_tried(line, sentence):
@@ -57,3 +61,11 @@ def test_what_is_remembered_of_it_has_an_end():
     assert len(told) == 250
     complaints(_line("commit", "failed", "reason 249"))
     assert len(told) == 250
+
+
+def test_the_next_day_it_is_worth_a_word_again():
+    told = []
+    complaints = Complaints(lambda agent, reason: told.append(reason))
+    for day in ("2026-01-01", "2026-01-01", "2026-01-02", "2026-01-02"):
+        complaints({**_line(), "time": f"{day}T12:00:00.000+00:00"})
+    assert len(told) == 2

@@ -210,6 +210,16 @@ async def test_a_refused_one_is_tried_again_after_the_next_block_not_before(stat
 
 
 @pytest.mark.asyncio
+async def test_one_that_was_overtaken_is_told_and_is_not_sent_a_second_time():
+    async with _running() as stand:
+        await stand.look(COMMIT)
+        stand.outcome(OutcomeStatus.OVERTAKEN, reason="another has its nonce")
+        await stand.look(COMMIT)
+        assert len(stand.intents) == 1  # its owner signs it anew
+        assert (stand.ended[0]["status"], stand.ended[0]["reason"]) == ("overtaken", "another has its nonce")
+
+
+@pytest.mark.asyncio
 async def test_names_and_rounds_make_transactions_different():
     async with _running() as stand:
         later = Transact(round=2, name="commit", call=CALL)
