@@ -29,7 +29,7 @@ SCENARIO = """\
 name: ward
 seed: 7
 task:
-  rounds: 5
+  rounds: 4
   network: mnist_cnn_small
   training: {learning_rate: 0.05, momentum: 0.9, batch_size: 50, epochs: 2}
   score: shapley
@@ -48,7 +48,7 @@ population:
     - {name: eve}
     - {name: larry, behaviour: {name: delta_weights, sigma: 0.3}}
     - {name: mallory, behaviour: sign_flip}
-chain: {block_time: 1}
+chain: {block_time: 0.5}
 """
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
@@ -227,7 +227,7 @@ def test_the_pushes_alone_tell_the_story(ward, shown):
                 event = text[7:]
             elif text.startswith("data: "):
                 (heads if event == "head" else boards).append(text[6:])
-                if "completed, 5 of 5 rounds" in text:
+                if "completed, 4 of 4 rounds" in text:
                     break
     numbers = [json.loads(head)["block"] for head in heads]
     assert numbers == sorted(set(numbers))
