@@ -10,6 +10,7 @@ import collections.abc
 import dataclasses
 import enum
 import functools
+import hashlib
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +20,7 @@ from immutables import Map
 
 from bcfl.contracts.ids import ContentId
 
-__all__ = ("decode", "decoded_fields", "encode")
+__all__ = ("decode", "decoded_fields", "encode", "form_of")
 
 
 def encode(value: Any) -> Any:  # noqa: ANN401 - JSON values
@@ -39,6 +40,14 @@ def encode(value: Any) -> Any:  # noqa: ANN401 - JSON values
     if isinstance(value, tuple):
         return [encode(part) for part in value]
     return value
+
+
+def form_of(kinds: Iterable[type], *more: str) -> str:
+    """A digest of what these dataclasses consist of, and of whatever else the reader has to know: another version may know more."""
+    stated = [
+        f"{kind.__name__}.{field.name}:{field.type}" for kind in kinds for field in dataclasses.fields(kind)
+    ]
+    return hashlib.sha256("\n".join([*more, *stated]).encode()).hexdigest()[:16]
 
 
 @functools.cache

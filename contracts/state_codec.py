@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -17,7 +16,7 @@ from bcfl.contracts.config import Schedule, TaskConfig
 from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState, Proposal
 from bcfl.contracts.crowd_state import CrowdRound, CrowdState, EvaluatorState, Uncredited
 from bcfl.contracts.errors import MalformedState
-from bcfl.contracts.json_form import decode, decoded_fields, encode
+from bcfl.contracts.json_form import decode, decoded_fields, encode, form_of
 from bcfl.contracts.state import CommittedEntry, MemberState, RoundRecord, TaskState, UpdateRecord
 
 __all__ = ("StateParts", "state_from_parts", "state_to_parts")
@@ -122,10 +121,4 @@ def _json(value: object) -> bytes:
 
 @functools.cache
 def _form() -> str:
-    """What a state consists of: another version may know more."""
-    stated = [
-        f"{kind.__name__}.{field.name}:{field.type}"
-        for kind in (*_KINDS.values(), *_PARTS)
-        for field in fields(kind)
-    ]
-    return hashlib.sha256("\n".join([_LAYOUT, *stated]).encode()).hexdigest()[:16]
+    return form_of((*_KINDS.values(), *_PARTS), _LAYOUT)

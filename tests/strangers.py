@@ -15,9 +15,38 @@ import numpy as np
 
 from bcfl.chain.devnet import Devnet
 
-__all__ = ("Person", "person", "prepared", "table", "until")
+__all__ = ("Person", "crowd_task", "person", "prepared", "table", "until", "ward_task")
 
 BCFL = str(Path(sys.executable).with_name("bcfl"))
+
+
+def crowd_task(*, rounds, budget=30, enrolment_s=120, capacity=3):
+    """A crowd's task on the samples of ``table``, with time enough for who is started again."""
+    return f"""\
+name: crowd
+task:
+  rounds: {rounds}
+  network: {{name: mlp, inputs: 8, classes: 4, hidden: 8}}
+  training: {{learning_rate: 0.1, epochs: 1}}
+  reward: {{budget: "{budget}"}}
+  membership: {{minimum: 3, capacity: {capacity}}}
+  schedule: {{enrolment_s: {enrolment_s}, training_s: 60, reveal_s: 60, evaluation_s: 90, closing_s: 4}}
+"""
+
+
+def ward_task(*, rounds, per_round, budget, enrolment_s=120):
+    """The same of a consortium."""
+    return f"""\
+name: ward
+task:
+  kind: consortium
+  rounds: {rounds}
+  network: {{name: tabular, inputs: 8, classes: 4}}
+  training: {{learning_rate: 0.1, epochs: 1}}
+  score: {{name: shapley, value: balanced_probability}}
+  reward: {{mode: round_budget, per_round: "{per_round}", budget: "{budget}"}}
+  schedule: {{enrolment_s: {enrolment_s}, training_s: 60, reveal_s: 60, evaluation_s: 60, aggregation_s: 60, closing_s: 4}}
+"""
 
 
 class Person:

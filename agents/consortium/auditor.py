@@ -20,7 +20,7 @@ from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import Specification
 from bcfl.errors import ModelError, RegistryError
-from bcfl.storage.content_id import cid_text, content_id
+from bcfl.storage.content_id import cid_text
 from bcfl.storage.errors import FetchError
 
 __all__ = ("ConsortiumAuditor",)
@@ -64,12 +64,11 @@ class ConsortiumAuditor(TaskAuditor[ConsortiumState]):
         if record.model is None or record.model not in record.model_votes.values():
             return
         anyone = next(iter(self._judges.values()))
-        joint = await anyone.aggregate(
+        found = await anyone.contradicted(
             specification=specification, record=record, max_update_size=state.config.max_update_size
         )
         self.checked += 1
-        found = content_id(joint.model)
-        if found != record.model:
+        if found is not None:
             self.find(
                 record.number,
                 "global model",

@@ -20,7 +20,7 @@ from bcfl.agents.common.retrieval import Retrieval, schema_of
 from bcfl.agents.errors import UpdateUnavailable
 from bcfl.agents.runtime.ports import LearningEngine
 from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState
-from bcfl.contracts.ids import TrainerIndex
+from bcfl.contracts.ids import ContentId, TrainerIndex
 from bcfl.contracts.scores import SCORE_UNIT, quantise
 from bcfl.contracts.specification import Specification
 from bcfl.models.aggregation.weights import proportions
@@ -31,6 +31,7 @@ from bcfl.models.networks.network import Network
 from bcfl.models.scoring.game import ScoringRound
 from bcfl.models.training.job import SamplesRef
 from bcfl.models.weights import Weights
+from bcfl.storage.content_id import content_id
 
 __all__ = ("PROBE_SAMPLES", "JointModel", "MemberRounds", "Verdicts", "counted", "public_before")
 
@@ -137,6 +138,22 @@ class MemberRounds:
             loss=own.loss,
             accuracy=own.accuracy,
         )
+
+    async def contradicted(
+        self, *, specification: Specification, record: ConsortiumRound, max_update_size: int
+    ) -> ContentId | None:
+        """The model that the updates give, where another one was agreed on; a model that was kept needs none.
+
+        Raises:
+            UpdateUnavailable, StorageError: as ``aggregate``.
+        """
+        if record.model is None or record.model not in record.model_votes.values():
+            return None
+        joint = await self.aggregate(
+            specification=specification, record=record, max_update_size=max_update_size
+        )
+        found = content_id(joint.model)
+        return None if found == record.model else found
 
     async def aggregate(
         self, *, specification: Specification, record: ConsortiumRound, max_update_size: int

@@ -8,7 +8,6 @@ only new ones are written. What cannot be read, or was written by another versio
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ import structlog
 from pydantic_core import from_json
 
 from bcfl import __version__
+from bcfl.contracts.json_form import form_of
 from bcfl.models.defences.defence import Fault, Memory, Standing
 from bcfl.models.defences.history import History
 
@@ -152,9 +152,4 @@ def _standings(told: Any) -> dict[int, Standing]:  # noqa: ANN401 - JSON values
 
 def _form() -> str:
     """Which version judged, and what it remembers."""
-    stated = [
-        f"{kind.__name__}.{field.name}:{field.type}"
-        for kind in (Memory, Standing, History)
-        for field in dataclasses.fields(kind)
-    ]
-    return hashlib.sha256("\n".join([__version__, *stated]).encode()).hexdigest()[:16]
+    return form_of((Memory, Standing, History), __version__)

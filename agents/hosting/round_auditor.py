@@ -24,7 +24,7 @@ from bcfl.contracts.errors import MalformedSpecification
 from bcfl.contracts.ids import ContentId
 from bcfl.contracts.state import TaskState
 from bcfl.errors import ModelError, RegistryError
-from bcfl.storage.content_id import cid_text, content_id
+from bcfl.storage.content_id import cid_text
 from bcfl.storage.errors import FetchError
 
 __all__ = ("AuditRound", "AuditedRounds", "RoundAuditor", "next_round")
@@ -126,17 +126,16 @@ class RoundAuditor:
         return None if objection is None else objection.reason
 
     async def _of_consortium(self, state: ConsortiumState, record: ConsortiumRound) -> str | None:
-        if record.model not in record.model_votes.values():
-            return None  # they did not agree, and kept the model
+        if record.model is None:
+            return None
         try:
             specification = await self._retrieval.specification(state.config.specification)
-            joint = await self._rounds.aggregate(
+            found = await self._rounds.contradicted(
                 specification=specification, record=record, max_update_size=state.config.max_update_size
             )
         except (FetchError, MalformedSpecification, ModelError, RegistryError, UpdateUnavailable) as error:
             return f"it cannot be repeated: {error}"
-        found = content_id(joint.model)
-        if found == record.model or record.model is None:
+        if found is None:
             return None
         return (
             f"model_mismatch: {cid_text(record.model)} was agreed on, and the updates give {cid_text(found)}"

@@ -24,27 +24,6 @@ from bcfl.contracts.phases import Phase
 pytestmark = [pytest.mark.anvil, pytest.mark.timeout(400)]
 
 ROUNDS = 2
-CROWD = """\
-name: crowd
-task:
-  rounds: 2
-  network: {name: mlp, inputs: 8, classes: 4, hidden: 8}
-  training: {learning_rate: 0.1, epochs: 1}
-  reward: {budget: "30"}
-  membership: {minimum: 3, capacity: 3}
-  schedule: {enrolment_s: 120, training_s: 60, reveal_s: 60, evaluation_s: 90, closing_s: 4}
-"""
-WARD = """\
-name: ward
-task:
-  kind: consortium
-  rounds: 2
-  network: {name: tabular, inputs: 8, classes: 4}
-  training: {learning_rate: 0.1, epochs: 1}
-  score: {name: shapley, value: balanced_probability}
-  reward: {mode: round_budget, per_round: "5", budget: "30"}
-  schedule: {enrolment_s: 120, training_s: 60, reveal_s: 60, evaluation_s: 60, aggregation_s: 60, closing_s: 4}
-"""
 KILLED = {"eve": "evaluator", "ann": "trainer", "hana": "member", "ivo": "member", "kit": "keeper"}
 OTHERS = {"ben": "trainer", "cem": "trainer", "jan": "member"}
 ACTIONS = {
@@ -128,8 +107,8 @@ def _publish(person, strangers):
     person.does("send", *everybody, "--network", "local", "--key", "owner", "--tokens", "100")
     for place, name in enumerate(everybody):
         strangers.table(person.folder / f"{name}.csv", place)
-    (person.folder / "crowd.yaml").write_text(CROWD)
-    (person.folder / "ward.yaml").write_text(WARD)
+    (person.folder / "crowd.yaml").write_text(strangers.crowd_task(rounds=ROUNDS))
+    (person.folder / "ward.yaml").write_text(strangers.ward_task(rounds=ROUNDS, per_round=5, budget=30))
     create = ("task", "create", "--network", "local", "--key", "owner", "--json")
     members = [word for name in ("hana", "ivo", "jan") for word in ("--member", name)]
     told = [

@@ -15,16 +15,6 @@ import pytest
 pytestmark = [pytest.mark.anvil, pytest.mark.thorough, pytest.mark.timeout(900)]
 
 SECONDS = int(os.environ.get("BCFL_IDLE_SECONDS", "300"))
-TASK = """\
-name: later
-task:
-  rounds: 2
-  network: {name: mlp, inputs: 8, classes: 4, hidden: 8}
-  training: {learning_rate: 0.1, epochs: 1}
-  reward: {budget: "30"}
-  membership: {minimum: 3, capacity: 9}
-  schedule: {enrolment_s: 3600, training_s: 60, reveal_s: 60, evaluation_s: 90, closing_s: 4}
-"""
 ROLES = {"eve": "evaluator", "ann": "trainer", "ben": "trainer", "hana": "member", "kit": "keeper"}
 
 
@@ -50,7 +40,8 @@ def _waiting(person, strangers):
     """A task that three have joined and that will not begin for an hour, its evaluator, a keeper, and who finds nothing."""
     strangers.prepared(person, ("owner", *ROLES))
     person.does("send", *ROLES, "--network", "local", "--key", "owner", "--tokens", "100")
-    (person.folder / "later.yaml").write_text(TASK)
+    later = strangers.crowd_task(rounds=2, capacity=9, enrolment_s=3600)
+    (person.folder / "later.yaml").write_text(later)
     create = (
         "task",
         "create",

@@ -42,30 +42,6 @@ ROLES = {
     "jan": "member",
     "kit": "keeper",
 }
-TASKS = {
-    "crowd": """\
-name: crowd
-task:
-  rounds: 40
-  network: {name: mlp, inputs: 8, classes: 4, hidden: 8}
-  training: {learning_rate: 0.1, epochs: 1}
-  reward: {budget: "40"}
-  membership: {minimum: 3, capacity: 3}
-  schedule: {enrolment_s: 200, training_s: 60, reveal_s: 60, evaluation_s: 90, closing_s: 4}
-""",
-    "ward": """\
-name: ward
-task:
-  kind: consortium
-  rounds: 40
-  network: {name: tabular, inputs: 8, classes: 4}
-  training: {learning_rate: 0.1, epochs: 1}
-  score: {name: shapley, value: balanced_probability}
-  reward: {mode: round_budget, per_round: "1", budget: "60"}
-  schedule: {enrolment_s: 200, training_s: 60, reveal_s: 60, evaluation_s: 60, aggregation_s: 60, closing_s: 4}
-""",
-}
-
 pytestmark = [
     pytest.mark.anvil,
     pytest.mark.kubo,
@@ -114,8 +90,10 @@ async def test_an_hour_and_more(tmp_path, strangers, daemons):
 def _begun(person, strangers, store):
     strangers.prepared(person, ("owner", *ROLES), store=store)
     person.does("send", *ROLES, "--network", "local", "--key", "owner", "--tokens", "1000")
-    for kind, text in TASKS.items():
-        (person.folder / f"{kind}.yaml").write_text(text)
+    crowd = strangers.crowd_task(rounds=40, budget=40, enrolment_s=200)
+    (person.folder / "crowd.yaml").write_text(crowd)
+    ward = strangers.ward_task(rounds=40, per_round=1, budget=60, enrolment_s=200)
+    (person.folder / "ward.yaml").write_text(ward)
     for place, (name, role) in enumerate(ROLES.items()):
         strangers.table(person.folder / f"{name}.csv", place)
         data = (
