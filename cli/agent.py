@@ -108,6 +108,20 @@ def evaluator(**given: Any) -> None:  # noqa: ANN401 - the options above
 @agent.command()
 @life_options
 @signing_options
+def aggregator(**given: Any) -> None:  # noqa: ANN401 - the options above
+    """Build the models of crowds whose publisher names you."""
+
+    def program(_samples: Samples) -> Program:
+        from bcfl.agents.hosting.programs import AggregatorProgram
+
+        return AggregatorProgram()
+
+    _live(given, program, "train")
+
+
+@agent.command()
+@life_options
+@signing_options
 def keeper(**given: Any) -> None:  # noqa: ANN401 - the options above
     """Move tasks on at their deadlines, and have everybody paid."""
 

@@ -81,7 +81,7 @@ def signing_options(function: F) -> F:
             "--most-stake",
             default="10",
             show_default=True,
-            help="Only tasks whose stake and bond are at most so many tokens; not of --task.",
+            help="The most tokens that it puts at stake in a task, stake and bond together; not of --task.",
         ),
         click.option(
             "--fees-a-day",

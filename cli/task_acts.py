@@ -43,6 +43,11 @@ __all__ = ("cancel", "create", "join", "leave", "withdraw")
 @click.option(
     "--member", "members", multiple=True, metavar="ADDRESS", help="Who may join a consortium from the start."
 )
+@click.option(
+    "--aggregator",
+    metavar="ADDRESS",
+    help="Who builds the models; of a consortium one of its members (default: the evaluator, or each member).",
+)
 @click.option("--token", metavar="ADDRESS", help="What it pays in (default: the network's).")
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A key of the task, as task.rounds=3."
@@ -55,6 +60,7 @@ def create(
     file: Path,
     evaluators: tuple[str, ...],
     members: tuple[str, ...],
+    aggregator: str | None,
     token: str | None,
     overrides: tuple[str, ...],
     as_json: bool,
@@ -66,6 +72,7 @@ def create(
         raise click.UsageError("A crowd has evaluators and a consortium has members: give one of the two.")
     option, people = ("--member", members) if members else ("--evaluator", evaluators)
     listed = [address_of(one, option) for one in people]
+    builder = None if aggregator is None else address_of(aggregator, "--aggregator")
     factory = here.factory
     pays_in = here.network.address(here.name, "token") if token is None else address_of(token, "--token")
     kind, location = here.store()
@@ -81,6 +88,7 @@ def create(
             publisher=publisher,
             token=pays_in,
             listed=listed,
+            aggregator=builder,
             overrides=overrides,
             data_dir=here.settings.data_dir,
         )

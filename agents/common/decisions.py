@@ -166,7 +166,7 @@ class Judged(Decision):
 
 
 class Aggregated(Decision):
-    """A member of a consortium has computed the round's model."""
+    """A consortium's member, or the aggregator that a crowd's publisher named, has computed the round's model."""
 
     name = "aggregated"
 

@@ -15,9 +15,9 @@ from bcfl.agents.common.decisions import Scored, Scoring, Telling
 from bcfl.agents.common.keeper import credit_waiting
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.spare_gas import after_the_round
-from bcfl.agents.crowdsourcing.clearing import Reexamine, decide_clearing
 from bcfl.agents.crowdsourcing.evaluation import RoundEvaluation, RoundEvaluator
-from bcfl.agents.crowdsourcing.evaluation_check import EvaluationCheck
+from bcfl.agents.crowdsourcing.objecting.clearing import Reexamine, decide_clearing
+from bcfl.agents.crowdsourcing.objecting.evaluation_check import EvaluationCheck
 from bcfl.agents.crowdsourcing.sanctions import applicable
 from bcfl.agents.crowdsourcing.selection import rank
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work

@@ -11,8 +11,13 @@ from bcfl.agents.common.joining import TrainerIdentity, join
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.training import Update, take_part
 from bcfl.agents.common.update_maker import OwnData, UpdateMaker
-from bcfl.agents.crowdsourcing.evaluation_check import CheckEvaluation, EvaluationCheck, Objection, OwnLoss
-from bcfl.agents.crowdsourcing.objection import decide_objection
+from bcfl.agents.crowdsourcing.objecting.evaluation_check import (
+    CheckEvaluation,
+    EvaluationCheck,
+    Objection,
+    OwnLoss,
+)
+from bcfl.agents.crowdsourcing.objecting.objection import decide_objection
 from bcfl.agents.runtime.actions import Action, Results, View, Work
 from bcfl.contracts.calls import Permit
 from bcfl.contracts.crowd_state import CrowdState

@@ -26,7 +26,7 @@ class Choice:
         token: what is paid.
         least_pay: the budget by round, in 10⁻⁹ token.
         most_rounds: that the task may have.
-        most_stake: that it may ask for as stake and bond together, in 10⁻⁹ token; not of the one task that is named.
+        most_stake: that the agent may have to put at stake, in 10⁻⁹ token; not of the one task that is named.
     """
 
     task: Address | None = None
@@ -38,8 +38,14 @@ class Choice:
     most_rounds: int | None = None
     most_stake: int | None = None
 
-    def refuses(self, state: TaskState, kind: Kind) -> str | None:
-        """Why not, by what the chain says; None: it will do."""
+    def refuses(self, state: TaskState, kind: Kind, *, deposit: int = 0) -> str | None:
+        """Why not, by what the chain says; None: it will do.
+
+        Args:
+            state: of the task.
+            kind: of the task.
+            deposit: the agent's own stake and bond there, in 10⁻⁹ token.
+        """
         config = state.config
         if self.task is not None:
             return None if state.address == self.task else "it is another task"
@@ -47,7 +53,7 @@ class Choice:
             return f"it is a {kind.name.lower()} task"
         if self.publishers and state.publisher not in self.publishers:
             return f"its publisher is {state.publisher}"
-        return self._refuses_terms(state.budget, config)
+        return self._refuses_terms(state.budget, config, deposit)
 
     def refuses_specification(self, specification: Specification) -> str | None:
         """Why not, by what its specification says; None: it will do."""
@@ -55,13 +61,13 @@ class Choice:
             return f"it trains {specification.network.name}"
         return None
 
-    def _refuses_terms(self, budget: int, config: TaskConfig) -> str | None:
+    def _refuses_terms(self, budget: int, config: TaskConfig, deposit: int) -> str | None:
         if self.token is not None and config.token != self.token:
             return f"it pays in {config.token}"
         if budget < self.least_pay * config.rounds:
             return f"it pays {budget / config.rounds / 1e9:g} tokens a round"
         if self.most_rounds is not None and config.rounds > self.most_rounds:
             return f"it has {config.rounds} rounds"
-        if self.most_stake is not None and config.stake + config.bond > self.most_stake:
-            return f"its stake and bond are {(config.stake + config.bond) / 1e9:g} tokens"
+        if self.most_stake is not None and deposit > self.most_stake:
+            return f"it asks for {deposit / 1e9:g} tokens of stake and bond"
         return None

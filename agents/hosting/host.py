@@ -196,7 +196,11 @@ class Host:
 
     def _follow(self, state: TaskState, chronicle: Chronicle, from_block: int) -> None:
         # What it takes part in it does not drop because other things are wanted now: it may have a stake there.
-        reason = None if state.address in self._earlier else self._choice.refuses(state, kind_of(state))
+        reason = (
+            None
+            if state.address in self._earlier
+            else self._choice.refuses(state, kind_of(state), deposit=self._program.deposit(state))
+        )
         if reason is not None:
             if self._choice.task is None:
                 self._tell(Passed(task=state.address, reason=reason))

@@ -15,6 +15,7 @@ from bcfl.agents.common.keeper import Keeper
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.update_maker import OwnData
 from bcfl.agents.consortium.member import HeldOut, Member
+from bcfl.agents.crowdsourcing.aggregator import Aggregator
 from bcfl.agents.crowdsourcing.evaluation import RoundEvaluator
 from bcfl.agents.crowdsourcing.evaluator import Evaluator, EvaluatorIdentity
 from bcfl.agents.crowdsourcing.memory_folder import MemoryFolder
@@ -37,6 +38,7 @@ from bcfl.models.training.privacy import Privacy
 from bcfl.seeds import Seeds
 
 __all__ = (
+    "AggregatorProgram",
     "EvaluatorProgram",
     "KeeperProgram",
     "MemberProgram",
@@ -82,6 +84,10 @@ class Program(Protocol):
         """trainer, evaluator, …"""
         ...
 
+    def deposit(self, state: TaskState) -> int:
+        """What it has to put at stake there, in 10⁻⁹ token."""
+        ...
+
     def refuses(self, task: OpenTask, me: Self) -> str | None:
         """Why it cannot take part in that task; None: it can.
 
@@ -111,6 +117,10 @@ class TrainerProgram:
     samples: Samples
     privacy: Privacy | None = None
     role: str = "trainer"
+
+    def deposit(self, state: TaskState) -> int:
+        """Its stake: the bond is the evaluator's."""
+        return state.config.stake
 
     def over(self, state: TaskState, me: Self) -> bool:
         """It has ended, and owes it nothing."""
@@ -142,6 +152,10 @@ class MemberProgram:
     held_out: float = 0.2
     privacy: Privacy | None = None
     role: str = "member"
+
+    def deposit(self, state: TaskState) -> int:
+        """Its stake, and its bond as a judge."""
+        return state.config.stake + state.config.bond
 
     def over(self, state: TaskState, me: Self) -> bool:
         """It has ended, and owes it nothing."""
@@ -182,6 +196,10 @@ class EvaluatorProgram:
     samples: Samples
     role: str = "evaluator"
 
+    def deposit(self, state: TaskState) -> int:
+        """Its bond."""
+        return state.config.bond
+
     def over(self, state: TaskState, me: Self) -> bool:
         """It has ended, and owes it nothing."""
         return owes_nothing(state, me.signer.address)
@@ -221,10 +239,42 @@ class EvaluatorProgram:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AggregatorProgram:
+    """Builds the models of a crowd whose publisher names it."""
+
+    role: str = "aggregator"
+
+    def deposit(self, state: TaskState) -> int:  # noqa: ARG002 - the port's
+        """Nothing."""
+        return 0
+
+    def over(self, state: TaskState, me: Self) -> bool:  # noqa: ARG002 - the port's
+        """It has ended."""
+        return state.ended
+
+    def refuses(self, task: OpenTask, me: Self) -> str | None:
+        """Why not."""
+        if not isinstance(task.state, CrowdState):
+            return "it is a consortium's, whose aggregator is a member (bcfl agent member)"
+        if task.state.config.aggregator != me.signer.address:
+            return f"{me.signer.address} is not its aggregator"
+        network_of(task.specification)
+        return None
+
+    def agents(self, task: OpenTask, me: Self, services: AgentServices) -> Sequence[Role]:  # noqa: ARG002 - the port's
+        """An aggregator."""
+        return [Aggregator(name=me.name, account=me.signer.address, services=services)]
+
+
+@dataclass(frozen=True, kw_only=True)
 class KeeperProgram:
     """Moves tasks on at their deadlines, and has everybody paid."""
 
     role: str = "keeper"
+
+    def deposit(self, state: TaskState) -> int:  # noqa: ARG002 - the port's
+        """Nothing."""
+        return 0
 
     def over(self, state: TaskState, me: Self) -> bool:  # noqa: ARG002 - the port's
         """It has ended, and owes nobody anything."""
@@ -245,6 +295,10 @@ class AuditorProgram:
 
     audited: dict[Address, AuditedRounds] = field(default_factory=dict)
     role: str = "auditor"
+
+    def deposit(self, state: TaskState) -> int:  # noqa: ARG002 - the port's
+        """Nothing."""
+        return 0
 
     def over(self, state: TaskState, me: Self) -> bool:  # noqa: ARG002 - the port's
         """It has ended, and every round was audited."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An auditor that lives: repeats each final round of a task from what is public, and says what does not come out as was posted.
 
-Of a crowd's round it looks at the report, the updates and the model (``crowdsourcing.evaluation_check``); scores rest on the evaluator's
+Of a crowd's round it looks at the report, the updates and the model (``crowdsourcing.objecting.evaluation_check``); scores rest on the evaluator's
 own data, and only who has those can repeat them (``bcfl audit``). Of a consortium's it computes the model again.
 """
 
@@ -13,18 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from bcfl.agents.common.decisions import Audited, Telling
+from bcfl.agents.common.folding import encode_model
+from bcfl.agents.common.retrieval import REPORT_BYTES
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.consortium.member_round import MemberRounds
-from bcfl.agents.crowdsourcing.evaluation_check import CheckEvaluation, EvaluationCheck
+from bcfl.agents.crowdsourcing.objecting.evaluation_check import CheckEvaluation, EvaluationCheck
+from bcfl.agents.crowdsourcing.objecting.repetition import Repetition
 from bcfl.agents.errors import UpdateUnavailable
 from bcfl.agents.runtime.actions import Action, Results, View, Work
 from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState
 from bcfl.contracts.crowd_state import CrowdRound, CrowdState
-from bcfl.contracts.errors import MalformedSpecification
-from bcfl.contracts.ids import ContentId
+from bcfl.contracts.errors import MalformedReport, MalformedSpecification
+from bcfl.contracts.evaluation_report import EvaluationReport
+from bcfl.contracts.ids import ZERO_ADDRESS, ContentId
 from bcfl.contracts.state import TaskState
 from bcfl.errors import ModelError, RegistryError
-from bcfl.storage.content_id import cid_text
+from bcfl.models.errors import MalformedUpdate
+from bcfl.storage.content_id import cid_text, content_id
 from bcfl.storage.errors import FetchError
 
 __all__ = ("AuditRound", "AuditedRounds", "RoundAuditor", "next_round")
@@ -92,6 +97,7 @@ class RoundAuditor:
         self._secret = secret
         self._retrieval = services.retrieval
         self._check = EvaluationCheck(services.retrieval)
+        self._repetition = Repetition(services.retrieval)
         self._rounds = MemberRounds(engine=services.engine, retrieval=services.retrieval, held_out="")
         self._tell = Telling(observer=services.observer, agent=name, role=self.role)
 
@@ -123,7 +129,26 @@ class RoundAuditor:
             round=record.number, task=state.address, model=record.model, report=record.report, state=state
         )
         objection = await self._check.found(work, secret=self._secret)
-        return None if objection is None else objection.reason
+        if objection is not None:
+            return objection.reason
+        if state.config.aggregator == ZERO_ADDRESS:
+            return None
+        return await self._misnamed(state, record, work.report)
+
+    async def _misnamed(self, state: CrowdState, record: CrowdRound, report: ContentId) -> str | None:
+        """What is wrong with the model of an aggregator that the publisher named: its evaluator does not answer for it."""
+        try:
+            specification = await self._retrieval.specification(state.config.specification)
+            said = EvaluationReport.decode(await self._retrieval.content(report, max_bytes=REPORT_BYTES))
+            given = await self._repetition.given(
+                specification, record, said, max_bytes=state.config.max_update_size
+            )
+        except (FetchError, MalformedReport, MalformedSpecification, MalformedUpdate, RegistryError) as error:
+            return f"it cannot be repeated: {error}"
+        found = [content_id(encode_model(one.model, record.number, one.memory)) for one in given]
+        if record.model is None or record.model in (found or [said.model]):
+            return None
+        return f"model_mismatch: the aggregator named {cid_text(record.model)}, and the updates give {cid_text((found or [said.model])[0])}"
 
     async def _of_consortium(self, state: ConsortiumState, record: ConsortiumRound) -> str | None:
         if record.model is None:

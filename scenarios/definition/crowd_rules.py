@@ -23,7 +23,6 @@ def check_crowd(scenario: Scenario) -> None:
         )
     task = scenario.task
     consortiums: dict[tuple[str | int, ...], bool] = {
-        ("task", "aggregator_role"): task.aggregator_role is not None,
         ("task", "evaluation"): task.evaluation != EvaluationKeys(),
         ("data", "validation", "share"): scenario.data.validation.share is not None,
         ("baselines",): bool(scenario.baselines),

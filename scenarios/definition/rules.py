@@ -78,6 +78,12 @@ def _check_population(scenario: Scenario) -> None:
             ("population", *_last_position(scenario, name), "name"),
             f"gives the name '{name}' a second time; give every participant its own",
         )
+    builder = scenario.aggregator_name
+    if builder in {*_RESERVED_NAMES, *evaluators, *scenario.data_owners}:
+        raise RuleBroken(
+            ("task", "aggregator_role"),
+            f"is '{builder}', who is somebody else already; a crowd's aggregator does nothing but build its models: give it a name of its own",
+        )
     membership = scenario.task.membership
     if membership.capacity is not None and membership.capacity < membership.minimum:
         raise RuleBroken(

@@ -255,6 +255,11 @@ class Scenario(Keys):
         return tuple(evaluator.name for evaluator in self.population.evaluators)
 
     @property
+    def aggregator_name(self) -> str | None:
+        """Who builds a crowd's models, where it is not the evaluator; in a consortium nobody but members."""
+        return self.task.aggregator_role if self.kind is Kind.CROWDSOURCING else None
+
+    @property
     def shares(self) -> tuple[float, ...]:
         """Each trainer's share of the data, in the order of ``data_owners``; empty where none is given."""
         return tuple(e.share for e in self.population.trainers if e.share is not None for _ in range(e.count))

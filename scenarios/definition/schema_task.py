@@ -124,7 +124,7 @@ class Task(Keys):
     """What is trained, how it is scored and paid, and by when.
 
     ``target_loss``: the publisher ends the task once a model has it. ``genesis``: a file or a CID of the model to start from;
-    ``aggregator_role``: the member who proposes the model.
+    ``aggregator_role``: the member of a consortium who proposes the model; in a crowd somebody who does nothing else.
     """
 
     kind: Literal["crowdsourcing", "consortium"] = "crowdsourcing"

@@ -17,7 +17,7 @@ __all__ = ("Spent", "spent_on")
 
 @dataclass(frozen=True, kw_only=True)
 class Spent:
-    """One transaction to a task; ``role``: ``trainer``, ``evaluator``, ``member``, ``publisher``, or ``keeper`` for anybody else."""
+    """One transaction to a task; ``role``: ``trainer``, ``evaluator``, ``aggregator``, ``member``, ``publisher``, or ``keeper`` for anybody else."""
 
     sender: Address
     role: str
@@ -38,6 +38,8 @@ def spent_on(
     judges = "evaluator" if isinstance(state, CrowdState) else "member"
     roles = dict.fromkeys(state.index_of, "trainer" if judges == "evaluator" else judges)
     roles |= dict.fromkeys(evaluators, judges) | {state.publisher: "publisher"}
+    if judges == "evaluator":
+        roles.setdefault(state.config.aggregator, "aggregator")
     for receipt in receipts:
         if str(receipt.get("to") or "").lower() == state.address.lower():
             sender = checksummed(str(receipt["from"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bcfl.agents.crowdsourcing.evaluation_check import HARMFUL
+from bcfl.agents.crowdsourcing.objecting.evaluation_check import HARMFUL
 from bcfl.scenarios.outcome.summary import RoundSummary, Summary
 
 __all__ = ("nothing_happened", "why_ended")

@@ -72,6 +72,7 @@ class Population:
         signers: everybody's key.
         evaluators: of a crowd; in a consortium nobody.
         trainers: or a consortium's members.
+        aggregator: who builds a crowd's models, where it is not the evaluator.
         kind: of the task.
         founders: whom the task is created with: a crowd's evaluators, or the members who are let in from the start.
         train: the training split, with the wrong labels that the scenario wants.
@@ -89,6 +90,7 @@ class Population:
     shares: dict[str, Indices]
     held_out: dict[str, Indices] = field(default_factory=dict)
     validation: Samples
+    aggregator: str | None = None
 
     @property
     def accounts(self) -> dict[str, Address]:
@@ -99,13 +101,16 @@ class Population:
         """A participant's role."""
         if name in self.evaluators:
             return "evaluator"
+        if name == self.aggregator:
+            return "aggregator"
         trains = "member" if self.kind is Kind.CONSORTIUM else "trainer"
         return trains if name in self.shares else name
 
     @property
     def agents(self) -> tuple[str, ...]:
         """Everybody who sends transactions for the task, in the order of a gathered release."""
-        return (PUBLISHER, *self.evaluators, *self.trainers, KEEPER)
+        builder = () if self.aggregator is None else (self.aggregator,)
+        return (PUBLISHER, *self.evaluators, *builder, *self.trainers, KEEPER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +138,10 @@ def populate(scenario: Scenario, dataset: Dataset, seeds: Seeds) -> Population:
         parts |= _by_name(dataset, owners, partition)
     train = flipped(scenario, dataset.train, parts, seeds)
     parts = {name: parts[name] for name in trainers}
-    names = (PUBLISHER, KEEPER, DEPLOYER, *scenario.evaluator_names, *trainers)
+    builder = scenario.aggregator_name
+    names = [PUBLISHER, KEEPER, DEPLOYER, *scenario.evaluator_names, *trainers]
+    if builder is not None:
+        names.append(builder)
     population = Population(
         signers={name: derive_key(seeds.derive("key", name)) for name in names},
         evaluators=scenario.evaluator_names,
@@ -143,6 +151,7 @@ def populate(scenario: Scenario, dataset: Dataset, seeds: Seeds) -> Population:
         train=train,
         shares=parts,
         validation=_validation(scenario, dataset),
+        aggregator=builder,
     )
     if scenario.kind is Kind.CROWDSOURCING:
         return population

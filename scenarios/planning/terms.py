@@ -48,6 +48,7 @@ async def read_terms(
     publisher: Address,
     token: Address,
     listed: Sequence[Address],
+    aggregator: Address | None = None,
     overrides: Iterable[str] = (),
     data_dir: Path | None = None,
 ) -> Terms:
@@ -58,6 +59,7 @@ async def read_terms(
         publisher: who creates it.
         token: that it pays in.
         listed: a crowd's evaluators, or a consortium's founding members.
+        aggregator: who builds the models; of a consortium one of these members. None: the evaluator, or each member.
         overrides: ``task.key=value`` each.
         data_dir: where a genesis model with a relative path is looked for first.
 
@@ -66,20 +68,25 @@ async def read_terms(
         GenesisUnfit: the model to start from is not there, or is none of the network.
     """
     data, sources = read_keys(path, overrides, under=("task",))
-    scenario = validated(_with_stand_ins(path, data, listed), sources, default=f"{path}:")
+    scenario = validated(_with_stand_ins(path, data, listed, aggregator), sources, default=f"{path}:")
     check_model_size(scenario)
     genesis = await genesis_of(scenario, Seeds.live(), data_dir=data_dir)
     task = task_of(scenario, genesis, sample_limit=Specification.sample_limit)
+    accounts = {PUBLISHER: publisher}
+    if scenario.task.aggregator_role is not None and aggregator is not None:
+        accounts[scenario.task.aggregator_role] = aggregator
     return Terms(
         title=scenario.name,
         kind=scenario.kind,
         task=task,
-        config=task_config(scenario, task, token=token, accounts={PUBLISHER: publisher}),
+        config=task_config(scenario, task, token=token, accounts=accounts),
         listed=tuple(listed),
     )
 
 
-def _with_stand_ins(path: Path, data: dict[str, object], listed: Sequence[Address]) -> dict[str, object]:
+def _with_stand_ins(
+    path: Path, data: dict[str, object], listed: Sequence[Address], aggregator: Address | None
+) -> dict[str, object]:
     """The file's task with stand-ins for who will take part: a task is checked as a scenario's is."""
     task = data["task"]
     if not isinstance(task, dict):
@@ -107,8 +114,15 @@ def _with_stand_ins(path: Path, data: dict[str, object], listed: Sequence[Addres
         )
     if task.get("aggregator_role") is not None:
         raise TermsInvalid(
-            f"{path}: 'task.aggregator_role' names somebody of a population: leave it out, and members agree on the model."
+            f"{path}: 'task.aggregator_role' names somebody of a population: leave it out, and name who builds the models with --aggregator."
         )
+    if aggregator is not None:
+        if consortium and aggregator not in listed:
+            raise TermsInvalid(
+                f"The aggregator {aggregator} is none of the members: name it with --member too, or leave --aggregator out."
+            )
+        builder = f"member-{listed.index(aggregator) + 1}" if consortium else "aggregator"
+        task = {**task, "aggregator_role": builder}
     # each brings data of its own
     named = str(data.get("name") or path.stem)
     return {"name": named, "task": task, "data": {"dataset": "synthetic"}, "population": people}

@@ -19,9 +19,10 @@ from bcfl.agents.common.token_permits import PermitSource
 from bcfl.agents.common.update_maker import OwnData
 from bcfl.agents.consortium.ballots import Ballot
 from bcfl.agents.consortium.member import HeldOut, Member
+from bcfl.agents.crowdsourcing.aggregator import Aggregator
 from bcfl.agents.crowdsourcing.evaluation import RoundEvaluator
-from bcfl.agents.crowdsourcing.evaluation_check import EvaluationCheck
 from bcfl.agents.crowdsourcing.evaluator import Evaluator, EvaluatorIdentity
+from bcfl.agents.crowdsourcing.objecting.evaluation_check import EvaluationCheck
 from bcfl.agents.crowdsourcing.target_loss import TargetLoss
 from bcfl.agents.crowdsourcing.trainer import Trainer
 from bcfl.agents.runtime.ports import ContentStore, LearningEngine, Node, Observer
@@ -89,6 +90,8 @@ def make_agents(
                 role = _publisher(parts, config, plan, factory)
             case "evaluator":
                 role = _evaluator(parts, name, check)
+            case "aggregator":
+                role = Aggregator(name=name, account=signers[name].address, services=_services(parts, name))
             case "member":
                 role = _member(parts, name, places[name], entries[name])
             case "trainer":

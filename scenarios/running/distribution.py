@@ -62,7 +62,8 @@ def _has_ended(directory: RunDirectory, name: str) -> bool:
 
 
 def _check_names(scenario: Scenario, names: Collection[str]) -> None:
-    known = [PUBLISHER, KEEPER, *scenario.evaluator_names, *scenario.trainer_names]
+    builder = [] if scenario.aggregator_name is None else [scenario.aggregator_name]
+    known = [PUBLISHER, KEEPER, *scenario.evaluator_names, *builder, *scenario.trainer_names]
     for name in names:
         if name not in known:
             raise UnknownParticipant(f"Nobody in '{scenario.name}' is called '{name}'{nearest(name, known)}.")

@@ -52,7 +52,7 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
     trainers = ("ann", "ben", "cem")
 
     def play(person):
-        strangers.prepared(person, ("owner", "eve", *trainers))
+        strangers.prepared(person, ("owner", "eve", "gus", *trainers))
         person.does("send", "eve", "--network", "local", "--key", "owner", "--tokens", "100")
         tasks = []
         for name, rounds in (("first", 2), ("second", 3)):
@@ -67,6 +67,8 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
                 "owner",
                 "--evaluator",
                 "eve",
+                "--aggregator",
+                "gus",
                 "--json",
             )
             tasks.append(json.loads(told)["task"])
@@ -74,6 +76,7 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
         for place, key in enumerate(("eve", *trainers)):
             strangers.table(tmp_path / f"{key}.csv", place)
         watch = person.lives("auditor", "watch")
+        gus = person.lives("aggregator", "gus")
         eve = person.lives("evaluator", "eve", "--data", "eve.csv", *data, "--metrics", "0")
         first = {key: person.lives("trainer", key, "--data", f"{key}.csv", *data) for key in trainers}
         strangers.until(
@@ -86,14 +89,14 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
         again = person.lives("trainer", "ben", "--data", "ben.csv", *data)
 
         def left():
-            everybody = ("eve", "watch", *trainers)
+            everybody = ("eve", "gus", "watch", *trainers)
             return {key: (tmp_path / f"{key}.out").read_text().count("is over") for key in everybody}
 
         strangers.until(
             lambda: set(left().values()) == {2},
             lambda: str(left()) + "".join((tmp_path / f"{k}.out").read_text() for k in left()),
         )
-        living = (eve, watch, again, first["ann"], first["cem"])
+        living = (eve, gus, watch, again, first["ann"], first["cem"])
         for process in living:
             assert process.poll() is None  # it lives on, for the next task
             process.send_signal(signal.SIGTERM)
@@ -133,7 +136,9 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
             ("audited", one["task"]): one["round"] for one in shown
         }
         assert not any(line["findings"] for line in audits)
-        for key in ("eve", "ann", "ben", "cem"):
+        built = [line for line in person.diary("gus") if line["event"] == "aggregated"]
+        assert len(built) == sum(one["round"] for one in shown)
+        for key in ("eve", "gus", "ann", "ben", "cem"):
             sent = [
                 line
                 for line in person.diary(key)

@@ -45,6 +45,16 @@ def test_a_withholder_costs_a_window_and_half_its_bond_and_the_standby_takes_ove
     assert played.tokens("bob", "charlie", "eve") == 25 * 10**18
 
 
+def test_where_the_publisher_names_an_aggregator_an_equivocators_model_never_counts(play, honest):
+    fair = play(_population(honest), aggregator_role="builder")
+    hostile = play(
+        _population(honest),
+        evaluators=(_judge({"name": "equivocator", "noise": 0.5}),),
+        aggregator_role="builder",
+    )
+    assert hostile.summary.final.cid == fair.summary.final.cid
+
+
 def test_a_withholder_alone_ends_the_task_and_those_who_worked_are_paid(play, honest):
     played = play(_population(honest), evaluators=(_judge("withholder"),), schedule=SCHEDULE, reward=FIXED)
     assert played.summary.status == "cancelled"

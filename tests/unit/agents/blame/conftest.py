@@ -14,7 +14,7 @@ from bcfl.agents.common.behaviour import HONEST_JUDGE, Judgement
 from bcfl.agents.common.folding import encode_model
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.crowdsourcing.evaluation import RoundEvaluator
-from bcfl.agents.crowdsourcing.evaluation_check import CheckEvaluation, EvaluationCheck, OwnLoss
+from bcfl.agents.crowdsourcing.objecting.evaluation_check import CheckEvaluation, EvaluationCheck, OwnLoss
 from bcfl.agents.crowdsourcing.sanctions import applicable
 from bcfl.contracts.config import Schedule, TaskConfig
 from bcfl.contracts.crowd_state import CrowdRound, CrowdState

@@ -11,7 +11,7 @@ import pytest
 
 from bcfl import registry
 from bcfl.agents.common.behaviour import HonestJudge
-from bcfl.agents.crowdsourcing.evaluation_check import MOST_FOLDED, draw
+from bcfl.agents.crowdsourcing.objecting.evaluation_check import MOST_FOLDED, draw
 from bcfl.contracts.phases import Reason
 
 from .rules import AGGREGATORS, DEFENCES, named

@@ -6,6 +6,15 @@ from __future__ import annotations
 import pytest
 
 from bcfl.agents.hosting.choice import Choice
+from bcfl.agents.hosting.programs import (
+    AggregatorProgram,
+    AuditorProgram,
+    EvaluatorProgram,
+    KeeperProgram,
+    MemberProgram,
+    TrainerProgram,
+    kind_of,
+)
 from bcfl.contracts.phases import Kind
 from bcfl.contracts.specification import EntryReference, Specification
 
@@ -25,13 +34,31 @@ def test_whoever_wants_nothing_takes_everything(story):
         ({"token": OTHER}, "it pays in"),
         ({"least_pay": 10**15}, "tokens a round"),
         ({"most_rounds": 1}, "it has"),
-        ({"most_stake": -1}, "its stake and bond are"),
         ({"task": OTHER}, "it is another task"),
     ],
 )
 def test_each_wish_is_a_reason_to_pass(story, choice, reason):
     state = story(rounds=3).state
     assert reason in Choice(**choice).refuses(state, Kind.CROWDSOURCING)
+
+
+def test_what_others_put_at_stake_is_no_reason(story):
+    """A crowd's bond is its evaluator's alone, and a keeper, an aggregator or an auditor stakes nothing."""
+    crowd, consortium = story(stake=2, bond=900).state, story(stake=2, bond=900, kind=Kind.CONSORTIUM).state
+    samples = object()
+    deposits = {
+        TrainerProgram(samples=samples): (crowd, 2),
+        EvaluatorProgram(samples=samples): (crowd, 900),
+        MemberProgram(samples=samples): (consortium, 902),
+        AggregatorProgram(): (crowd, 0),
+        KeeperProgram(): (crowd, 0),
+        AuditorProgram(): (crowd, 0),
+    }
+    for program, (state, deposit) in deposits.items():
+        assert program.deposit(state) == deposit
+        assert Choice(most_stake=deposit).refuses(state, kind_of(state), deposit=deposit) is None
+        reason = Choice(most_stake=deposit - 1).refuses(state, kind_of(state), deposit=deposit)
+        assert reason == f"it asks for {deposit / 1e9:g} tokens of stake and bond"
 
 
 def test_wishes_that_are_met_are_none(story):

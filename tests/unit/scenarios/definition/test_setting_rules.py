@@ -129,7 +129,8 @@ def test_an_aggregator_of_updates_alone_is_taken(consortium, name):
 
 CROWD_RULES = [
     (["population.evaluators=[]"], "population.evaluators", "is missing; write a list"),
-    (["task.aggregator_role=bob"], "task.aggregator_role", "kind: consortium"),
+    (["task.aggregator_role=bob"], "task.aggregator_role", "a name of its own"),
+    (["task.aggregator_role=keeper"], "task.aggregator_role", "a name of its own"),
     (["task.evaluation.pool='1'"], "task.evaluation", "kind: consortium"),
     (["task.evaluation.tolerance='0.5'"], "task.evaluation", "kind: consortium"),
     (["data.validation.share=0.2"], "data.validation.share", "kind: consortium"),

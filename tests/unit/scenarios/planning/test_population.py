@@ -41,11 +41,11 @@ def consortium(*, ben=None, partition="equal", **changes):
     )
 
 
-def crowd(**trainer):
+def crowd(*, task=(), **trainer):
     return from_mapping(
         {
             "name": "s",
-            "task": {"rounds": 2, "network": {"name": "mlp", "hidden": 4}},
+            "task": {"rounds": 2, "network": {"name": "mlp", "hidden": 4}, **dict(task)},
             "data": {"dataset": "synthetic", "validation": {"samples": 20}},
             "population": {
                 "evaluators": [{"name": "eve"}],
@@ -99,6 +99,16 @@ def test_a_crowds_configuration_has_nothing_of_a_consortium():
     assert population.train is DATA.train
     assert len(population.validation) == 20
     assert Specification.decode(plan.specification).audit == "public"
+
+
+def test_a_crowds_aggregator_is_somebody_of_its_own_and_moves_nobody_elses_key_or_part():
+    population, _, config = planned(crowd(task={"aggregator_role": "builder"}))
+    plain = planned(crowd())[0]
+    assert config.aggregator == population.signers["builder"].address
+    assert population.role("builder") == "aggregator"
+    assert population.agents == ("publisher", "eve", "builder", *plain.trainers, "keeper")
+    assert {name: one for name, one in population.accounts.items() if name != "builder"} == plain.accounts
+    assert population.founders == ("eve",)
 
 
 def test_keys_and_parts_are_those_of_a_crowd():

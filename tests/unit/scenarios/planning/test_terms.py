@@ -66,6 +66,16 @@ async def test_the_tasks_of_the_operator_s_page_can_be_published(tmp_path, text)
 
 
 @pytest.mark.asyncio
+async def test_an_aggregator_is_named_by_its_address(tmp_path):
+    crowd = await _read(tmp_path, CROWD, aggregator=ANOTHER)
+    assert crowd.config.aggregator == ANOTHER
+    consortium = await _read(tmp_path, CONSORTIUM, (SOMEBODY, ANOTHER), aggregator=ANOTHER)
+    assert consortium.config.aggregator == ANOTHER
+    with pytest.raises(TermsInvalid, match="none of the members"):
+        await _read(tmp_path, CONSORTIUM, (SOMEBODY, ANOTHER), aggregator=TOKEN)
+
+
+@pytest.mark.asyncio
 async def test_two_tasks_of_one_file_start_from_models_of_their_own(tmp_path):
     first, second = await _read(tmp_path, CROWD), await _read(tmp_path, CROWD)
     assert first.config.genesis != second.config.genesis

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from bcfl.agents.common.decisions import Objecting
 from bcfl.agents.common.spare_gas import after_the_round
-from bcfl.agents.crowdsourcing.evaluation_check import CheckEvaluation
+from bcfl.agents.crowdsourcing.objecting.evaluation_check import CheckEvaluation
 from bcfl.agents.runtime.actions import Action, Results, Transact, View
 from bcfl.contracts import calls
 from bcfl.contracts.crowd_state import CrowdState

@@ -29,7 +29,7 @@ from bcfl.agents.common.gathering import (
     fetched,
 )
 from bcfl.agents.common.retrieval import Retrieval, schema_of
-from bcfl.agents.crowdsourcing.plausibility import MODEL, VERDICT
+from bcfl.agents.crowdsourcing.objecting.plausibility import MODEL, VERDICT
 from bcfl.contracts.crowd_state import CrowdRound
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ContentId, TrainerIndex
@@ -78,6 +78,15 @@ class _Fact:
     digest: bytes = b""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Seen:
+    """A round's start model, and its updates as they were fetched and looked at."""
+
+    start: Weights
+    found: Mapping[TrainerIndex, Fetched]
+    facts: Mapping[TrainerIndex, _Fact]
+
+
 def checkable(record: CrowdRound, report: EvaluationReport) -> list[TrainerIndex]:
     """Whose updates can bear out or contradict the report, ascending.
 
@@ -119,23 +128,14 @@ class Repetition:
             MalformedUpdate: the start model is none.
             RegistryError: the task's defence or aggregator is not known.
         """
-        wanted = {index: record.updates[index].content for index in checkable(record, report)}
-        found = await fetched(self._retrieval, specification, wanted, max_bytes=max_bytes)
-        facts = {index: _fact(one, specification) for index, one in found.items()}
-        start = await self._retrieval.model(record.start_model, schema_of(specification), max_bytes=max_bytes)
-        if not _borne_out(specification, record, report, facts, start.digest()):
+        seen = await self._look(specification, record, report, max_bytes)
+        if not _borne_out(specification, record, report, seen.facts, seen.start.digest()):
             return Repeated(reason=VERDICT)
         if named:
             return Repeated(chosen=False)
-        models = {i: one[0] for i, one in found.items() if isinstance(one, tuple) and facts[i].samples}
-        counted = _counted(specification, record, report, start, models, facts)
+        counted = await self._what_counted(specification, record, report, seen, max_bytes)
         if counted is None:
             return Repeated()
-        try:
-            before = await remembered(self._retrieval, specification, record.start_model, max_bytes=max_bytes)
-        except (FetchError, MalformedUpdate):
-            return Repeated()  # it was there when the round before was examined
-        counted = dataclasses.replace(counted, memory=before)
         integers = tuple(report.weights[index] for index in sorted(report.weights))
         tried = await outcomes(specification, counted)
         if not tried:
@@ -149,6 +149,47 @@ class Repetition:
             if named_so and aggregate.integers == integers:
                 return Repeated(same=True, chosen=_chosen(specification, record, report, tried))
         return Repeated(reason=MODEL)
+
+    async def given(
+        self, specification: Specification, record: CrowdRound, report: EvaluationReport, *, max_bytes: int
+    ) -> tuple[Aggregate, ...]:
+        """What the updates and the posted scores give, all that it can be; empty where only the evaluator can tell.
+
+        That is so where the rule asks for the evaluator's samples, or an update can no longer be had. Raises as ``whole``.
+        """
+        seen = await self._look(specification, record, report, max_bytes)
+        counted = await self._what_counted(specification, record, report, seen, max_bytes)
+        return () if counted is None else await outcomes(specification, counted)
+
+    async def _look(
+        self, specification: Specification, record: CrowdRound, report: EvaluationReport, max_bytes: int
+    ) -> _Seen:
+        wanted = {index: record.updates[index].content for index in checkable(record, report)}
+        found = await fetched(self._retrieval, specification, wanted, max_bytes=max_bytes)
+        facts = {index: _fact(one, specification) for index, one in found.items()}
+        start = await self._retrieval.model(record.start_model, schema_of(specification), max_bytes=max_bytes)
+        return _Seen(start=start, found=found, facts=facts)
+
+    async def _what_counted(
+        self,
+        specification: Specification,
+        record: CrowdRound,
+        report: EvaluationReport,
+        seen: _Seen,
+        max_bytes: int,
+    ) -> Counted | None:
+        """What went into the model; None where it cannot be told, or something of it cannot be had."""
+        models = {
+            i: one[0] for i, one in seen.found.items() if isinstance(one, tuple) and seen.facts[i].samples
+        }
+        counted = _counted(specification, record, report, seen.start, models, seen.facts)
+        if counted is None:
+            return None
+        try:
+            before = await remembered(self._retrieval, specification, record.start_model, max_bytes=max_bytes)
+        except (FetchError, MalformedUpdate):
+            return None  # it was there when the round before was examined
+        return dataclasses.replace(counted, memory=before)
 
     async def sampled(
         self,

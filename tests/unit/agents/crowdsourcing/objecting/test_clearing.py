@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from bcfl.agents.crowdsourcing.clearing import Reexamine, decide_clearing
-from bcfl.agents.crowdsourcing.evaluation_check import CheckEvaluation
+from bcfl.agents.crowdsourcing.objecting.clearing import Reexamine, decide_clearing
+from bcfl.agents.crowdsourcing.objecting.evaluation_check import CheckEvaluation
 from bcfl.agents.runtime.actions import View
 from bcfl.contracts import calls
 from bcfl.contracts import events as e

@@ -34,8 +34,8 @@ import numpy as np
 from bcfl.agents.common.entries import network_of, server_optimizer_of
 from bcfl.agents.common.folding import remembered
 from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval, schema_of
-from bcfl.agents.crowdsourcing.plausibility import contradiction
-from bcfl.agents.crowdsourcing.repetition import Repetition, checkable
+from bcfl.agents.crowdsourcing.objecting.plausibility import contradiction
+from bcfl.agents.crowdsourcing.objecting.repetition import Repetition, checkable
 from bcfl.agents.runtime.actions import Work
 from bcfl.agents.runtime.ports import LearningEngine
 from bcfl.contracts.crowd_state import CrowdRound, CrowdState

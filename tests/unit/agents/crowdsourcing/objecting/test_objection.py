@@ -15,7 +15,7 @@ from bcfl.agents.common.joining import TrainerIdentity
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.common.spare_gas import after_the_round
 from bcfl.agents.common.training import Train
-from bcfl.agents.crowdsourcing.evaluation_check import (
+from bcfl.agents.crowdsourcing.objecting.evaluation_check import (
     HARM_FACTOR,
     HARM_MARGIN,
     MOST_SAMPLES,
@@ -24,7 +24,7 @@ from bcfl.agents.crowdsourcing.evaluation_check import (
     Objection,
     OwnLoss,
 )
-from bcfl.agents.crowdsourcing.objection import decide_objection
+from bcfl.agents.crowdsourcing.objecting.objection import decide_objection
 from bcfl.agents.crowdsourcing.trainer import decide
 from bcfl.agents.runtime.actions import Transact, View
 from bcfl.contracts import calls

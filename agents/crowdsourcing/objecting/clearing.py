@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bcfl.agents.crowdsourcing.evaluation_check import CheckEvaluation
+from bcfl.agents.crowdsourcing.objecting.evaluation_check import CheckEvaluation
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.contracts import calls
 from bcfl.contracts.crowd_state import CrowdState
