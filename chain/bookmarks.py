@@ -63,6 +63,20 @@ def read(connection: sqlite3.Connection) -> Bookmark | None:
     return Bookmark(block=block, tasks=tasks, wanted=wanted)
 
 
+def read_round(connection: sqlite3.Connection, task: Address, number: int) -> bytes:
+    """One round that was kept.
+
+    Raises:
+        KeyError: it is not there.
+    """
+    row = connection.execute(
+        "SELECT record FROM rounds WHERE task = ? AND number = ?", (task, number)
+    ).fetchone()
+    if row is None:
+        raise KeyError(number)
+    return bytes(row[0])
+
+
 def write(connection: sqlite3.Connection, bookmark: Bookmark) -> None:
     """Keep this instead of what was kept; of a task that is not given whole, the other rounds stay as they are."""
     block = bookmark.block

@@ -25,10 +25,13 @@ import anyio.to_thread
 from bcfl.chain import bookmarks, outbox, spending
 from bcfl.chain.bookmarks import Bookmark
 from bcfl.chain.crash_point import crash_point
-from bcfl.chain.errors import ActionAlreadyRecorded, JournalUnwritable
+from bcfl.chain.errors import ActionAlreadyRecorded, JournalUnreadable, JournalUnwritable
 from bcfl.chain.journal_file import connect
 from bcfl.chain.outbox import ActionKey, OutboxEntry, OutboxStatus
+from bcfl.contracts.errors import MalformedState
 from bcfl.contracts.ids import Address, BlockHash
+from bcfl.contracts.state import RoundRecord, TaskState
+from bcfl.contracts.state_codec import round_from_bytes
 
 __all__ = (
     "ActionKey",
@@ -116,6 +119,21 @@ class Journal:
     async def mark(self, bookmark: Bookmark) -> None:
         """Keep how far the process has read, durable on return."""
         await self._run(lambda connection: bookmarks.write(connection, bookmark))
+
+    def round(self, task: Address, kind: type[TaskState], number: int) -> RoundRecord:
+        """A round of a task as it was when it was last marked; read at once, since whoever asks is no coroutine.
+
+        Raises:
+            KeyError: it is not there.
+            JournalUnreadable: the file cannot be read any more, or has no round there.
+        """
+        try:
+            data = bookmarks.read_round(self._connection, task, number)
+            return round_from_bytes(kind, data)
+        except (sqlite3.Error, MalformedState) as error:
+            raise JournalUnreadable(
+                f"Round {number} of {task} cannot be read from the journal: {error}"
+            ) from error
 
     async def action(self, key: ActionKey) -> bytes | None:
         """The payload recorded for an action; None if it was not decided yet."""

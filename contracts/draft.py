@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from immutables import MapMutation
 
@@ -15,7 +16,11 @@ from bcfl.contracts import events as e
 from bcfl.contracts import settlement
 from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.phases import Phase
+from bcfl.contracts.rounds import with_rounds
 from bcfl.contracts.state import MemberState, RoundRecord, TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
 
 __all__ = ("Draft", "Handler")
 
@@ -27,7 +32,7 @@ class Draft:
     """
 
     round_type: ClassVar[type[RoundRecord]] = RoundRecord
-    copied: ClassVar[tuple[str, ...]] = ("members", "rounds", "index_of")
+    copied: ClassVar[tuple[str, ...]] = ("members", "index_of")
     """Mappings of a state, each copied when it is first asked for: states share what did not change."""
 
     def __init__(self, state: TaskState) -> None:
@@ -41,9 +46,9 @@ class Draft:
         return dict(self.base.members)
 
     @cached_property
-    def rounds(self) -> dict[int, RoundRecord]:
-        """By number."""
-        return dict(self.base.rounds)
+    def rounds(self) -> ChainMap[int, RoundRecord]:
+        """By number; those that change lie over those that do not."""
+        return ChainMap({}, cast("MutableMapping[int, RoundRecord]", self.base.rounds))
 
     @cached_property
     def owners(self) -> MapMutation[bytes, tuple[int, int, TrainerIndex | None]]:
@@ -63,6 +68,8 @@ class Draft:
         """The state after the changes."""
         self._close_round()
         copied = {name: MappingProxyType(vars(self)[name]) for name in self.copied if name in vars(self)}
+        if "rounds" in vars(self):
+            self.changes["rounds"] = with_rounds(self.base.rounds, self.rounds.maps[0])
         if "owners" in vars(self):
             self.changes["owners"] = self.owners.finish()
         changes: dict[str, Any] = {**copied, **self.changes}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,9 +17,13 @@ from bcfl.contracts.consortium_state import ConsortiumRound, ConsortiumState, Pr
 from bcfl.contracts.crowd_state import CrowdRound, CrowdState, EvaluatorState, Uncredited
 from bcfl.contracts.errors import MalformedState
 from bcfl.contracts.json_form import decode, decoded_fields, encode, form_of
+from bcfl.contracts.rounds import KeptRounds, changed_rounds
 from bcfl.contracts.state import CommittedEntry, MemberState, RoundRecord, TaskState, UpdateRecord
 
-__all__ = ("StateParts", "state_from_parts", "state_to_parts")
+__all__ = ("HELD_ROUNDS", "StateParts", "round_from_bytes", "state_from_parts", "state_to_parts")
+
+HELD_ROUNDS = 8
+"""So many of the newest rounds stay in memory where the others can be read."""
 
 _KINDS: dict[str, type[TaskState]] = {"crowd": CrowdState, "consortium": ConsortiumState}
 _ROUNDS: dict[type[TaskState], type[RoundRecord]] = {CrowdState: CrowdRound, ConsortiumState: ConsortiumRound}
@@ -63,7 +67,7 @@ def state_to_parts(state: TaskState, *, since: TaskState | None = None) -> State
     """
     kind = next(name for name, kind in _KINDS.items() if isinstance(state, kind))
     known = {} if since is None else since.rounds
-    changed = {number for number, record in state.rounds.items() if record is not known.get(number)}
+    changed = changed_rounds(state.rounds, known)
     changed |= {
         number
         for digest, (number, _, _) in state.owners.items()
@@ -87,8 +91,14 @@ def state_to_parts(state: TaskState, *, since: TaskState | None = None) -> State
     )
 
 
-def state_from_parts(parts: StateParts) -> TaskState:
+def state_from_parts(
+    parts: StateParts, *, read: Callable[[type[TaskState], int], RoundRecord] | None = None
+) -> TaskState:
     """The inverse of ``state_to_parts``, of all rounds.
+
+    Args:
+        parts: of the state.
+        read: gives an old round's record, by the kind of task and its number, when it is asked for; None: all are held in memory.
 
     Raises:
         MalformedState: it is no state, or one of another version's form: read the events again.
@@ -99,20 +109,42 @@ def state_from_parts(parts: StateParts) -> TaskState:
             raise MalformedState("The state was kept by a version of bcfl that knew other things of a task.")
         kind = _KINDS[head["kind"]]
         rounds, owners = {}, {}
+        content = head["state"]
+        old = 0 if read is None else max(0, content["round"] - HELD_ROUNDS)
         for number, data in sorted(parts.rounds.items()):
             record, owned = from_json(data)
-            if record is not None:  # before the first round only the task's own model has a digest
+            if record is not None and (
+                read is None or number > old
+            ):  # before the first round only the task's own model has a digest
                 rounds[number] = decode(_ROUNDS[kind], record)
             for digest, place, index in owned:
                 owners[bytes.fromhex(digest)] = (number, place, index)
-        content = head["state"]
         known = decoded_fields(kind, content, [x.name for x in fields(kind) if x.name not in _BY_ROUND])
-        state: TaskState = kind(**known, rounds=rounds, owners=Map(owners))
-        if sorted(rounds) != list(range(1, state.round + 1)):
+        held = (
+            rounds
+            if read is None or not old
+            else KeptRounds(rounds, upto=old, read=functools.partial(read, kind))
+        )
+        state: TaskState = kind(**known, rounds=held, owners=Map(owners))
+        if list(held) != list(range(1, state.round + 1)) or not set(range(1, old + 1)) <= parts.rounds.keys():
             raise MalformedState("What was kept of a task's state has other rounds than it says.")
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise MalformedState("What was kept of a task's state cannot be read.") from error
     return state
+
+
+def round_from_bytes(kind: type[TaskState], data: bytes) -> RoundRecord:
+    """One round of ``StateParts.rounds``, of a task of that kind.
+
+    Raises:
+        MalformedState: it is none.
+    """
+    try:
+        record, _ = from_json(data)
+        decoded: RoundRecord = decode(_ROUNDS[kind], record)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise MalformedState("What was kept of a task's round cannot be read.") from error
+    return decoded
 
 
 def _json(value: object) -> bytes:

@@ -56,13 +56,17 @@ class RoundHistory:
             judge: a round, given what was remembered before it; gives what is remembered after it.
         """
         await self._load()
-        earlier = [n for n in sorted(rounds) if n < number and counts(rounds[n])]
-        at_hand = [self._at_hand(rounds[n]) for n in earlier]
-        first = max((place + 1 for place, memory in enumerate(at_hand) if memory is not None), default=0)
-        memory = at_hand[first - 1] or Memory() if first else Memory()
-        for n in earlier[first:]:
-            memory = await judge(rounds[n], memory)
-            await self.remember(rounds[n], memory)
+        memory, missing = Memory(), []
+        for n in sorted((n for n in rounds if n < number), reverse=True):  # the old ones are on disk
+            record = rounds[n]
+            known = self._at_hand(record)
+            if counts(record) and known is not None:
+                memory = known
+                break
+            missing.append(record)
+        for record in filter(counts, reversed(missing)):
+            memory = await judge(record, memory)
+            await self.remember(record, memory)
         return memory
 
     async def remember(self, record: CrowdRound, memory: Memory) -> None:

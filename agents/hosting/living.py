@@ -26,7 +26,6 @@ from bcfl.agents.hosting.programs import Program, Self
 from bcfl.agents.runtime.process import AgentProcess, ProcessSettings
 from bcfl.agents.runtime.shell import Role
 from bcfl.agents.runtime.supervisor import RestartPolicy
-from bcfl.chain.bookmarks import Bookmark
 from bcfl.chain.clock import WallChainClock
 from bcfl.chain.dispatch import Immediate
 from bcfl.chain.errors import ContractMissing
@@ -156,7 +155,7 @@ async def live(
                     raise ContractMissing(
                         f"The node at {node.url} has no contract at {contract}: correct the address, or the network."
                     )
-            earlier = await _earlier(await journal.bookmark(), node)
+            earlier = await _earlier(journal, node)
             wanted = repr((factory, program.role, choice))
             # Other tasks than before may lie in the past; and the one that is named, if it is not among those that were followed.
             from_there = earlier is not None and (
@@ -230,8 +229,9 @@ async def _endpoint(
         yield
 
 
-async def _earlier(bookmark: Bookmark | None, node: Node) -> Earlier | None:
+async def _earlier(journal: Journal, node: Node) -> Earlier | None:
     """What an earlier life knew, where its block is still of the chain and this version can read it; else the past is read again."""
+    bookmark = await journal.bookmark()
     if bookmark is None:
         return None
     found = await node.find_block(bookmark.block.number)
@@ -239,7 +239,10 @@ async def _earlier(bookmark: Bookmark | None, node: Node) -> Earlier | None:
         _log.warning("bookmark_left_the_chain", block=bookmark.block.number)
         return None
     try:
-        states = {task: state_from_parts(parts) for task, parts in bookmark.tasks.items()}
+        states = {
+            task: state_from_parts(parts, read=partial(journal.round, task))
+            for task, parts in bookmark.tasks.items()
+        }
     except MalformedState as error:
         _log.warning("bookmark_unreadable", reason=str(error))
         return None

@@ -72,9 +72,12 @@ class AuditedRounds:
 
 def next_round(state: TaskState, done: Container[int]) -> int | None:
     """The first round that is over and was not audited; whose evaluation the members overturned, nobody believes anyway."""
-    for number, record in sorted(state.rounds.items()):
+    for number in sorted(state.rounds):
+        if number in done:
+            continue
+        record = state.rounds[number]
         reverted = isinstance(record, CrowdRound) and record.reverted
-        if record.finalized and not reverted and number not in done:
+        if record.finalized and not reverted:
             return number
     return None
 

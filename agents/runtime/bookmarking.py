@@ -62,5 +62,8 @@ class Bookmarking:
             state.address: state_to_parts(state, since=kept)
             for state, kept in zip(states, known, strict=True)
         }
-        self._kept = {state.address: state for state in states}
         return Bookmark(block=block, tasks=tasks, wanted=self._wanted)
+
+    def kept(self, states: Sequence[TaskState]) -> None:
+        """A bookmark of these states is in the journal."""
+        self._kept = {state.address: state for state in states}

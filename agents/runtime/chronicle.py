@@ -6,6 +6,7 @@ It holds public history only; what an agent keeps to itself is in its own result
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from bcfl.chain.errors import ReorganisationTooDeep
@@ -13,7 +14,9 @@ from bcfl.contracts import events as e
 from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level, Retracted
 from bcfl.contracts.fold import first_state, fold
 from bcfl.contracts.ids import Address
+from bcfl.contracts.rounds import ReadRound, put_away
 from bcfl.contracts.state import TaskState
+from bcfl.contracts.state_codec import HELD_ROUNDS
 
 __all__ = ("Chronicle", "TaskFilter")
 
@@ -58,6 +61,29 @@ class Chronicle:
     def now(self) -> int:
         """Timestamp of the newest block; 0 before the first."""
         return self.block.timestamp if self.block is not None else 0
+
+    def put_away(self, kept: TaskState, read: ReadRound) -> None:
+        """Old rounds leave memory, and are read when they are asked for.
+
+        Args:
+            kept: a final state, all rounds of which were written.
+            read: gives those.
+        """
+        upto = kept.round - HELD_ROUNDS
+        lighter: dict[int, TaskState] = {}
+
+        def light(state: TaskState | None) -> TaskState | None:
+            if state is None:
+                return None
+            if id(state) not in lighter:  # what was one state stays one
+                rounds = put_away(state.rounds, kept.rounds, upto=upto, read=read)
+                lighter[id(state)] = (
+                    state if rounds is state.rounds else dataclasses.replace(state, rounds=rounds)
+                )
+            return lighter[id(state)]
+
+        before = [(block, light(state)) for block, state in self._before]
+        self.final, self.seen, self._before = light(self.final), light(self.seen), before
 
     def apply(self, delivery: Delivery) -> bool:
         """Take a delivery; True if agents should look again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from statistics import median
 
@@ -14,6 +15,7 @@ import anyio.abc
 from bcfl.agents.errors import AgentBroken, ModelDisagreement
 from bcfl.agents.runtime.activity import Activity
 from bcfl.agents.runtime.bookmarking import Bookmarking
+from bcfl.agents.runtime.chronicle import Chronicle
 from bcfl.agents.runtime.participation import Participation, Seat
 from bcfl.agents.runtime.ports import BusyMark, Clock, Observer
 from bcfl.agents.runtime.shell import Role, Shell, Submitter
@@ -274,10 +276,23 @@ class AgentProcess:
         """Keep how far everything was read, now and then; not while an address that was added is still followed up."""
         if self._bookmarking is None or self.pump.following_up:
             return
-        finals = [one.chronicle.final for one in self._participations if one.chronicle.final is not None]
-        bookmark = self._bookmarking.due(block, finals, anyio.current_time())
+        bookmark = self._bookmarking.due(block, self._finals(), anyio.current_time())
         if bookmark is not None:
             await self._journal.mark(bookmark)
+            for participation in self._participations:
+                self._put_away(participation.chronicle)
+            self._bookmarking.kept(self._finals())
+
+    def _finals(self) -> list[TaskState]:
+        chronicles = (one.chronicle for one in self._participations)
+        return [chronicle.final for chronicle in chronicles if chronicle.final is not None]
+
+    def _put_away(self, chronicle: Chronicle) -> None:
+        """What was kept of its old rounds need not be in memory too."""
+        kept = chronicle.final
+        if kept is not None:
+            read = partial(self._journal.round, kept.address, type(kept))
+            chronicle.put_away(kept, read)
 
     def _outcome(self, outcome: Outcome) -> None:
         for participation in self._participations:

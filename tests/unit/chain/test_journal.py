@@ -21,6 +21,7 @@ from bcfl.chain.journal import (
     OutboxEntry,
     OutboxStatus,
 )
+from bcfl.contracts.crowd_state import CrowdState
 from bcfl.contracts.delivery import BlockRef
 from bcfl.contracts.state_codec import StateParts
 
@@ -63,6 +64,10 @@ async def test_how_far_a_process_has_read_is_kept(tmp_path):
         assert await journal.bookmark() is None
         await journal.mark(first)
         assert await journal.bookmark() == first
+        with pytest.raises(JournalUnreadable, match="Round 1 of 0xa cannot be read"):
+            journal.round("0xa", CrowdState, 1)
+        with pytest.raises(KeyError):
+            journal.round("0xa", CrowdState, 99)
         await journal.mark(later)
     async with opened(path) as journal:
         found = await journal.bookmark()

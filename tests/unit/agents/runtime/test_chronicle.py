@@ -45,6 +45,32 @@ def chain(story):
     return Chain(story)
 
 
+def test_old_rounds_leave_memory_in_every_state_that_it_holds_and_states_stay_what_they_were(chain):
+    """A state that is final is known by being the same object as the one that was seen."""
+    chain.see(1, chain.created)
+    chain.see(2, chain.joined(0, 2))
+    chain.finalise(1, chain.created)
+    for number in range(1, 12):
+        block = chain.block(2 + number)
+        origin = EventOrigin(block, 1, "0x", chain.created.task)
+        began = e.RoundStarted(
+            origin=origin, round=number, model=chain.chronicle.seen.model, deadline=9999, cohort=(0,)
+        )
+        chain.see(2 + number, began)
+    chain.finalise(12)
+    kept, seen, final = chain.chronicle.final, chain.chronicle.seen, chain.chronicle.final
+    assert (kept.round, seen.round) == (10, 11)
+    chain.chronicle.put_away(kept, kept.rounds.__getitem__)
+    assert set(chain.chronicle.final.rounds.held) == set(range(3, 11))
+    assert set(chain.chronicle.seen.rounds.held) == set(range(3, 12))
+    assert (chain.chronicle.seen, chain.chronicle.final) == (seen, final)
+    assert chain.finalise(13) is True
+    assert chain.chronicle.final is chain.chronicle.seen
+    chain.retract(13)
+    assert chain.chronicle.seen.round == 10
+    assert set(chain.chronicle.seen.rounds.held) == set(range(3, 11))
+
+
 def test_before_the_task_there_is_only_time(chain):
     assert chain.chronicle.now == 0
     assert chain.see(1) is False
