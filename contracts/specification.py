@@ -15,7 +15,10 @@ import pydantic_core
 
 from bcfl.contracts.errors import MalformedSpecification
 
-__all__ = ("EntryReference", "Specification")
+__all__ = ("LEAST_KEPT", "EntryReference", "Specification")
+
+LEAST_KEPT = 2
+"""Rounds that keep their contents at least: the one under way, and the one that members may still object to."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,10 @@ class Specification:
     """How the mean of a round moves the global model."""
     timeliness: float = 0.0
     """The largest share by which a score grows for handing in early."""
+    kept_models: int | None = None
+    """So many of the newest rounds keep their model in everybody's store; None: all do."""
+    kept_updates: int | None = None
+    """So many of the newest rounds keep their updates."""
     audit: str = "public"
     score_tolerance: float = 1e-6
     """Largest absolute difference between a score and its recomputation."""
@@ -70,6 +77,8 @@ class Specification:
             content["server_optimizer"] = _entry(self.server_optimizer)
         if self.timeliness:
             content["timeliness"] = self.timeliness
+        if self.kept_models is not None or self.kept_updates is not None:
+            content["retention"] = {"models": self.kept_models, "updates": self.kept_updates}
         return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
     @classmethod
@@ -85,6 +94,7 @@ class Specification:
                 raise MalformedSpecification(
                     f"A specification of schema {content['schema']!r} is not known here."
                 )
+            retention = dict(content.get("retention", {}))
             return cls(
                 title=str(content["title"]),
                 network=_reference(content["network"]),
@@ -98,6 +108,8 @@ class Specification:
                 audit=str(content["audit"]),
                 score_tolerance=float(content["score_tolerance"]),
                 sample_limit=int(content["sample_limit"]),
+                kept_models=_rounds(retention.get("models")),
+                kept_updates=_rounds(retention.get("updates")),
                 timeliness=float(content.get("timeliness", 0.0)),
                 server_optimizer=_reference(content["server_optimizer"])
                 if "server_optimizer" in content
@@ -109,6 +121,17 @@ class Specification:
 
 def _entry(reference: EntryReference) -> dict[str, Any]:
     return {"name": reference.name, "parameters": dict(reference.parameters)}
+
+
+def _rounds(count: object) -> int | None:
+    """A number of rounds that keep something: this one and the one before need theirs."""
+    if count is None:
+        return None
+    if not isinstance(count, int) or count < LEAST_KEPT:
+        raise MalformedSpecification(
+            f"A task whose retention is {count!r} rounds cannot go on: two at least."
+        )
+    return count
 
 
 def _reference(content: Mapping[str, Any]) -> EntryReference:

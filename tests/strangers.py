@@ -20,7 +20,7 @@ __all__ = ("Person", "crowd_task", "person", "prepared", "table", "until", "ward
 BCFL = str(Path(sys.executable).with_name("bcfl"))
 
 
-def crowd_task(*, rounds, budget=30, enrolment_s=120, capacity=3):
+def crowd_task(*, rounds, budget=30, enrolment_s=120, capacity=3, kept=None):
     """A crowd's task on the samples of ``table``, with time enough for who is started again."""
     return f"""\
 name: crowd
@@ -30,6 +30,7 @@ task:
   training: {{learning_rate: 0.1, epochs: 1}}
   reward: {{budget: "{budget}"}}
   membership: {{minimum: 3, capacity: {capacity}}}
+  retention: {{models: {kept or "null"}, updates: {kept or "null"}}}
   schedule: {{enrolment_s: {enrolment_s}, training_s: 60, reveal_s: 60, evaluation_s: 90, closing_s: 4}}
 """
 

@@ -49,3 +49,7 @@ class SlowContents:
     async def pin(self, content: ContentId) -> None:
         """Keep."""
         await self._store.pin(content)
+
+    async def unpin(self, content: ContentId) -> None:
+        """Let go."""
+        await self._store.unpin(content)

@@ -18,6 +18,7 @@ from bcfl.agents.common.services import AgentServices
 from bcfl.agents.errors import TaskUnfit
 from bcfl.agents.hosting.choice import Choice
 from bcfl.agents.hosting.programs import OpenTask, Program, Self, kind_of
+from bcfl.agents.hosting.storekeeper import Storekeeper, needed_now
 from bcfl.agents.runtime.chronicle import Chronicle, TaskFilter
 from bcfl.agents.runtime.participation import Participation
 from bcfl.agents.runtime.process import AgentProcess
@@ -31,6 +32,7 @@ from bcfl.contracts.ids import Address
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import TaskState
 from bcfl.errors import BcflError, StorageError
+from bcfl.storage.retention import RetentionPolicy
 
 __all__ = ("Answers", "Earlier", "GaveUpTask", "Hindered", "Host", "HostEvent", "Joined", "Left", "Passed")
 
@@ -280,7 +282,22 @@ class Host:
         if reason is not None:
             self._refuse(participation, state, reason)
             return
+        policy = RetentionPolicy(models=specification.kept_models, updates=specification.kept_updates)
+        if policy != RetentionPolicy():
+            agents = [*agents, self._storekeeper(state.address, policy)]
         self._begin(participation, state.address, agents, title=specification.title)
+
+    def _storekeeper(self, task: Address, policy: RetentionPolicy) -> Storekeeper:
+        folder = self._services.task_folder(task)
+        return Storekeeper(
+            name=f"{self._me.name}:storekeeper",
+            policy=policy,
+            store=self._services.store,
+            others=lambda: set().union(
+                *(needed_now(state) for state, _ in self.tasks() if state.address != task)
+            ),
+            mark=None if folder is None else folder / "pruned",
+        )
 
     def _begin(
         self, participation: Participation, task: Address, agents: Sequence[Role], *, title: str

@@ -36,6 +36,10 @@ class ContentStore(Protocol):
         """Keep."""
         ...
 
+    async def unpin(self, content: ContentId) -> None:
+        """Let the store remove it when it collects."""
+        ...
+
 
 class LearningEngine(ScoringEngine, Protocol):
     """Where training and scoring run (``models.training.Engine``)."""

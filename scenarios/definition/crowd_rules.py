@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from bcfl.agents.adversaries.naming import HONEST_NAME
+from bcfl.models.declared import is_stateless
 from bcfl.scenarios.definition.refusals import RuleBroken
 from bcfl.scenarios.definition.schema import EvaluationKeys, Scenario
 
-__all__ = ("check_crowd",)
+__all__ = ("check_crowd", "check_standbys")
 
 
 def check_crowd(scenario: Scenario) -> None:
@@ -36,3 +37,19 @@ def check_crowd(scenario: Scenario) -> None:
             raise RuleBroken(
                 key, "has a meaning in a consortium only; drop it, or write kind: consortium at task.kind"
             )
+
+
+def check_standbys(scenario: Scenario) -> None:
+    """Raise where an evaluator that takes over could not do its work.
+
+    Raises:
+        RuleBroken: with the key to mend and how.
+    """
+    updates, defence = scenario.task.retention.updates, scenario.task.defence
+    if updates is None or len(scenario.evaluator_names) == 1 or is_stateless(defence.create("defence")):
+        return
+    raise RuleBroken(
+        ("task", "retention", "updates"),
+        f"is {updates}, and an evaluator that takes over judges all earlier updates anew for the defence '{defence.name}'; "
+        "write null, name one evaluator, or take a defence without a memory",
+    )

@@ -19,7 +19,7 @@ from bcfl.models.errors import InvalidHyperparameters
 from bcfl.models.training.hyperparameters import hyperparameters_of
 from bcfl.registry import InvalidParameters
 from bcfl.scenarios.definition.consortium_rules import check_consortium
-from bcfl.scenarios.definition.crowd_rules import check_crowd
+from bcfl.scenarios.definition.crowd_rules import check_crowd, check_standbys
 from bcfl.scenarios.definition.refusals import RuleBroken
 from bcfl.scenarios.definition.schema import ENTRY_KINDS, NamedEntry, Scenario
 from bcfl.scenarios.definition.tokens import BASE_UNITS, CREDIT_UNIT, parse_tokens
@@ -47,6 +47,8 @@ def check(scenario: Scenario) -> None:
     _check_deposits(scenario)
     _check_selection(scenario)
     _check_entries(scenario)
+    if not consortium:
+        check_standbys(scenario)
     _check_training(scenario)
     _check_score(scenario)
     if consortium:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from bcfl.contracts.specification import LEAST_KEPT
 from bcfl.scenarios.definition.schema_fields import Keys, Name, NamedEntry, Seconds, Tokens
 
 __all__ = (
@@ -101,6 +102,13 @@ class Intake(Keys):
     max_update_bytes: Annotated[int, Field(ge=64, le=1 << 30)] = 4 * 1024 * 1024
 
 
+class Retention(Keys):
+    """How many of the newest rounds keep their global model and their updates in everybody's store; null: all."""
+
+    models: Annotated[int, Field(ge=LEAST_KEPT)] | None = None
+    updates: Annotated[int, Field(ge=LEAST_KEPT)] | None = None
+
+
 class Schedule(Keys):
     """The longest each phase may last, in seconds of chain time."""
 
@@ -144,4 +152,5 @@ class Task(Keys):
     membership: Membership = Membership()
     intake: Intake = Intake()
     schedule: Schedule = Schedule()
+    retention: Retention = Retention()
     audit: Audit = "public"

@@ -69,3 +69,11 @@ class TimedStore:
             await self._store.pin(content)
         finally:
             self.watch.stop()
+
+    async def unpin(self, content: ContentId) -> None:
+        """Let go."""
+        self.watch.start()
+        try:
+            await self._store.unpin(content)
+        finally:
+            self.watch.stop()

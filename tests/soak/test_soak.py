@@ -23,7 +23,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bcfl.agents.hosting.past import read_tasks
 from bcfl.chain.node import open_node
+from bcfl.contracts.crowd_state import CrowdState
 from bcfl.contracts.phases import Phase
+from bcfl.storage.content_id import cid_text
 
 MINUTES = float(os.environ.get("BCFL_SOAK_MINUTES", "65"))
 ROUNDS_A_MINUTE = 15
@@ -31,6 +33,8 @@ ROUNDS_A_MINUTE = 15
 WARM_UP = 0.3
 """Of the time, until everything has happened once: tasks have ended and come."""
 EVERY_S = 15
+KEPT = 3
+"""Rounds of a crowd that keep their models and updates."""
 AT_A_TIME = {"crowd": 3, "ward": 2}
 ROLES = {
     "eve": "evaluator",
@@ -78,7 +82,9 @@ async def test_an_hour_and_more(tmp_path, strangers, daemons):
                     _say(f"{now / 60:5.1f} min", _line(samples))
                 await anyio.sleep(EVERY_S)
             over.set()
-        rounds, tasks = await _played(person)
+        states = await _states(person)
+        rounds, tasks = _played(states)
+        await _pruned(kubo, states)
         _say(f"{rounds} rounds of {tasks} tasks in {MINUTES:.0f} minutes")
         assert all(process.poll() is None for process in person.agents)
         assert rounds >= ROUNDS_A_MINUTE * MINUTES
@@ -90,7 +96,7 @@ async def test_an_hour_and_more(tmp_path, strangers, daemons):
 def _begun(person, strangers, store):
     strangers.prepared(person, ("owner", *ROLES), store=store)
     person.does("send", *ROLES, "--network", "local", "--key", "owner", "--tokens", "1000")
-    crowd = strangers.crowd_task(rounds=40, budget=40, enrolment_s=200)
+    crowd = strangers.crowd_task(rounds=40, budget=40, enrolment_s=200, kept=KEPT)
     (person.folder / "crowd.yaml").write_text(crowd)
     ward = strangers.ward_task(rounds=40, per_round=1, budget=60, enrolment_s=200)
     (person.folder / "ward.yaml").write_text(ward)
@@ -161,14 +167,40 @@ def _head(output):
     raise AssertionError("no head among the metrics")
 
 
-async def _played(person):
-    """Rounds that have a model, and tasks that have one."""
+async def _states(person):
     factory = person.does("networks", "list").split("factory ")[1].split()[0]
     async with open_node(person.url) as node:
-        states = (await read_tasks(node, factory, from_block=0)).values()
+        return list((await read_tasks(node, factory, from_block=0)).values())
+
+
+def _played(states):
+    """Rounds that have a model, and tasks that have one."""
     assert all(state.phase is not Phase.CANCELLED for state in states)
     played = [sum(record.finalized for record in state.rounds.values()) for state in states]
     return sum(played), sum(map(bool, played))
+
+
+async def _pruned(kubo, states):
+    """Of a crowd's old rounds, which its terms let go of, nothing is pinned any more; the new ones are."""
+    request = urllib.request.Request(f"{kubo.url}/api/v0/pin/ls?type=recursive", method="POST")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    answer = await anyio.to_thread.run_sync(lambda: opener.open(request, timeout=60).read())
+    pinned, old, new = set(json.loads(answer)["Keys"]), set(), set()
+    for state in states:
+        if not isinstance(state, CrowdState) or state.round < KEPT + 5:
+            continue
+        for number, record in state.rounds.items():
+            named = {cid_text(update.content) for update in record.updates.values()}
+            if number < state.round - KEPT - 2:
+                old |= named
+            elif number < state.round:
+                new |= named
+    _say(
+        f"{len(pinned)} contents are pinned; of {len(old)} old updates {len(old & pinned)}, of {len(new)} new ones {len(new & pinned)}"
+    )
+    assert old
+    assert not old & pinned
+    assert new <= pinned
 
 
 def _flat(name, taken):

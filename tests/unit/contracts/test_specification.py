@@ -39,6 +39,13 @@ def test_the_order_of_tensors_counts():
     assert turned.encode() != SPECIFICATION.encode()
 
 
+def test_how_long_contents_are_kept_is_stated_only_where_they_are_not_kept_for_good():
+    assert b"retention" not in SPECIFICATION.encode()
+    kept = dataclasses.replace(SPECIFICATION, kept_updates=3)
+    assert json.loads(kept.encode())["retention"] == {"models": None, "updates": 3}
+    assert Specification.decode(kept.encode()) == kept
+
+
 def _changed(**changes):
     return json.dumps({**json.loads(SPECIFICATION.encode()), **changes}).encode()
 
@@ -56,6 +63,9 @@ def _changed(**changes):
         _changed(network={"name": "mlp"}),
         _changed(network=None),
         _changed(training=7),
+        _changed(retention={"models": 1}),
+        _changed(retention={"updates": "all"}),
+        _changed(retention=7),
         _changed(tensors=[["w"]]),
         _changed(tensors=[["w", [1e999]]]),
         _changed(tensors=3),

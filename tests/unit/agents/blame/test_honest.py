@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
+
+from bcfl.agents.common.retrieval import Retrieval
+from bcfl.agents.crowdsourcing.evaluation import RoundEvaluator
 
 from .rules import AGGREGATORS, DEFENCES, named
 
@@ -41,3 +46,37 @@ async def test_training_that_diverges_is_nobodys_fault(crowd, aggregator, defenc
             assert await made.check.repeats(made.work(), secret=b"successor")
             if all(found.values()):
                 made.revert()
+
+
+@pytest.mark.asyncio
+async def test_what_the_terms_let_go_of_is_not_judged_anew(crowd):
+    """By an evaluator without a memory: nobody would be found to have handed in anything then."""
+    async with crowd(trainers=5, defence="pipeline") as made:
+        for _ in range(5):
+            await made.round()
+        number = made.state.round - 1
+        updates = {n: {one.content for one in made.state.rounds[n].updates.values()} for n in range(1, 6)}
+
+        async def looked_at(specification):
+            asked = set()
+
+            class Store:
+                def __getattr__(self, name):
+                    return getattr(made.store, name)
+
+                def get(self, content):
+                    asked.add(content)
+                    return made.store.get(content)
+
+            anew = RoundEvaluator(engine=made.engine, retrieval=Retrieval(Store()), samples_key="validation")
+            found = await anew.evaluate(
+                specification=specification,
+                rounds=made.state.rounds,
+                round_number=number,
+                max_update_size=made.state.config.max_update_size,
+            )
+            assert found.sanctions == ()
+            return {n for n, contents in updates.items() if contents & asked}
+
+        assert await looked_at(made.specification) == {1, 2, 3, 4, 5}
+        assert await looked_at(dataclasses.replace(made.specification, kept_updates=3)) == {3, 4, 5}

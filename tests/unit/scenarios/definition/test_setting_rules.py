@@ -130,6 +130,12 @@ def test_an_aggregator_of_updates_alone_is_taken(consortium, name):
 CROWD_RULES = [
     (["population.evaluators=[]"], "population.evaluators", "is missing; write a list"),
     (["task.aggregator_role=bob"], "task.aggregator_role", "a name of its own"),
+    (["task.retention.updates=1"], "task.retention.updates", "2"),
+    (
+        ["task.retention.updates=3", "task.defence=pipeline", "population.evaluators=[{name: a}, {name: b}]"],
+        "task.retention.updates",
+        "name one evaluator",
+    ),
     (["task.aggregator_role=keeper"], "task.aggregator_role", "a name of its own"),
     (["task.evaluation.pool='1'"], "task.evaluation", "kind: consortium"),
     (["task.evaluation.tolerance='0.5'"], "task.evaluation", "kind: consortium"),
