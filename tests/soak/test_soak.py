@@ -182,7 +182,7 @@ def _played(states):
 
 async def _pruned(kubo, states):
     """Of a crowd's old rounds, which its terms let go of, nothing is pinned any more; the new ones are."""
-    request = urllib.request.Request(f"{kubo.url}/api/v0/pin/ls?type=recursive", method="POST")
+    request = urllib.request.Request(f"{kubo.url}/api/v0/pin/ls?type=recursive", method="POST")  # noqa: S310 - loopback
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     answer = await anyio.to_thread.run_sync(lambda: opener.open(request, timeout=60).read())
     pinned, old, new = set(json.loads(answer)["Keys"]), set(), set()
