@@ -10,7 +10,6 @@ import numpy as np
 from bcfl.models.data.dataset import Samples
 from bcfl.models.errors import NetworkUnfit
 from bcfl.models.networks.network import Network
-from bcfl.models.training.trial import model_bytes, needs_pairs, try_batch
 
 __all__ = ("by_number", "check_samples", "joined")
 
@@ -53,6 +52,9 @@ def check_samples(samples: Samples, name: str, network: Network, *, most_bytes: 
     Raises:
         NetworkUnfit: they have another shape, more classes, or too few samples.
     """
+    # Imported here: it loads torch, which an agent needs only once it has found a task, and is ready without.
+    from bcfl.models.training.trial import model_bytes, needs_pairs, try_batch
+
     size = model_bytes(name, network)
     if size is not None and size > most_bytes:
         raise NetworkUnfit(

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -26,3 +28,19 @@ def test_its_other_tasks_go_on_and_where_there_is_but_this_one_it_ends(error):
 
 def test_a_run_in_which_two_models_are_found_is_over():
     assert not _absent(None, ROLE, ModelDisagreement())
+
+
+def test_an_agent_is_ready_before_torch_is_loaded():
+    """That takes longer than all else that it needs to know its tasks' past."""
+    found = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, bcfl.cli.agent, bcfl.agents.hosting.living, bcfl.agents.hosting.programs; print('torch' in sys.modules)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert found.stdout.strip() == "False"
