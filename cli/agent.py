@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bcfl.agents.hosting.choice import Choice
     from bcfl.agents.hosting.host import HostEvent
     from bcfl.agents.hosting.programs import Program
+    from bcfl.agents.hosting.settings import Settings
     from bcfl.models.data.dataset import Samples
 
 __all__ = ("agent",)
@@ -164,9 +165,12 @@ def _live(
         "workers",
         "metrics",
         "fees_a_day",
+        "memory",
+        "disk",
+        "upload",
     )
     here = surroundings(**{name: given.get(name) for name in settings})
-    choice = _choice(given)
+    choice = _choice(given, here.settings)
     store = here.store()
     name = keyless or here.key_name()
     password = "" if keyless else here.password()
@@ -222,8 +226,9 @@ def _live(
     run_until_stopped(work, last_words=lambda: "stopped; the same command goes on where it was")
 
 
-def _choice(given: dict[str, Any]) -> Choice:
+def _choice(given: dict[str, Any], settings: Settings) -> Choice:
     from bcfl.agents.hosting.choice import Choice
+    from bcfl.agents.hosting.limits import Limits
     from bcfl.contracts.phases import Kind
     from bcfl.scenarios.definition.tokens import CREDIT_UNIT, parse_tokens
 
@@ -241,9 +246,18 @@ def _choice(given: dict[str, Any]) -> Choice:
         publishers=frozenset(address_of(one, "--publisher") for one in given["publishers"]),
         token=None if given["token"] is None else address_of(given["token"], "--token"),
         least_pay=amounts["--least-pay"] or 0,
-        most_stake=amounts["--most-stake"],
         most_rounds=given["most_rounds"],
+        limits=Limits(
+            stake=amounts["--most-stake"],
+            memory=_bytes(settings.memory, 10**9),
+            disk=_bytes(settings.disk, 10**9),
+            upload=_bytes(settings.upload, 10**6),
+        ),
     )
+
+
+def _bytes(amount: float | None, unit: int) -> int | None:
+    return None if amount is None else int(amount * unit)
 
 
 def _tell(*, as_json: bool) -> Callable[[HostEvent], None]:

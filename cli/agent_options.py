@@ -66,6 +66,15 @@ def life_options(function: F) -> F:
             metavar="PORT",
             help="Serve /metrics (Prometheus), /healthz and /readyz on 127.0.0.1; 0: at any port.",
         ),
+        click.option(
+            "--memory", type=float, metavar="GB", help="Only tasks whose models take at most so much at once."
+        ),
+        click.option(
+            "--disk", type=float, metavar="GB", help="Only tasks that have at most so much kept in the store."
+        ),
+        click.option(
+            "--upload", type=float, metavar="MB", help="Only tasks with at most so much to hand in a round."
+        ),
         click.option("--json", "as_json", is_flag=True, help="Write JSON lines."),
     )
     for option in reversed(options):

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from bcfl.agents.hosting.limits import Limits
 from bcfl.contracts.config import TaskConfig
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Kind
@@ -26,7 +27,7 @@ class Choice:
         token: what is paid.
         least_pay: the budget by round, in 10⁻⁹ token.
         most_rounds: that the task may have.
-        most_stake: that the agent may have to put at stake, in 10⁻⁹ token; not of the one task that is named.
+        limits: the most that it may ask of the agent.
     """
 
     task: Address | None = None
@@ -36,7 +37,7 @@ class Choice:
     token: Address | None = None
     least_pay: int = 0
     most_rounds: int | None = None
-    most_stake: int | None = None
+    limits: Limits = field(default_factory=Limits)
 
     def refuses(self, state: TaskState, kind: Kind, *, deposit: int = 0) -> str | None:
         """Why not, by what the chain says; None: it will do.
@@ -68,6 +69,6 @@ class Choice:
             return f"it pays {budget / config.rounds / 1e9:g} tokens a round"
         if self.most_rounds is not None and config.rounds > self.most_rounds:
             return f"it has {config.rounds} rounds"
-        if self.most_stake is not None and deposit > self.most_stake:
+        if self.limits.stake is not None and deposit > self.limits.stake:
             return f"it asks for {deposit / 1e9:g} tokens of stake and bond"
         return None

@@ -264,7 +264,12 @@ class Host:
         open_task = OpenTask(state=state, specification=specification)
         reason = None
         if state.address not in self._earlier:
-            reason = self._choice.refuses_specification(specification) or self._too_hasty(state)
+            needs = self._program.needs(state, specification)
+            reason = (
+                self._choice.refuses_specification(specification)
+                or self._choice.limits.refuses(needs)
+                or self._too_hasty(state)
+            )
         agents: Sequence[Role] = ()
         try:
             # A stranger's network is built here: not on the event loop, and whatever it does, other tasks go on.

@@ -20,6 +20,7 @@ from bcfl.agents.crowdsourcing.evaluation import RoundEvaluator
 from bcfl.agents.crowdsourcing.evaluator import Evaluator, EvaluatorIdentity
 from bcfl.agents.crowdsourcing.memory_folder import MemoryFolder
 from bcfl.agents.crowdsourcing.trainer import Trainer
+from bcfl.agents.hosting.limits import Needs, needs_of_judge, needs_of_trainer
 from bcfl.agents.hosting.own_samples import check_samples
 from bcfl.agents.hosting.round_auditor import AuditedRounds, RoundAuditor, next_round
 from bcfl.agents.runtime.shell import Role
@@ -88,6 +89,10 @@ class Program(Protocol):
         """What it has to put at stake there, in 10⁻⁹ token."""
         ...
 
+    def needs(self, state: TaskState, specification: Specification) -> Needs:
+        """What the task asks of its machine."""
+        ...
+
     def refuses(self, task: OpenTask, me: Self) -> str | None:
         """Why it cannot take part in that task; None: it can.
 
@@ -110,8 +115,24 @@ def kind_of(state: TaskState) -> Kind:
     return Kind.CONSORTIUM if isinstance(state, ConsortiumState) else Kind.CROWDSOURCING
 
 
+class _Paid:
+    """Who works for tokens stays until it has them."""
+
+    def over(self, state: TaskState, me: Self) -> bool:
+        """It has ended, and owes it nothing."""
+        return owes_nothing(state, me.signer.address)
+
+
+class _Unpaid:
+    """Who does not."""
+
+    def deposit(self, state: TaskState) -> int:  # noqa: ARG002 - the port's
+        """Nothing."""
+        return 0
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TrainerProgram:
+class TrainerProgram(_Paid):
     """A crowd's trainer on its own samples."""
 
     samples: Samples
@@ -122,9 +143,9 @@ class TrainerProgram:
         """Its stake: the bond is the evaluator's."""
         return state.config.stake
 
-    def over(self, state: TaskState, me: Self) -> bool:
-        """It has ended, and owes it nothing."""
-        return owes_nothing(state, me.signer.address)
+    def needs(self, state: TaskState, specification: Specification) -> Needs:
+        """A few models."""
+        return needs_of_trainer(state.config, specification)
 
     def refuses(self, task: OpenTask, me: Self) -> str | None:  # noqa: ARG002 - the port's
         """Why not."""
@@ -145,7 +166,7 @@ class TrainerProgram:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class MemberProgram:
+class MemberProgram(_Paid):
     """A consortium's member, who judges the others on a part of its samples that it does not train on."""
 
     samples: Samples
@@ -157,9 +178,9 @@ class MemberProgram:
         """Its stake, and its bond as a judge."""
         return state.config.stake + state.config.bond
 
-    def over(self, state: TaskState, me: Self) -> bool:
-        """It has ended, and owes it nothing."""
-        return owes_nothing(state, me.signer.address)
+    def needs(self, state: TaskState, specification: Specification) -> Needs:
+        """Everybody's updates, to judge them."""
+        return needs_of_judge(state.config, specification, keeps_all=False)
 
     def refuses(self, task: OpenTask, me: Self) -> str | None:
         """Why not."""
@@ -190,7 +211,7 @@ class MemberProgram:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class EvaluatorProgram:
+class EvaluatorProgram(_Paid):
     """A crowd's evaluator on its own validation set."""
 
     samples: Samples
@@ -200,9 +221,9 @@ class EvaluatorProgram:
         """Its bond."""
         return state.config.bond
 
-    def over(self, state: TaskState, me: Self) -> bool:
-        """It has ended, and owes it nothing."""
-        return owes_nothing(state, me.signer.address)
+    def needs(self, state: TaskState, specification: Specification) -> Needs:
+        """Everybody's updates, also in its store."""
+        return needs_of_judge(state.config, specification)
 
     def refuses(self, task: OpenTask, me: Self) -> str | None:
         """Why not."""
@@ -239,14 +260,14 @@ class EvaluatorProgram:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AggregatorProgram:
+class AggregatorProgram(_Unpaid):
     """Builds the models of a crowd whose publisher names it."""
 
     role: str = "aggregator"
 
-    def deposit(self, state: TaskState) -> int:  # noqa: ARG002 - the port's
-        """Nothing."""
-        return 0
+    def needs(self, state: TaskState, specification: Specification) -> Needs:
+        """Everybody's updates."""
+        return needs_of_judge(state.config, specification, keeps_all=False)
 
     def over(self, state: TaskState, me: Self) -> bool:  # noqa: ARG002 - the port's
         """It has ended."""
@@ -267,14 +288,14 @@ class AggregatorProgram:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeeperProgram:
+class KeeperProgram(_Unpaid):
     """Moves tasks on at their deadlines, and has everybody paid."""
 
     role: str = "keeper"
 
-    def deposit(self, state: TaskState) -> int:  # noqa: ARG002 - the port's
+    def needs(self, state: TaskState, specification: Specification) -> Needs:  # noqa: ARG002 - the port's
         """Nothing."""
-        return 0
+        return Needs()
 
     def over(self, state: TaskState, me: Self) -> bool:  # noqa: ARG002 - the port's
         """It has ended, and owes nobody anything."""
@@ -290,15 +311,15 @@ class KeeperProgram:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class AuditorProgram:
+class AuditorProgram(_Unpaid):
     """Repeats every round from what is public; it sends nothing."""
 
     audited: dict[Address, AuditedRounds] = field(default_factory=dict)
     role: str = "auditor"
 
-    def deposit(self, state: TaskState) -> int:  # noqa: ARG002 - the port's
-        """Nothing."""
-        return 0
+    def needs(self, state: TaskState, specification: Specification) -> Needs:
+        """Everybody's updates, none of them in its store."""
+        return Needs(memory=needs_of_judge(state.config, specification).memory)
 
     def over(self, state: TaskState, me: Self) -> bool:  # noqa: ARG002 - the port's
         """It has ended, and every round was audited."""

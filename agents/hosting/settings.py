@@ -24,6 +24,9 @@ from bcfl.agents.errors import SettingsInvalid
 __all__ = ("Origin", "Settings", "bcfl_home", "origins", "settings")
 
 
+Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
 def bcfl_home() -> Path:
     """Where keys, networks, settings and agents' folders are: ``$BCFL_HOME``, else ``~/.bcfl``."""
     return Path(os.environ.get("BCFL_HOME") or Path.home() / ".bcfl")
@@ -42,6 +45,9 @@ class Settings(BaseSettings):
         workers: how many jobs at the same time.
         metrics: the port on loopback where an agent can be asked how it is, 0: any.
         fees_a_day: the most that an agent's transactions may cost on a day (UTC), in ether.
+        memory: the most that a task's models may take at the same time, in GB.
+        disk: the most that a task may have kept in the store, in GB.
+        upload: the most that is handed in or published in a round, in MB.
     """
 
     model_config = SettingsConfigDict(env_prefix="BCFL_", extra="ignore")
@@ -54,7 +60,10 @@ class Settings(BaseSettings):
     executor: Literal["threads", "processes"] = "threads"
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
     metrics: Annotated[int, Field(ge=0, le=65535)] | None = None
-    fees_a_day: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    fees_a_day: Amount | None = None
+    memory: Amount | None = None
+    disk: Amount | None = None
+    upload: Amount | None = None
 
     @classmethod
     def settings_customise_sources(

@@ -260,6 +260,19 @@ async def test_wrong_input_is_one_sentence_before_it_costs_anything(tmp_path, st
             ),
             ((*agent, "--data", "ann.csv", "--least-pay", "many"), {}, 2, "--least-pay many"),
             (
+                (*agent, "--data", "ann.csv", "--task", task, "--upload", "0.0001"),
+                {},
+                2,
+                "it asks for 432 bytes of upload in a round, and the limit is 100 bytes",
+            ),
+            ((*agent, "--data", "ann.csv"), {"BCFL_DISK": "-1"}, 2, "environment, BCFL_DISK"),
+            (
+                ("agent", "aggregator", "--network", "local", "--key", "ann", "--task", task),
+                {},
+                2,
+                "is not its aggregator",
+            ),
+            (
                 ("data", "check", "narrow.csv", "--set", "target=kind", "--task", task, "--network", "local"),
                 {},
                 6,

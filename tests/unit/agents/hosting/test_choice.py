@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from bcfl.agents.hosting.choice import Choice
+from bcfl.agents.hosting.limits import Limits
 from bcfl.agents.hosting.programs import (
     AggregatorProgram,
     AuditorProgram,
@@ -56,8 +57,8 @@ def test_what_others_put_at_stake_is_no_reason(story):
     }
     for program, (state, deposit) in deposits.items():
         assert program.deposit(state) == deposit
-        assert Choice(most_stake=deposit).refuses(state, kind_of(state), deposit=deposit) is None
-        reason = Choice(most_stake=deposit - 1).refuses(state, kind_of(state), deposit=deposit)
+        assert Choice(limits=Limits(stake=deposit)).refuses(state, kind_of(state), deposit=deposit) is None
+        reason = Choice(limits=Limits(stake=deposit - 1)).refuses(state, kind_of(state), deposit=deposit)
         assert reason == f"it asks for {deposit / 1e9:g} tokens of stake and bond"
 
 

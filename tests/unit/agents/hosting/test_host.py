@@ -14,6 +14,7 @@ import pytest
 from bcfl.agents.errors import TaskUnfit
 from bcfl.agents.hosting.choice import Choice
 from bcfl.agents.hosting.host import Earlier, Host, Joined, Left, Passed
+from bcfl.agents.hosting.limits import Needs
 from bcfl.agents.hosting.programs import KeeperProgram
 from bcfl.agents.runtime.activity import Activity
 from bcfl.contracts import events as e
@@ -68,6 +69,9 @@ class Program:
 
     def __init__(self, reason=None, error=None):
         self.reason, self.error = reason, error
+
+    def needs(self, _state, _specification):
+        return Needs()
 
     def deposit(self, _state):
         return 0
