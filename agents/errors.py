@@ -10,6 +10,7 @@
     ├── UpdateLost           a commitment stands on chain and the journal does not have its update
     ├── SettingsInvalid      a setting cannot be, or the file of settings cannot be read
     ├── TaskUnfit            the task that an agent was told of is not for it
+    ├── TracingUnavailable   traces are wanted, and the packages for them are not here
     └── UpdateUnavailable    an update that counts in the next model cannot be had
 """
 
@@ -23,6 +24,7 @@ __all__ = (
     "NothingHappened",
     "SettingsInvalid",
     "TaskUnfit",
+    "TracingUnavailable",
     "UpdateLost",
     "UpdateUnavailable",
 )
@@ -56,5 +58,11 @@ class TaskUnfit(AgentError):
 
 class SettingsInvalid(AgentError):
     """A setting cannot be, or the file of settings cannot be read."""
+
+    exit_code = 2
+
+
+class TracingUnavailable(AgentError):
+    """Traces are wanted, and the packages that send them are not here."""
 
     exit_code = 2

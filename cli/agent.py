@@ -164,6 +164,7 @@ def _live(
         "executor",
         "workers",
         "metrics",
+        "traces",
         "fees_a_day",
         "memory",
         "disk",
@@ -199,6 +200,7 @@ def _live(
         executor=here.settings.executor,
         workers=here.settings.workers,
         metrics=here.settings.metrics,
+        traces=here.settings.traces,
         fees_a_day=None if here.settings.fees_a_day is None else int(here.settings.fees_a_day * 10**18),
     )
     tell = _tell(as_json=given["as_json"])

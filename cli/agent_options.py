@@ -67,6 +67,11 @@ def life_options(function: F) -> F:
             help="Serve /metrics (Prometheus), /healthz and /readyz on 127.0.0.1; 0: at any port.",
         ),
         click.option(
+            "--traces",
+            metavar="URL",
+            help="Send OpenTelemetry traces there, by OTLP over HTTP (http://127.0.0.1:4318/v1/traces).",
+        ),
+        click.option(
             "--memory", type=float, metavar="GB", help="Only tasks whose models take at most so much at once."
         ),
         click.option(

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -23,6 +24,8 @@ from bcfl.agents.hosting.endpoint import agent_endpoint
 from bcfl.agents.hosting.host import Answers, Earlier, GaveUpTask, Hindered, Host, HostEvent
 from bcfl.agents.hosting.metrics import Metered, TaskGauges
 from bcfl.agents.hosting.programs import Program, Self
+from bcfl.agents.hosting.tracing import TracedProgram, TracedTransactions, open_tracer
+from bcfl.agents.runtime.ports import Observer
 from bcfl.agents.runtime.process import AgentProcess, ProcessSettings
 from bcfl.agents.runtime.shell import Role
 from bcfl.agents.runtime.supervisor import RestartPolicy
@@ -42,6 +45,9 @@ from bcfl.models.training.engine import Engine, ExecutorKind
 from bcfl.seeds import Seeds
 from bcfl.serving import serving
 from bcfl.storage.opening import StoreKind, open_store
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
 __all__ = ("Home", "Means", "live")
 
@@ -98,6 +104,7 @@ class Means:
         executor: where training runs.
         workers: how many jobs at the same time.
         metrics: the port on loopback where it can be asked how it is, 0: any; None: nowhere.
+        traces: where OpenTelemetry traces are sent, None: nowhere.
         fees_a_day: the most that its transactions may cost on a day (UTC), in wei; None: no limit.
     """
 
@@ -107,6 +114,7 @@ class Means:
     executor: ExecutorKind = "threads"
     workers: int = 1
     metrics: int | None = None
+    traces: str | None = None
     fees_a_day: int | None = None
 
 
@@ -141,14 +149,17 @@ async def live(
     home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     secret, registry = home.secret(), CollectorRegistry()
     complaints = Complaints(lambda agent, reason: tell(Hindered(agent=agent, reason=reason)))
-    diary = Metered(Diary(home.diary, complaints), registry)
+    diary: Observer = Metered(Diary(home.diary, complaints), registry)
     try:
         async with (
+            _tracing(means.traces, name) as tracer,
             open_node(network.rpc, headers=network.request_headers()) as node,
             open_store(*means.store) as store,
             Journal.open(home.journal, chain_id=node.chain_id, genesis_hash=node.genesis_hash) as journal,
             Engine.start(executor=means.executor, workers=means.workers) as engine,
         ):
+            if tracer is not None:
+                diary, program = TracedTransactions(diary, tracer), TracedProgram(program, tracer)
             network.check(means.network_name, node)
             for contract in filter(None, (factory, choice.task)):
                 if not await node.code(contract):
@@ -227,6 +238,15 @@ async def _endpoint(
     async with serving(agent_endpoint(registry, head=lambda: process.head), port=port) as address:
         tell(Answers(address=address))
         yield
+
+
+@asynccontextmanager
+async def _tracing(endpoint: str | None, name: str) -> AsyncIterator[Tracer | None]:
+    if endpoint is None:
+        yield None
+        return
+    with open_tracer(endpoint, name=name) as tracer:
+        yield tracer
 
 
 async def _earlier(journal: Journal, node: Node) -> Earlier | None:

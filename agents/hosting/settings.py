@@ -44,6 +44,7 @@ class Settings(BaseSettings):
         executor: where training runs: in threads of the agent's process, or in processes of their own.
         workers: how many jobs at the same time.
         metrics: the port on loopback where an agent can be asked how it is, 0: any.
+        traces: where an agent sends OpenTelemetry traces, the OTLP address of a collector.
         fees_a_day: the most that an agent's transactions may cost on a day (UTC), in ether.
         memory: the most that a task's models may take at the same time, in GB.
         disk: the most that a task may have kept in the store, in GB.
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
     executor: Literal["threads", "processes"] = "threads"
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
     metrics: Annotated[int, Field(ge=0, le=65535)] | None = None
+    traces: Annotated[str, Field(pattern="^https?://.+")] | None = None
     fees_a_day: Amount | None = None
     memory: Amount | None = None
     disk: Amount | None = None
