@@ -8,11 +8,14 @@ agents that know nothing of each other are seen side by side.
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
 
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.errors import TracingUnavailable
@@ -25,12 +28,17 @@ from bcfl.contracts.delivery import Delivery
 from bcfl.contracts.ids import Address
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import TaskState
+from bcfl.log import public_url
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
     from opentelemetry.trace import Tracer
 
 __all__ = ("TracedProgram", "TracedRole", "TracedTransactions", "open_tracer")
+
+_log = structlog.stdlib.get_logger("bcfl.agents.hosting")
 
 _TIMEOUT_S = 3.0
 _REMEMBERED = 1024
@@ -61,12 +69,40 @@ def open_tracer(endpoint: str, *, name: str) -> Iterator[Tracer]:
         resource=Resource.create({"service.name": "bcfl", "service.instance.id": name}),
         shutdown_on_exit=False,
     )
-    exporter = OTLPSpanExporter(endpoint=endpoint, timeout=_TIMEOUT_S)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    # A collector that is away for a day would be on the terminal every few seconds; it is said once instead.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
+    exporter = _Sender(OTLPSpanExporter(endpoint=endpoint, timeout=_TIMEOUT_S), endpoint)
+    provider.add_span_processor(BatchSpanProcessor(cast("SpanExporter", exporter)))
     try:
         yield provider.get_tracer("bcfl")
     finally:
         provider.shutdown()
+
+
+class _Sender:
+    """Sends spans, and says when that begins to fail; what cannot be sent is lost."""
+
+    def __init__(self, exporter: SpanExporter, endpoint: str) -> None:
+        self._exporter = exporter
+        self._endpoint = endpoint
+        self._fails = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send them."""
+        result = self._exporter.export(spans)
+        failed = result.name != "SUCCESS"
+        if failed and not self._fails:
+            _log.warning("traces_not_sent", collector=public_url(self._endpoint))
+        self._fails = failed
+        return result
+
+    def shutdown(self) -> None:
+        """No more come."""
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Nothing is held here."""
+        return self._exporter.force_flush(timeout_millis)
 
 
 class TracedRole:

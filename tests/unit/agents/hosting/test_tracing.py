@@ -13,10 +13,11 @@ from types import SimpleNamespace
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from bcfl.agents.errors import TracingUnavailable
+from bcfl.agents.hosting import tracing
 from bcfl.agents.hosting.tracing import TracedProgram, TracedRole, TracedTransactions, open_tracer
 from bcfl.agents.runtime.actions import Work
 from bcfl.contracts.ids import Address
@@ -173,6 +174,17 @@ async def test_spans_reach_a_collector_before_the_agent_is_gone():
     assert path == "/v1/traces"
     assert (attributes["service.name"], attributes["service.instance.id"]) == ("bcfl", "ann")
     assert resource.scope_spans[0].spans[0].name == "check evaluation"
+
+
+def test_a_collector_that_is_away_is_said_once(monkeypatch):
+    said, results = [], [SpanExportResult.FAILURE] * 2 + [SpanExportResult.SUCCESS, SpanExportResult.FAILURE]
+    monkeypatch.setattr(tracing, "_log", SimpleNamespace(warning=lambda *given, **more: said.append(more)))
+    exporter = SimpleNamespace(export=lambda spans: results.pop(0))
+    sender = tracing._Sender(exporter, "http://user:key@127.0.0.1:4318/v1/traces?key=1")
+    for told in (1, 1, 1, 2):
+        sender.export([])
+        assert len(said) == told
+    assert said[0] == {"collector": "http://127.0.0.1:4318/…"}
 
 
 def _unpacked(body):
