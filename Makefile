@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FORGE := $(BIN)/python contracts/toolchain.py forge
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage gate nightly mutants symbolic artifacts experiments published contributivity owners robustness chaos soak bench figures clean
+.PHONY: help setup run check test lint types imports contracts-test contracts-check contracts-coverage gate nightly mutants symbolic artifacts experiments published contributivity owners robustness chaos soak bench audit figures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -94,6 +94,10 @@ robustness: setup ## every attack against the default defence, and its targets (
 chaos: setup ## kill members, hosts and whole runs in every phase, and eight agents in a storm of faults (the better part of an hour)
 	BCFL_EVERY_PHASE=1 $(BIN)/pytest -n 2 --dist worksteal tests/chaos tests/e2e/test_resume.py $(PYTEST_ARGS)
 
+audit: ## known weaknesses of what is pinned, where the registries answer such questions
+	test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && .audit/bin/pip install -q pip-audit==2.10.1; } || true
+	PATH="$(CURDIR)/.audit/bin:$$PATH" .ci/audit
+
 soak: setup ## eight agents for an hour in five tasks at a time, and five minutes of agents that wait (BCFL_SOAK_MINUTES)
 	BCFL_EVERY_PHASE=1 $(BIN)/pytest -s tests/soak $(PYTEST_ARGS)
 
@@ -104,4 +108,4 @@ figures: setup ## the README's pictures, from a real run
 	$(BIN)/python -m bcfl.views.run.figures
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-symbolic contracts/out-symbolic contracts/cache-symbolic .setup-python .setup-node contracts/node_modules contracts/out contracts/cache
+	rm -rf $(VENV) .venv-symbolic .audit contracts/out-symbolic contracts/cache-symbolic .setup-python .setup-node contracts/node_modules contracts/out contracts/cache
