@@ -175,6 +175,7 @@ def _live(
     store = here.store()
     name = keyless or here.key_name()
     password = "" if keyless else here.password()
+    unlocking = None if keyless else here.unlocking(password)
     from bcfl import log
     from bcfl.agents.hosting.living import Home, Means, live
     from bcfl.agents.hosting.settings import bcfl_home
@@ -209,7 +210,7 @@ def _live(
         from bcfl.chain.keys import derive_key
 
         nobody = contextlib.nullcontext(derive_key(os.urandom(32)))
-        async with nobody if keyless else here.signer(password) as signer:
+        async with nobody if keyless else here.signer(password, unlocking) as signer:
             await live(
                 home=home,
                 means=means,

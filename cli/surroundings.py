@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import anyio
+import anyio.to_thread
 import click
 
 from bcfl.cli.keys import keyring
@@ -130,10 +134,21 @@ class Surroundings:
             yield setup
 
     @asynccontextmanager
-    async def signer(self, password: str) -> AsyncIterator[Signer]:
+    async def signer(self, password: str, unlocking: Future[Signer] | None = None) -> AsyncIterator[Signer]:
         """The key that acts, with which nobody else on this machine acts meanwhile; raises ``WrongPassword`` or ``KeyInUse``."""
         with keyring().held(self.key_name(), self.network.chain_id):
-            yield await keyring().open(self.key_name(), password)
+            if unlocking is None:
+                yield await keyring().open(self.key_name(), password)
+            else:
+                yield await anyio.to_thread.run_sync(unlocking.result)
+
+    def unlocking(self, password: str) -> Future[Signer]:
+        """Opens the key in a thread: a password takes most of a second, in which data can be read and modules loaded."""
+        with_password = partial(keyring().open, self.key_name(), password)
+        executor = ThreadPoolExecutor(1, thread_name_prefix="unlocking")
+        future: Future[Signer] = executor.submit(anyio.run, with_password)
+        executor.shutdown(wait=False)
+        return future
 
 
 def surroundings(**given: Any) -> Surroundings:  # noqa: ANN401 - settings

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
@@ -16,7 +17,7 @@ from bcfl.models.training.busy import BusyClock
 from bcfl.models.training.job import Job
 
 if TYPE_CHECKING:
-    from bcfl.models.training.worker import Answer
+    from bcfl.models.training.worker import Answer, Workbench
 
 __all__ = ("ThreadWorker", "Worker", "WorkerPool")
 
@@ -45,10 +46,15 @@ class ThreadWorker:
     """Works in a thread of this process; its torch runs with one thread a job from the first job on."""
 
     def __init__(self, device: str, samples: Mapping[str, Samples]) -> None:
-        # imported here: a process that only sends jobs to worker processes needs no torch
-        from bcfl.models.training.worker import Workbench  # see above
+        self._device = device
+        self._samples = samples
 
-        self._workbench = Workbench(device, samples)
+    @cached_property
+    def _workbench(self) -> Workbench:
+        # imported here: who sends jobs to worker processes needs no torch, and who has no job yet none so far
+        from bcfl.models.training.worker import Workbench
+
+        return Workbench(self._device, self._samples)
 
     def start(self) -> None:
         """Nothing to get ready."""
