@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import gzip
 import sys
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bcfl.scenarios.sweeping.cells import CellResult, CellStore
 from bcfl.scenarios.sweeping.file import load_sweep
-from bcfl.scenarios.sweeping.grid import Cell, expand
+from bcfl.scenarios.sweeping.grid import expand
 from bcfl.scenarios.sweeping.sweep import Outcome, cells_folder
 
 __all__ = ("finished", "mean", "table", "token_means")
@@ -23,8 +22,8 @@ def finished(file: Path, directory: Path, *, archive: Path | None = None) -> lis
     Args:
         file: of the sweep.
         directory: of its results.
-        archive: of results that were had before, elsewhere: hours of work need not be done again to draw a page anew. With it the
-            seeds of which every cell is done are enough, and what is new in the directory joins it.
+        archive: of results that were had before, elsewhere: hours of work need not be done again to draw a page anew. With it what is done is
+            enough, whatever is missing, and what is new in the directory joins it.
     """
     store = CellStore(cells_folder(directory), code="")
     cells = expand(load_sweep(file))
@@ -36,21 +35,16 @@ def finished(file: Path, directory: Path, *, archive: Path | None = None) -> lis
         if (result := found[cell.key]) is not None and result.summary is not None
     ]
     if archive is not None:
+        if len(done) < len(kept):
+            sys.exit(
+                f"{archive} has {len(kept)} results, and only {len(done)} are cells of {file}: it is left as it is."
+            )
         _archive(archive, done)
-        late = {cell.labels.seed for cell in cells} - _whole_seeds(cells, done)
-        done = [one for one in done if one.cell.labels.seed not in late]
-        cells = tuple(cell for cell in cells if cell.labels.seed not in late)
-    if not done or len(done) < len(cells):
+    if not done or (archive is None and len(done) < len(cells)):
         sys.exit(
             f"{len(cells) - len(done)} of {len(cells)} cells are not done: bcfl sweep {file} --out {directory}"
         )
     return done
-
-
-def _whole_seeds(cells: Sequence[Cell], done: Sequence[Outcome]) -> set[int]:
-    wanted = Counter(cell.labels.seed for cell in cells)
-    there = Counter(one.cell.labels.seed for one in done)
-    return {seed for seed, count in wanted.items() if there[seed] == count}
 
 
 def _archived(path: Path) -> dict[str, CellResult]:

@@ -45,7 +45,7 @@ same). Real data, contracts on anvil, seeds {seeds}; the loss is the global mode
     bcfl sweep scenarios/sweeps/published.yaml --out runs/published --data-dir DIR --check scenarios/sweeps/published-targets.yaml
     python -m benchmarks.published
 
-The sweep goes on where it was interrupted (results that were had before are in `published.jsonl.gz`, each with the digest of the code that made it; those of seeds 1 and 2 are of commit aad4b01, and a run's digest has not changed since) and says how long the rest will take; `--cells '(mnist|shakespeare)_'` leaves FEMNIST out, which needs LEAF's data in `DIR`. It took
+The sweep goes on where it was interrupted (results that were had before are in `published.jsonl.gz`, each with the digest of the code that made it; those of seeds 1 and 2 are of commit aad4b01, of 3 to 5 of 94e004a) and says how long the rest will take; `--cells '(mnist|shakespeare)_'` leaves FEMNIST out, which needs LEAF's data in `DIR`. It took
 {hours:.1f} hours of one core.
 
 FEMNIST: with the published settings 50 writers to train on (7,213 images) and 18 others to test on (2,888), tuned 356 (54,191) and 40 (6,168), dealt to four trainers. Shakespeare: 1,106 roles to train on and
@@ -99,7 +99,7 @@ def losses(data: str, groups: dict[str, list[Summary]]) -> list[str]:
         ]
         rows.append(
             [
-                f"ours, {WORDS[kind]}",
+                f"ours, {WORDS[kind]}, {len(summaries)} seeds",
                 f"{mean(one.genesis.loss for one in summaries):.3g}",
                 f"**{mean(finals):.3f}** ({min(finals):.3f} to {max(finals):.3f})",
                 f"{mean(one.final.accuracy for one in summaries):.2%}",
@@ -110,7 +110,7 @@ def losses(data: str, groups: dict[str, list[Summary]]) -> list[str]:
     heads = (
         "",
         "genesis loss",
-        "final loss: mean (all seeds)",
+        "final loss: mean (least to most)",
         "accuracy",
         "loss by round",
         "tokens of the first and the last round",

@@ -70,8 +70,8 @@ class Cell:
 
     @cached_property
     def key(self) -> str:
-        """Hash of the complete scenario: cells with the same key are the same run."""
-        return hashlib.sha256(self.scenario.model_dump_json().encode()).hexdigest()[:24]
+        """Hash of all that the scenario says beyond defaults: cells with the same key are the same run, also once scenarios have a new key."""
+        return hashlib.sha256(self.scenario.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:24]
 
 
 def adversaries(fraction: float, trainers: int) -> int:
