@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bcfl.agents.runtime.current_task import current_task
 from bcfl.contracts.delivery import Delivery
 
 __all__ = ("Diary", "read_diary")
@@ -54,7 +55,12 @@ class Diary:
 
     def note(self, **line: Any) -> None:  # noqa: ANN401 - JSON values
         """One more line."""
-        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **line}
+        task = current_task()
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            **({} if task is None else {"task": task}),
+            **line,
+        }
         if self._path.exists() and self._path.stat().st_size > _LARGEST:
             self._path.replace(self._path.with_suffix(".1" + self._path.suffix))
         with self._path.open("a", encoding="utf-8") as file:

@@ -22,6 +22,7 @@ from bcfl.agents.errors import TracingUnavailable
 from bcfl.agents.hosting.limits import Needs
 from bcfl.agents.hosting.programs import OpenTask, Program, Self
 from bcfl.agents.runtime.actions import Action, Results, View, Work
+from bcfl.agents.runtime.current_task import current_task
 from bcfl.agents.runtime.ports import Observer
 from bcfl.agents.runtime.shell import Role
 from bcfl.contracts.delivery import Delivery
@@ -211,13 +212,16 @@ class TracedTransactions:
     ) -> None:
         """A transaction ended."""
         ended = time.time_ns()
+        task = current_task()
         attributes = _attributes(agent, role, round_number) | {
             "bcfl.transaction.status": status,
             "bcfl.transaction.gas": gas,
             "bcfl.transaction.reason": reason,
+            **({} if task is None else {"bcfl.task": task}),
         }
         span = self._tracer.start_span(
             f"transaction {name.partition(':')[0]}",
+            context=None if task is None else _round_context(task, round_number),
             start_time=self._began.pop((agent, name, round_number), ended),
             attributes=attributes,
         )

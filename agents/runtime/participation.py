@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bcfl.agents.runtime.activity import Activity, Bell
 from bcfl.agents.runtime.chronicle import Chronicle
+from bcfl.agents.runtime.current_task import acting_in
 from bcfl.agents.runtime.shell import NO_TASK, Role, Shell
 from bcfl.chain.intents import Outcome
 from bcfl.chain.keys import Signer
@@ -64,9 +65,10 @@ class Participation:
         task = self.chronicle.seen
         if outcome.key.task not in {NO_TASK, None if task is None else task.address}:
             return
-        for seat in self.seats:
-            if seat.role.name == outcome.key.agent and seat.shell is not None:
-                seat.shell.outcome(outcome)
+        with acting_in(self.chronicle):
+            for seat in self.seats:
+                if seat.role.name == outcome.key.agent and seat.shell is not None:
+                    seat.shell.outcome(outcome)
 
     def over_for_good(self) -> int | None:
         """The round before which everything is over since this was last asked; None where there is nothing new."""

@@ -16,6 +16,7 @@ from bcfl.agents.errors import AgentBroken, ModelDisagreement
 from bcfl.agents.runtime.activity import Activity
 from bcfl.agents.runtime.bookmarking import Bookmarking
 from bcfl.agents.runtime.chronicle import Chronicle
+from bcfl.agents.runtime.current_task import acting_in
 from bcfl.agents.runtime.participation import Participation, Seat
 from bcfl.agents.runtime.ports import BusyMark, Clock, Observer
 from bcfl.agents.runtime.shell import Role, Shell, Submitter
@@ -225,7 +226,8 @@ class AgentProcess:
                 done=self._settings.done.get(role.name, ()),
             )
             seat.bell.ring()
-            await seat.shell.run(participation.chronicle)
+            with acting_in(participation.chronicle):
+                await seat.shell.run(participation.chronicle)
 
         try:
             await supervise(role.name, once, activity=self.activity, policy=self._settings.restarts)

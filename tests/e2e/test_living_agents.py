@@ -136,6 +136,9 @@ async def test_a_crowd_of_strangers_in_two_tasks_at_once_one_of_them_killed(tmp_
             ("audited", one["task"]): one["round"] for one in shown
         }
         assert not any(line["findings"] for line in audits)
+        for key in ("eve", "gus", *trainers):
+            said = Counter(line.get("task") for line in person.diary(key))
+            assert said.keys() == {one["task"] for one in shown}, said
         built = [line for line in person.diary("gus") if line["event"] == "aggregated"]
         assert len(built) == sum(one["round"] for one in shown)
         for key in ("eve", "gus", "ann", "ben", "cem"):

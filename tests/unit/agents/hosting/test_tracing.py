@@ -20,6 +20,7 @@ from bcfl.agents.errors import TracingUnavailable
 from bcfl.agents.hosting import tracing
 from bcfl.agents.hosting.tracing import TracedProgram, TracedRole, TracedTransactions, open_tracer
 from bcfl.agents.runtime.actions import Work
+from bcfl.agents.runtime.current_task import acting_in
 from bcfl.contracts.ids import Address
 
 TASK, OTHER = Address("0x" + "a" * 40), Address("0x" + "b" * 40)
@@ -113,6 +114,19 @@ def test_a_transaction_lasts_from_the_decision_to_its_outcome(spans):
     assert span.attributes["bcfl.transaction.status"] == "reverted"
     assert span.attributes["bcfl.transaction.gas"] == 21_000
     assert [name for name, *_ in heard.heard] == ["decided", "delivered", "transacted"]
+
+
+@pytest.mark.asyncio
+async def test_a_transaction_is_of_its_round_s_trace(spans):
+    await TracedRole(Hands(), TASK, spans.tracer).perform(CheckEvaluation(round=2))
+    told = TracedTransactions(Heard(), spans.tracer)
+    who = {"agent": "ann", "role": "trainer", "name": "commit", "round_number": 2}
+    with acting_in(SimpleNamespace(seen=SimpleNamespace(address=TASK))):
+        told.decided(**who, evidence={})
+        told.transacted(**who, status="included", gas=1, reason="")
+    work, sent = spans.done()
+    assert sent.context.trace_id == work.context.trace_id
+    assert sent.attributes["bcfl.task"] == TASK
 
 
 def test_one_of_an_earlier_life_has_an_end_alone(spans):
