@@ -124,13 +124,13 @@ class Journal:
         """A round of a task as it was when it was last marked; read at once, since whoever asks is no coroutine.
 
         Raises:
-            KeyError: it is not there.
-            JournalUnreadable: the file cannot be read any more, or has no round there.
+            JournalUnreadable: the file cannot be read any more, or has no such round.
         """
         try:
+            # The connection is the writer's, since the file is locked for one; SQLite has them take turns.
             data = bookmarks.read_round(self._connection, task, number)
             return round_from_bytes(kind, data)
-        except (sqlite3.Error, MalformedState) as error:
+        except (sqlite3.Error, MalformedState, LookupError) as error:
             raise JournalUnreadable(
                 f"Round {number} of {task} cannot be read from the journal: {error}"
             ) from error

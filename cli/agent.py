@@ -20,7 +20,7 @@ from bcfl.registry import nearest
 
 if TYPE_CHECKING:
     from bcfl.agents.hosting.choice import Choice
-    from bcfl.agents.hosting.host import HostEvent
+    from bcfl.agents.hosting.host_events import HostEvent
     from bcfl.agents.hosting.programs import Program
     from bcfl.agents.hosting.settings import Settings
     from bcfl.models.data.dataset import Samples
@@ -267,7 +267,7 @@ def _tell(*, as_json: bool) -> Callable[[HostEvent], None]:
     import json
 
     def tell(event: HostEvent) -> None:
-        from bcfl.agents.hosting.host import Answers, Joined, Left, Passed
+        from bcfl.agents.hosting.host_events import Answers, Joined, Left, Passed
 
         if as_json:
             click.echo(json.dumps({"event": type(event).__name__.lower(), **dataclasses.asdict(event)}))

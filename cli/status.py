@@ -118,8 +118,8 @@ def _why(one: AccountRound) -> str:
 
 
 def _last_seen(network: str, name: str) -> str | None:
-    from bcfl.agents.hosting.diary import read_diary
     from bcfl.agents.hosting.living import Home
+    from bcfl.agents.hosting.observing.diary import read_diary
     from bcfl.agents.hosting.settings import bcfl_home
 
     lines = read_diary(Home(folder=Path(bcfl_home()) / "agents" / network / name).diary)

@@ -11,11 +11,7 @@ from bcfl.contracts.state import RoundRecord
 __all__ = ("KeptRounds", "ReadRound", "changed_rounds", "put_away", "with_rounds")
 
 ReadRound = Callable[[int], RoundRecord]
-"""An old round by its number.
-
-Raises:
-    KeyError: it is not kept.
-"""
+"""An old round by its number."""
 
 
 class KeptRounds(Mapping[int, RoundRecord]):

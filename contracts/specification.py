@@ -17,6 +17,9 @@ from bcfl.contracts.errors import MalformedSpecification
 
 __all__ = ("LEAST_KEPT", "EntryReference", "Specification")
 
+_MOST_AXES = 16
+_LONGEST_AXIS = 2**31
+
 LEAST_KEPT = 2
 """Rounds that keep their contents at least: the one under way, and the one that members may still object to."""
 
@@ -55,6 +58,13 @@ class Specification:
     """Largest absolute difference between a score and its recomputation."""
     sample_limit: int = 2**24
     """Most samples that an update may claim to have been trained on."""
+
+    @property
+    def judged_anew(self) -> int | None:
+        """So many rounds before the one under way have all that judging them takes: start model and updates; None: all."""
+        models = None if self.kept_models is None else self.kept_models - 1
+        kept = [count for count in (models, self.kept_updates) if count is not None]
+        return min(kept, default=None)
 
     def encode(self) -> bytes:
         """Canonical JSON: sorted keys, no spaces, UTF-8."""
@@ -102,9 +112,7 @@ class Specification:
                 score=_reference(content["score"]),
                 aggregator=_reference(content["aggregator"]),
                 defence=_reference(content["defence"]),
-                tensors=tuple(
-                    (str(name), tuple(int(n) for n in shape)) for name, shape in content["tensors"]
-                ),
+                tensors=tuple((str(name), _shape(shape)) for name, shape in content["tensors"]),
                 audit=str(content["audit"]),
                 score_tolerance=float(content["score_tolerance"]),
                 sample_limit=int(content["sample_limit"]),
@@ -121,6 +129,13 @@ class Specification:
 
 def _entry(reference: EntryReference) -> dict[str, Any]:
     return {"name": reference.name, "parameters": dict(reference.parameters)}
+
+
+def _shape(content: Any) -> tuple[int, ...]:  # noqa: ANN401 - anybody's JSON
+    shape = tuple(int(n) for n in content)
+    if len(shape) > _MOST_AXES or not all(1 <= n <= _LONGEST_AXIS for n in shape):
+        raise MalformedSpecification("A specification has a tensor of a shape that none has.")
+    return shape
 
 
 def _rounds(count: object) -> int | None:

@@ -26,6 +26,14 @@ class FinalisedRound:
     updates: tuple[ContentId, ...]
     """What its trainers revealed."""
 
+    memory: ContentId | None = None
+    """What the server optimiser remembers at the model; kept as long as that."""
+
+    @property
+    def made(self) -> tuple[ContentId, ...]:
+        """The model, with what belongs to it."""
+        return (self.model,) if self.memory is None else (self.model, self.memory)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RetentionPolicy:
@@ -66,12 +74,13 @@ def retain(
     """
     ordered = sorted(rounds, key=lambda finalised: finalised.number)
     keep = set(permanent)
-    keep.update(finalised.model for finalised in _newest(ordered, policy.models))
+    for finalised in _newest(ordered, policy.models):
+        keep.update(finalised.made)
     for finalised in _newest(ordered, policy.updates):
         keep.update(finalised.updates)
-    everything = {finalised.model for finalised in ordered}
+    everything: set[ContentId] = set()
     for finalised in ordered:
-        everything.update(finalised.updates)
+        everything.update(finalised.made, finalised.updates)
     return Retention(frozenset(keep), frozenset(everything - keep))
 
 

@@ -37,6 +37,7 @@ __all__ = (
     "aggregated",
     "encode_memory",
     "encode_model",
+    "memory_named",
     "outcomes",
     "possible",
     "remembered",
@@ -106,17 +107,25 @@ async def remembered(
     optimizer = server_optimizer_of(specification)
     if not optimizer.memories:
         return None
-    schema = schema_of(specification)
-    _, metadata = await retrieval.update(model, schema, max_bytes=max_bytes)
+    content = await memory_named(retrieval, specification, model, max_bytes=max_bytes)
+    if content is None:
+        return None
+    wanted = memory_schema(optimizer, schema_of(specification))
+    memory, _ = await retrieval.update(content, wanted, max_bytes=4 * wanted.size + _HEADER_BYTES)
+    return memory
+
+
+async def memory_named(
+    retrieval: Retrieval, specification: Specification, model: ContentId, *, max_bytes: int
+) -> ContentId | None:
+    """The content that a model's metadata name as what the server optimiser remembers; None: there is none. Raises as ``remembered``."""
+    _, metadata = await retrieval.update(model, schema_of(specification), max_bytes=max_bytes)
     if _MEMORY not in metadata:
         return None
     try:
-        content = ContentId(bytes.fromhex(metadata[_MEMORY]), int(metadata[_MEMORY_BYTES]))
+        return ContentId(bytes.fromhex(metadata[_MEMORY]), int(metadata[_MEMORY_BYTES]))
     except (LookupError, ValueError, ContractError) as error:
         raise MalformedUpdate(reason="metadata") from error
-    wanted = memory_schema(optimizer, schema)
-    memory, _ = await retrieval.update(content, wanted, max_bytes=4 * wanted.size + _HEADER_BYTES)
-    return memory
 
 
 async def outcomes(specification: Specification, counted: Counted) -> tuple[Aggregate, ...]:

@@ -28,6 +28,7 @@ from bcfl.storage.errors import (
 )
 
 __all__ = (
+    "FETCHES",
     "INVALID_SAMPLES",
     "INVALID_WORDS",
     "NOT_OWNED",
@@ -57,7 +58,8 @@ INVALID_WORDS = frozenset(
 """Why an update was rejected that is no update."""
 UNPROVEN = UNAVAILABLE | {ContentTruncated.reason, ContentOverlong.reason, WrongDigest.reason}
 """Why an update was rejected that may be sound: a store can have been slow, or have answered with other bytes."""
-_FETCHES = 16
+FETCHES = 16
+"""At the same time."""
 
 Fetched = tuple[Weights, Mapping[str, str]] | FetchError | MalformedUpdate
 """An update and its metadata, or why there is none."""
@@ -120,7 +122,7 @@ async def fetched(
     schema = schema_of(specification)
     found: dict[TrainerIndex, Fetched] = {}
     failures: list[StorageError] = []
-    turns = anyio.CapacityLimiter(_FETCHES)
+    turns = anyio.CapacityLimiter(FETCHES)
 
     async def take(index: TrainerIndex, content: ContentId) -> None:
         async with turns:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,10 @@ class AgentServices:
     observer: Observer
     seeds: Seeds
     folder: Path | None = None
+
+    def storing_in(self, store: ContentStore) -> AgentServices:
+        """The same, with another store to write to."""
+        return dataclasses.replace(self, store=store)
 
     def task_folder(self, task: Address) -> Path | None:
         """Where what is of that task alone may be kept, while the agent takes part in it."""

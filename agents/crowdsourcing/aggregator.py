@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The aggregator that a crowd's publisher names: builds each round's model from the updates and the posted scores.
 
-The evaluator then only judges, and cannot put a model of its own choice in the round's place. What only the evaluator can
-tell (a rule that asks for its samples, an update that can no longer be had) is taken from its report.
+The evaluator then only judges, and cannot put a model of its own choice in the round's place. Where a rule asks for its
+samples, as FLTrust does, the model is the one of its report, as far as anybody can tell that the rule can have come to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import anyio
 
 from bcfl.agents.common.decisions import Aggregated, Telling
 from bcfl.agents.common.folding import encode_memory, encode_model
@@ -17,7 +19,8 @@ from bcfl.agents.common.retrieval import REPORT_BYTES, schema_of
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.spare_gas import after_the_round
 from bcfl.agents.crowdsourcing.objecting.plausibility import contradiction
-from bcfl.agents.crowdsourcing.objecting.repetition import Repetition
+from bcfl.agents.crowdsourcing.objecting.repetition import Given, Repetition
+from bcfl.agents.crowdsourcing.objecting.server_memory import memory_unsound
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, Work
 from bcfl.contracts import calls
 from bcfl.contracts.crowd_state import CrowdState
@@ -32,6 +35,10 @@ from bcfl.storage.content_id import cid_text, content_id
 from bcfl.storage.errors import FetchError
 
 __all__ = ("Aggregator", "BuildModel", "decide")
+
+
+_PATIENCE_S = 120.0
+_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,46 +109,72 @@ class Aggregator:
         return decide(view, self._account, results)
 
     async def perform(self, work: Work[Any]) -> ContentId:
-        """Build a round's model, and have it in the store."""
+        """Build a round's model, and have it in the store.
+
+        What cannot be had yet is waited for; where it does not come in time, or the evaluation cannot be, it names the model that
+        the round began with: members object to such an evaluation, and until then nothing of it counts.
+        """
         if not isinstance(work, BuildModel):
             raise TypeError(f"An aggregator does not know {work!r}.")
+        specification = await self._services.retrieval.specification(work.state.config.specification)
+        with anyio.move_on_after(min(_PATIENCE_S, work.state.config.schedule.aggregation / 2)):
+            while True:
+                try:
+                    named = await self._built(work, specification)
+                except FetchError:
+                    named = None
+                if named is not None:
+                    return named
+                await anyio.sleep(_PAUSE_S)
+        return self._named(work, work.start, {})
+
+    async def _built(self, work: BuildModel, specification: Specification) -> ContentId | None:
+        """The model's name; None where an update that counts cannot be had."""
         retrieval, limit = self._services.retrieval, work.state.config.max_update_size
-        specification = await retrieval.specification(work.state.config.specification)
-        report = await self._report(work, specification)
-        if report is None:
-            # Members object to such an evaluation; until then nothing of it counts, and the task goes on.
+        record = work.state.current
+        try:
+            data = await retrieval.content(work.report, max_bytes=REPORT_BYTES)
+            report = EvaluationReport.decode(data)
+        except MalformedReport:
             return self._named(work, work.start, {})
-        given = await self._repetition.given(specification, work.state.current, report, max_bytes=limit)
-        built = _chosen(given, work.round, report)
-        weights = {str(index): weight for index, weight in sorted(report.weights.items())}
+        if contradiction(specification, work.state, record, report) is not None:
+            return self._named(work, work.start, {})
+        given = await self._repetition.given(specification, record, report, max_bytes=limit)
+        if given is None:
+            return None
+        weights = dict(sorted(report.weights.items()))
+        built = _chosen(given.outcomes, work.round, report)
         if built is None:
-            try:
-                await retrieval.model(report.model, schema_of(specification), max_bytes=limit)
-            except (FetchError, MalformedUpdate):
-                return self._named(work, work.start, {})
-            await self._services.store.pin(report.model)
-            return self._named(work, report.model, weights)
+            return await self._as_reported(work, specification, report, given)
         store = self._services.store
         if built.memory is not None:
             await store.pin(await store.put(encode_memory(built.memory)))
         model = await store.put(encode_model(built.model, work.round, built.memory))
         await store.pin(model)
-        weights = dict(zip(weights, built.integers, strict=True))
-        return self._named(work, model, weights)
+        return self._named(work, model, dict(zip(weights, built.integers, strict=True)))
 
-    def _named(self, work: BuildModel, model: ContentId, weights: dict[str, int]) -> ContentId:
-        self._tell(work.round, Aggregated(cid=cid_text(model), weights=weights))
-        return model
-
-    async def _report(self, work: BuildModel, specification: Specification) -> EvaluationReport | None:
-        """The round's, where it can be had and does not contradict itself or the chain."""
+    async def _as_reported(
+        self, work: BuildModel, specification: Specification, report: EvaluationReport, given: Given
+    ) -> ContentId:
+        """The report's model, where the rule can have come to it and others can go on from it."""
+        retrieval, limit = self._services.retrieval, work.state.config.max_update_size
+        integers = tuple(report.weights[index] for index in sorted(report.weights))
         try:
-            data = await self._services.retrieval.content(work.report, max_bytes=REPORT_BYTES)
-            report = EvaluationReport.decode(data)
-        except (FetchError, MalformedReport):
-            return None
-        broken = contradiction(specification, work.state, work.state.current, report)
-        return report if broken is None else None
+            model = await retrieval.model(report.model, schema_of(specification), max_bytes=limit)
+            unsound = await memory_unsound(
+                retrieval, specification, work.state.current, (report.model, model), max_bytes=limit
+            )
+        except MalformedUpdate:
+            return self._named(work, work.start, {})
+        if unsound is not None or not given.allows(specification, model, integers):
+            return self._named(work, work.start, {})
+        await self._services.store.pin(report.model)
+        return self._named(work, report.model, report.weights)
+
+    def _named(self, work: BuildModel, model: ContentId, weights: Mapping[TrainerIndex, int]) -> ContentId:
+        told = {str(index): weight for index, weight in sorted(weights.items())}
+        self._tell(work.round, Aggregated(cid=cid_text(model), weights=told))
+        return model
 
 
 def _chosen(given: Sequence[Aggregate], number: int, report: EvaluationReport) -> Aggregate | None:

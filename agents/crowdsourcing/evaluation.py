@@ -121,10 +121,8 @@ class RoundEvaluator:
         record = rounds[round_number]
         memory = Memory()
         if not is_stateless(defence_of(specification)):
-            kept = specification.kept_updates
-            # What the task's terms let go of is nobody's fault: it is not judged anew.
-            past = rounds if kept is None else {n: rounds[n] for n in rounds if n > round_number - kept}
-            memory = await self._history.before(past, round_number, leaves)
+            since = 1 if specification.judged_anew is None else round_number - specification.judged_anew
+            memory = await self._history.before(rounds, round_number, leaves, since=since)
         judged = await self._judge(specification, max_update_size, record, memory)
         await self._history.remember(record, judged.verdict.memory)
         before = await remembered(

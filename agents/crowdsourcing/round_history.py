@@ -47,13 +47,16 @@ class RoundHistory:
         self._archive = archive
         self._loaded = archive is None
 
-    async def before(self, rounds: Mapping[int, CrowdRound], number: int, judge: Judge) -> Memory:
+    async def before(
+        self, rounds: Mapping[int, CrowdRound], number: int, judge: Judge, *, since: int = 1
+    ) -> Memory:
         """What is remembered when a round begins; rounds before it that are not at hand are judged anew.
 
         Args:
             rounds: all before that one, at least.
             number: of the round that begins.
             judge: a round, given what was remembered before it; gives what is remembered after it.
+            since: the first round that can be judged anew: of those before it the contents are gone.
         """
         await self._load()
         memory, missing = Memory(), []
@@ -64,7 +67,7 @@ class RoundHistory:
                 memory = known
                 break
             missing.append(record)
-        for record in filter(counts, reversed(missing)):
+        for record in (one for one in reversed(missing) if counts(one) and one.number >= since):
             memory = await judge(record, memory)
             await self.remember(record, memory)
         return memory

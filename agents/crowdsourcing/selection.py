@@ -23,10 +23,11 @@ def rank(
         scores: this round's, 10⁻⁹ units.
         sanctioned: whom the same transaction suspends or ejects.
     """
-    latest: dict[TrainerIndex, int] = {}
-    for number in sorted(state.rounds):
-        latest.update(state.rounds[number].scores)
-    latest.update(scores)
+    latest = dict(scores)
+    for number in sorted(state.rounds, reverse=True):  # the old ones are on disk
+        if latest.keys() >= set(state.active_members):
+            break
+        latest = {**state.rounds[number].scores, **latest}
     eligible = [index for index in state.active_members if _free(state, index) and index not in sanctioned]
     unscored_first = sorted(eligible, key=lambda index: (index in latest, -latest.get(index, 0), index))
     return tuple(sorted(unscored_first[: state.config.cohort_size]))

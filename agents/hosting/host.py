@@ -7,18 +7,23 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import anyio
 import anyio.abc
 import anyio.to_thread
 import structlog
 
+from bcfl.agents.common.entries import server_optimizer_of
+from bcfl.agents.common.folding import memory_named
 from bcfl.agents.common.keeper import Keeper
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.errors import TaskUnfit
 from bcfl.agents.hosting.choice import Choice
+from bcfl.agents.hosting.host_events import HostEvent, Joined, Left, Passed
+from bcfl.agents.hosting.pins import PinBook, PinningStore
 from bcfl.agents.hosting.programs import OpenTask, Program, Self, kind_of
-from bcfl.agents.hosting.storekeeper import Storekeeper, needed_now
+from bcfl.agents.hosting.storekeeper import Storekeeper
 from bcfl.agents.runtime.chronicle import Chronicle, TaskFilter
 from bcfl.agents.runtime.participation import Participation
 from bcfl.agents.runtime.process import AgentProcess
@@ -34,7 +39,7 @@ from bcfl.contracts.state import TaskState
 from bcfl.errors import BcflError, StorageError
 from bcfl.storage.retention import RetentionPolicy
 
-__all__ = ("Answers", "Earlier", "GaveUpTask", "Hindered", "Host", "HostEvent", "Joined", "Left", "Passed")
+__all__ = ("Earlier", "Host")
 
 _STORE_PAUSE_S = 5.0
 _GRACE_S = 5  # a task's own keeper comes first
@@ -46,62 +51,12 @@ _log = structlog.stdlib.get_logger("bcfl.agents.hosting")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Joined:
-    """The agent takes part in a task, or would if it were let in; the title is empty where it has not been read."""
-
-    task: Address
-    title: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Passed:
-    """A task that the agent takes no part in."""
-
-    task: Address
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Left:
-    """A task that is over, and owes the agent nothing; ``paid`` in 10⁻⁹ token."""
-
-    task: Address
-    paid: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class GaveUpTask:
-    """An agent failed too often in a task; it goes on in the others."""
-
-    agent: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Earlier:
     """What an earlier life knew: the states of its tasks after a final block, and which tasks it looked for."""
 
     block: BlockRef
     states: Mapping[Address, TaskState]
     wanted: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answers:
-    """The agent can be asked how it is at this address: ``/metrics``, ``/healthz``, ``/readyz``."""
-
-    address: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hindered:
-    """Something that only its owner can mend keeps an agent from acting."""
-
-    agent: str
-    reason: str
-
-
-HostEvent = Joined | Passed | Left | GaveUpTask | Answers | Hindered
 
 
 class Host:
@@ -140,6 +95,7 @@ class Host:
         self._factory = factory
         self._tell = tell
         self._keeps = keeps
+        self._pins = PinBook(services.folder)
         self._group: anyio.abc.TaskGroup | None = None
         self._over = anyio.Event()
 
@@ -229,6 +185,7 @@ class Host:
             self._stop_following(participation, state.address)
             return
         self._stop_following(participation, state.address)
+        self._pins.over(state.address)
         folder = self._services.task_folder(state.address)
         if folder is not None and self._group is not None:
             self._group.start_soon(
@@ -262,20 +219,12 @@ class Host:
             self._refuse(participation, state, specification)
             return
         open_task = OpenTask(state=state, specification=specification)
-        reason = None
-        if state.address not in self._earlier:
-            needs = self._program.needs(state, specification)
-            reason = (
-                self._choice.refuses_specification(specification)
-                or self._choice.limits.refuses(needs)
-                or self._too_hasty(state)
-            )
         agents: Sequence[Role] = ()
         try:
             # A stranger's network is built here: not on the event loop, and whatever it does, other tasks go on.
-            reason = reason or await anyio.to_thread.run_sync(self._program.refuses, open_task, self._me)
+            reason = await anyio.to_thread.run_sync(self._reason, open_task)
             if reason is None:
-                agents = self._program.agents(open_task, self._me, self._services)
+                agents = self._agents(open_task)
         except Exception as error:  # noqa: BLE001 - as above
             reason = (
                 str(error).rstrip(".")
@@ -287,26 +236,68 @@ class Host:
         if reason is not None:
             self._refuse(participation, state, reason)
             return
-        policy = RetentionPolicy(models=specification.kept_models, updates=specification.kept_updates)
-        if policy != RetentionPolicy():
-            agents = [*agents, self._storekeeper(state.address, policy)]
         self._begin(participation, state.address, agents, title=specification.title)
 
-    def _storekeeper(self, task: Address, policy: RetentionPolicy) -> Storekeeper:
-        folder = self._services.task_folder(task)
-        return Storekeeper(
-            name=f"{self._me.name}:storekeeper",
-            policy=policy,
-            store=self._services.store,
-            others=lambda: set().union(
-                *(needed_now(state) for state, _ in self.tasks() if state.address != task)
-            ),
-            mark=None if folder is None else folder / "pruned",
+    def _reason(self, task: OpenTask) -> str | None:
+        """Why not to take part."""
+        reason = None
+        if not self._goes_on(task.state):
+            reason = (
+                self._choice.refuses_specification(task.specification)
+                or self._choice.limits.refuses(self._program.needs(task.state, task.specification))
+                or self._too_hasty(task.state)
+            )
+        return reason or self._program.refuses(task, self._me)
+
+    def _goes_on(self, state: TaskState) -> bool:
+        """Whether an earlier life took part: it is not left because other things are wanted now, since there may be a stake in it."""
+        mark = self._begun(state.address)
+        account = self._me.signer.address
+        bound = account in state.index_of or any(
+            one.account == account and one.bond for one in evaluators_of(state)
         )
+        return state.address in self._earlier and (bound or (mark is not None and mark.exists()))
+
+    def _begun(self, task: Address) -> Path | None:
+        """A file that says that it takes part."""
+        folder = self._services.task_folder(task)
+        return None if folder is None else folder / "begun"
+
+    def _agents(self, task: OpenTask) -> Sequence[Role]:
+        address, specification = task.state.address, task.specification
+        pins = self._pins.of(address)
+        services = self._services.storing_in(PinningStore(self._services.store, pins))
+        agents = self._program.agents(task, self._me, services)
+        policy = RetentionPolicy(models=specification.kept_models, updates=specification.kept_updates)
+        if policy == RetentionPolicy():
+            return agents
+        folder = self._services.task_folder(address)
+        memory_of = partial(
+            memory_named,
+            self._services.retrieval,
+            specification,
+            max_bytes=task.state.config.max_update_size,
+        )
+        return [
+            *agents,
+            Storekeeper(
+                name=f"{self._me.name}:storekeeper",
+                policy=policy,
+                store=self._services.store,
+                pins=pins,
+                others=partial(self._pins.others, address),
+                memory_of=memory_of if server_optimizer_of(specification).memories else None,
+                mark=None if folder is None else folder / "pruned",
+            ),
+        ]
 
     def _begin(
         self, participation: Participation, task: Address, agents: Sequence[Role], *, title: str
     ) -> None:
+        begun = self._begun(task)
+        if begun is not None:
+            begun.parent.mkdir(parents=True, exist_ok=True)
+            begun.touch()
         for role in agents:
             participation.add(role, self._me.signer)
         if self._keeps and self._program.role != Keeper.role:

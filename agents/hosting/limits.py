@@ -6,6 +6,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from bcfl.agents.common.entries import server_optimizer_of
+from bcfl.agents.common.gathering import FETCHES
 from bcfl.contracts.config import TaskConfig
 from bcfl.contracts.specification import Specification
 
@@ -76,15 +78,20 @@ def needs_of_judge(config: TaskConfig, specification: Specification, *, keeps_al
     Args:
         config: of the task.
         specification: of the task.
-        keeps_all: it pins what others handed in; False: only models.
+        keeps_all: it pins what others handed in; False: only models, and its own update.
+
+    Raises:
+        RegistryError: the task's server optimiser is not known.
     """
     model = _model(specification)
+    stored = model * (1 + len(server_optimizer_of(specification).memories))
     people = min(config.cohort_size or config.capacity, config.capacity)
-    updates = _rounds(config, specification.kept_updates) * people if keeps_all else 0
+    updates = _rounds(config, specification.kept_updates) * (people if keeps_all else 1)
     return Needs(
-        memory=(people + _OWN_MODELS) * model,
-        disk=(updates + _rounds(config, specification.kept_models)) * model,
-        upload=model,
+        # what is being fetched may be anything of the size that the task lets an update have
+        memory=(people + _OWN_MODELS) * model + FETCHES * config.max_update_size,
+        disk=updates * model + _rounds(config, specification.kept_models) * stored,
+        upload=stored,
     )
 
 

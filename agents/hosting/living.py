@@ -18,13 +18,14 @@ from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.token_permits import PermitSource
 from bcfl.agents.hosting.choice import Choice
-from bcfl.agents.hosting.complaints import Complaints
-from bcfl.agents.hosting.diary import Diary
-from bcfl.agents.hosting.endpoint import agent_endpoint
-from bcfl.agents.hosting.host import Answers, Earlier, GaveUpTask, Hindered, Host, HostEvent
-from bcfl.agents.hosting.metrics import Metered, TaskGauges
+from bcfl.agents.hosting.host import Earlier, Host
+from bcfl.agents.hosting.host_events import Answers, GaveUpTask, Hindered, HostEvent
+from bcfl.agents.hosting.observing.complaints import Complaints
+from bcfl.agents.hosting.observing.diary import Diary
+from bcfl.agents.hosting.observing.endpoint import agent_endpoint
+from bcfl.agents.hosting.observing.metrics import Metered, TaskGauges
+from bcfl.agents.hosting.observing.tracing import TracedProgram, TracedTransactions, open_tracer
 from bcfl.agents.hosting.programs import Program, Self
-from bcfl.agents.hosting.tracing import TracedProgram, TracedTransactions, open_tracer
 from bcfl.agents.runtime.ports import Observer
 from bcfl.agents.runtime.process import AgentProcess, ProcessSettings
 from bcfl.agents.runtime.shell import Role

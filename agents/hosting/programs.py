@@ -12,6 +12,7 @@ import numpy as np
 from bcfl.agents.common.entries import network_of
 from bcfl.agents.common.joining import TrainerIdentity
 from bcfl.agents.common.keeper import Keeper
+from bcfl.agents.common.retrieval import schema_of
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.update_maker import OwnData
 from bcfl.agents.consortium.member import HeldOut, Member
@@ -34,6 +35,7 @@ from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import TaskState
 from bcfl.models.data.dataset import Samples
 from bcfl.models.data.hold_out import hold_out
+from bcfl.models.errors import NetworkUnfit
 from bcfl.models.training.job import SamplesRef
 from bcfl.models.training.privacy import Privacy
 from bcfl.seeds import Seeds
@@ -340,9 +342,7 @@ class AuditorProgram(_Unpaid):
 
 
 def _check(samples: Samples, task: OpenTask) -> None:
-    check_samples(
-        samples,
-        task.specification.network.name,
-        network_of(task.specification),
-        most_bytes=task.state.config.max_update_size,
-    )
+    name, network = task.specification.network.name, network_of(task.specification)
+    check_samples(samples, name, network, most_bytes=task.state.config.max_update_size)
+    if network.schema() != schema_of(task.specification):
+        raise NetworkUnfit(f"Its updates have other tensors than the network '{name}' that it names.")

@@ -7,7 +7,7 @@ own data, and only who has those can repeat them (``bcfl audit``). Of a consorti
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,10 @@ class AuditedRounds:
     def __contains__(self, number: object) -> bool:
         return number in self._numbers
 
+    def skip(self, number: int) -> None:
+        """It need not be, in this life."""
+        self._numbers.add(number)
+
     def add(self, number: int) -> None:
         """It was."""
         self._numbers.add(number)
@@ -70,14 +74,15 @@ class AuditedRounds:
                 file.write(f"{number}\n")
 
 
-def next_round(state: TaskState, done: Container[int]) -> int | None:
+def next_round(state: TaskState, done: AuditedRounds) -> int | None:
     """The first round that is over and was not audited; whose evaluation the members overturned, nobody believes anyway."""
     for number in sorted(state.rounds):
         if number in done:
             continue
         record = state.rounds[number]
-        reverted = isinstance(record, CrowdRound) and record.reverted
-        if record.finalized and not reverted:
+        if isinstance(record, CrowdRound) and record.reverted:
+            done.skip(number)
+        elif record.finalized:
             return number
     return None
 
@@ -148,10 +153,13 @@ class RoundAuditor:
             )
         except (FetchError, MalformedReport, MalformedSpecification, MalformedUpdate, RegistryError) as error:
             return f"it cannot be repeated: {error}"
-        found = [content_id(encode_model(one.model, record.number, one.memory)) for one in given]
-        if record.model is None or record.model in (found or [said.model]):
+        if given is None:
+            return "it cannot be repeated: an update that counts cannot be had"
+        found = [content_id(encode_model(one.model, record.number, one.memory)) for one in given.outcomes]
+        expected = found or [said.model, record.start_model]  # what only the evaluator's samples tell
+        if record.model is None or record.model in expected:
             return None
-        return f"model_mismatch: the aggregator named {cid_text(record.model)}, and the updates give {cid_text((found or [said.model])[0])}"
+        return f"model_mismatch: the aggregator named {cid_text(record.model)}, and the updates give {cid_text(expected[0])}"
 
     async def _of_consortium(self, state: ConsortiumState, record: ConsortiumRound) -> str | None:
         if record.model is None:

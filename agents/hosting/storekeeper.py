@@ -1,24 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lets go of what a task's terms say nobody needs any more: models and updates of old rounds, in the agent's own store.
 
-What another task that is followed needs stays, and what a newer round names again.
+Only what the agent itself has pinned for this task, and for no other: what a stranger names in a task may be anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import structlog
+
+from bcfl.agents.hosting.pins import TaskPins
 from bcfl.agents.runtime.actions import Action, Results, View, Work
 from bcfl.agents.runtime.ports import ContentStore
 from bcfl.contracts.ids import ContentId
-from bcfl.contracts.state import TaskState
+from bcfl.contracts.state import RoundRecord, TaskState
+from bcfl.errors import StorageError
 from bcfl.storage.content_id import cid_text
 from bcfl.storage.retention import FinalisedRound, RetentionPolicy, retain
 
-__all__ = ("Prune", "Storekeeper", "needed_now")
+__all__ = ("MemoryOf", "Prune", "Storekeeper")
+
+MemoryOf = Callable[[ContentId], Awaitable[ContentId | None]]
+"""What a model names as its server optimiser's memory."""
+
+_log = structlog.stdlib.get_logger("bcfl.agents.hosting")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +35,6 @@ class Prune(Work[bool]):
     """Let go of what is too old when this round is under way."""
 
     state: TaskState = field(compare=False)
-
-
-def needed_now(state: TaskState) -> set[ContentId]:
-    """What nobody could go on without: the task's own contents, its model, and the round under way."""
-    needed = {state.config.specification, state.config.genesis, state.model}
-    if state.round:
-        needed.add(state.current.start_model)
-        needed.update(update.content for update in state.current.updates.values())
-    return needed
 
 
 @runtime_checkable
@@ -53,7 +53,9 @@ class Storekeeper:
         name: unique in the process.
         policy: how many rounds keep what.
         store: the agent's.
-        others: what other tasks need.
+        pins: what it has pinned for the task.
+        others: what it has pinned for other tasks, by name.
+        memory_of: of a model; None: the task's server optimiser has none.
         mark: a file that says up to which round everything is gone; None: each life begins with the first.
     """
 
@@ -65,15 +67,18 @@ class Storekeeper:
         name: str,
         policy: RetentionPolicy,
         store: ContentStore,
-        others: Callable[[], Collection[ContentId]],
-        mark: Path | None,
+        pins: TaskPins,
+        others: Callable[[], Collection[str]],
+        memory_of: MemoryOf | None = None,
+        mark: Path | None = None,
     ) -> None:
         self.name = name
         self._policy = policy
         self._store = store
+        self._pins = pins
         self._others = others
+        self._memory_of = memory_of
         self._mark = mark
-        self._gone: set[ContentId] = set()
         told = mark.read_text(encoding="ascii").strip() if mark is not None and mark.exists() else ""
         self._done = int(told) if told.isdecimal() else 0
 
@@ -82,28 +87,43 @@ class Storekeeper:
         return [] if view.final is None else [Prune(round=view.final.round, state=view.final)]
 
     async def perform(self, work: Work[Any]) -> bool:
-        """Unpin what is due; a store that is away is asked again."""
+        """Unpin what is due; where the store refuses, the next round tries again: nothing waits for it."""
         assert isinstance(work, Prune)  # noqa: S101 - all that it asks for
-        state = work.state
-        over = [
-            FinalisedRound(
-                number=number,
-                model=record.model or record.start_model,
-                updates=tuple(update.content for update in record.updates.values()),
-            )
-            for number in range(self._done + 1, state.round)
-            for record in (state.rounds[number],)
-        ]
-        due = retain(permanent=needed_now(state), rounds=over, policy=self._policy).prune
-        for content in sorted(due - self._gone - set(self._others()), key=cid_text):
-            await self._store.unpin(content)
-            self._gone.add(content)
-        if due and isinstance(self._store, Collecting):
+        try:
+            await self._prune(work.state)
+        except StorageError as error:
+            _log.warning("not_unpinned", agent=self.name, reason=str(error))
+            return False
+        return True
+
+    async def _prune(self, state: TaskState) -> None:
+        over = [await self._contents(state.rounds[number]) for number in range(self._done + 1, state.round)]
+        needed = {cid_text(content) for content in _needed_now(state)}
+        found = retain(permanent=(), rounds=over, policy=self._policy)
+        needed |= {cid_text(content) for content in found.keep}
+        due = {cid_text(content): content for content in found.prune}
+        due = {
+            name: content for name, content in due.items() if name in self._pins.names and name not in needed
+        }
+        gone = set(due)
+        shared = set(self._others()) if due else set()
+        for name, content in sorted(due.items()):
+            if name not in shared:
+                await self._store.unpin(content)
+        self._pins.remove(gone)
+        if gone and isinstance(self._store, Collecting):
             await self._store.collect()
         kept = [count for count in (self._policy.models, self._policy.updates) if count is not None]
         self._finished(max(self._done, state.round - 1 - max(kept, default=state.round)))
-        self._gone &= due
-        return True
+
+    async def _contents(self, record: RoundRecord) -> FinalisedRound:
+        model = record.model or record.start_model
+        return FinalisedRound(
+            number=record.number,
+            model=model,
+            memory=None if self._memory_of is None else await self._memory_of(model),
+            updates=tuple(update.content for update in record.updates.values()),
+        )
 
     def _finished(self, number: int) -> None:
         if number != self._done:
@@ -111,3 +131,12 @@ class Storekeeper:
             if self._mark is not None:
                 self._mark.parent.mkdir(parents=True, exist_ok=True)
                 self._mark.write_text(f"{number}\n", encoding="ascii")
+
+
+def _needed_now(state: TaskState) -> set[ContentId]:
+    """What nobody could go on without: the task's own contents, its model, and the round under way."""
+    needed = {state.config.specification, state.config.genesis, state.model}
+    if state.round:
+        needed.add(state.current.start_model)
+        needed.update(update.content for update in state.current.updates.values())
+    return needed

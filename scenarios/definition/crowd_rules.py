@@ -45,11 +45,13 @@ def check_standbys(scenario: Scenario) -> None:
     Raises:
         RuleBroken: with the key to mend and how.
     """
-    updates, defence = scenario.task.retention.updates, scenario.task.defence
-    if updates is None or len(scenario.evaluator_names) == 1 or is_stateless(defence.create("defence")):
+    retention, defence = scenario.task.retention, scenario.task.defence
+    if len(scenario.evaluator_names) == 1 or is_stateless(defence.create("defence")):
         return
-    raise RuleBroken(
-        ("task", "retention", "updates"),
-        f"is {updates}, and an evaluator that takes over judges all earlier updates anew for the defence '{defence.name}'; "
-        "write null, name one evaluator, or take a defence without a memory",
-    )
+    for key, kept in (("updates", retention.updates), ("models", retention.models)):
+        if kept is not None:
+            raise RuleBroken(
+                ("task", "retention", key),
+                f"is {kept}, and an evaluator that takes over judges all earlier updates anew, from the models that they began with, for the defence '{defence.name}'; "
+                "write null, name one evaluator, or take a defence without a memory",
+            )

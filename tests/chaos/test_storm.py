@@ -19,7 +19,7 @@ import anyio.to_thread
 import pytest
 from eth_account import Account
 
-from bcfl.agents.hosting.diary import read_diary
+from bcfl.agents.hosting.observing.diary import read_diary
 
 pytestmark = [pytest.mark.anvil, pytest.mark.kubo]
 

@@ -20,7 +20,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from bcfl.agents.hosting.metrics import _GAUGES, Metered
+from bcfl.agents.hosting.observing.metrics import _GAUGES, Metered
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 BIN = Path(sys.executable).parent

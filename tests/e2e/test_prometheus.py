@@ -18,8 +18,8 @@ import anyio.to_thread
 import pytest
 from prometheus_client import CollectorRegistry
 
-from bcfl.agents.hosting.endpoint import agent_endpoint
-from bcfl.agents.hosting.metrics import Metered
+from bcfl.agents.hosting.observing.endpoint import agent_endpoint
+from bcfl.agents.hosting.observing.metrics import Metered
 from bcfl.contracts.delivery import Batch, BlockRef, Level
 from bcfl.serving import serving
 

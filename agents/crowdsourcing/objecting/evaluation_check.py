@@ -31,14 +31,14 @@ from dataclasses import dataclass, field
 import anyio
 import numpy as np
 
-from bcfl.agents.common.entries import network_of, server_optimizer_of
-from bcfl.agents.common.folding import remembered
+from bcfl.agents.common.entries import network_of
 from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval, schema_of
 from bcfl.agents.crowdsourcing.objecting.plausibility import contradiction
 from bcfl.agents.crowdsourcing.objecting.repetition import Repetition, checkable
+from bcfl.agents.crowdsourcing.objecting.server_memory import memory_unsound
 from bcfl.agents.runtime.actions import Work
 from bcfl.agents.runtime.ports import LearningEngine
-from bcfl.contracts.crowd_state import CrowdRound, CrowdState
+from bcfl.contracts.crowd_state import CrowdState
 from bcfl.contracts.errors import MalformedReport
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ZERO_ADDRESS, Address, ContentId, TrainerIndex
@@ -247,7 +247,9 @@ class EvaluationCheck:
         if reason is not None:
             return _blaming("model_malformed" if malformed else reason, usable=usable)
         if not named and model is not None:
-            unsound = await self._memory_unsound(specification, record, work.model, model, limit)
+            unsound = await memory_unsound(
+                self._retrieval, specification, record, (work.model, model), max_bytes=limit
+            )
             if unsound is not None:
                 return _blaming(unsound, usable=False)
         if len(checkable(record, report)) > MOST_FOLDED:
@@ -263,37 +265,11 @@ class EvaluationCheck:
             return _blaming(found.reason, usable=usable)
         return _Examined(model=model, measured=(found.chosen or malformed) and not named)
 
-    async def _memory_unsound(
-        self, specification: Specification, record: CrowdRound, name: ContentId, model: Weights, limit: int
-    ) -> str | None:
-        """Why nobody could go on from what the model says that the server optimiser remembers; it is looked at before anybody does."""
-        optimizer = server_optimizer_of(specification)
-        if not optimizer.memories:
-            return None
-        try:
-            after = await remembered(self._retrieval, specification, name, max_bytes=limit)
-        except FetchError:
-            return "model_unavailable"
-        except MalformedUpdate:
-            return "model_malformed"
-        start = await self._retrieval.model(record.start_model, schema_of(specification), max_bytes=limit)
-        try:
-            before = await remembered(self._retrieval, specification, record.start_model, max_bytes=limit)
-        except (FetchError, MalformedUpdate):
-            return None  # it was there when the round before was examined: what else can be checked is
-        if model.digest() == start.digest() and _same(before, after):
-            return None  # nothing counted, and nothing moved
-        return None if optimizer.follows(start, model, before, after) else "model_mismatch"
-
     async def _report(self, content: ContentId) -> EvaluationReport | None:
         try:
             return EvaluationReport.decode(await self._retrieval.content(content, max_bytes=REPORT_BYTES))
         except (FetchError, MalformedReport):
             return None
-
-
-def _same(one: Weights | None, other: Weights | None) -> bool:
-    return one is other or (one is not None and other is not None and one.digest() == other.digest())
 
 
 def draw(indices: Sequence[TrainerIndex], work: CheckEvaluation, secret: bytes) -> list[TrainerIndex]:

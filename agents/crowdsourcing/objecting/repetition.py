@@ -45,7 +45,7 @@ from bcfl.models.weights import Weights
 from bcfl.storage.content_id import content_id
 from bcfl.storage.errors import ContentOversize, FetchError
 
-__all__ = ("Repeated", "Repetition", "checkable")
+__all__ = ("Given", "Repeated", "Repetition", "checkable")
 
 _REMEMBERED = 4096
 
@@ -63,6 +63,24 @@ class Repeated:
     reason: str | None = None
     same: bool = False
     chosen: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Given:
+    """What a round's updates and scores come to.
+
+    Attributes:
+        outcomes: all that the rule can have come to; empty where it, or the defence, asks for what only the evaluator has.
+        counted: what went into it; None where only the evaluator knows.
+    """
+
+    outcomes: tuple[Aggregate, ...]
+    counted: Counted | None
+
+    def allows(self, specification: Specification, model: Weights, integers: tuple[int, ...]) -> bool:
+        """Whether the rule can have come to this model with these weights; of one that does not say, yes."""
+        claimed = Aggregate(model=model, integers=integers)
+        return self.counted is None or possible(specification, self.counted, claimed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,14 +170,15 @@ class Repetition:
 
     async def given(
         self, specification: Specification, record: CrowdRound, report: EvaluationReport, *, max_bytes: int
-    ) -> tuple[Aggregate, ...]:
-        """What the updates and the posted scores give, all that it can be; empty where only the evaluator can tell.
-
-        That is so where the rule asks for the evaluator's samples, or an update can no longer be had. Raises as ``whole``.
-        """
+    ) -> Given | None:
+        """What the updates and the posted scores give; None where an update that counts cannot be had. Raises as ``whole``."""
+        if not isinstance(defence_of(specification), Bounded):
+            return Given(outcomes=(), counted=None)
         seen = await self._look(specification, record, report, max_bytes)
         counted = await self._what_counted(specification, record, report, seen, max_bytes)
-        return () if counted is None else await outcomes(specification, counted)
+        if counted is None:
+            return None
+        return Given(outcomes=await outcomes(specification, counted), counted=counted)
 
     async def _look(
         self, specification: Specification, record: CrowdRound, report: EvaluationReport, max_bytes: int

@@ -66,7 +66,7 @@ async def test_how_far_a_process_has_read_is_kept(tmp_path):
         assert await journal.bookmark() == first
         with pytest.raises(JournalUnreadable, match="Round 1 of 0xa cannot be read"):
             journal.round("0xa", CrowdState, 1)
-        with pytest.raises(KeyError):
+        with pytest.raises(JournalUnreadable, match="Round 99 of 0xa cannot be read"):
             journal.round("0xa", CrowdState, 99)
         await journal.mark(later)
     async with opened(path) as journal:

@@ -41,6 +41,10 @@ def test_the_order_of_tensors_counts():
 
 def test_how_long_contents_are_kept_is_stated_only_where_they_are_not_kept_for_good():
     assert b"retention" not in SPECIFICATION.encode()
+    assert SPECIFICATION.judged_anew is None
+    for models, updates, anew in ((None, 3, 3), (3, None, 2), (3, 9, 2), (9, 2, 2)):
+        kept = dataclasses.replace(SPECIFICATION, kept_models=models, kept_updates=updates)
+        assert kept.judged_anew == anew
     kept = dataclasses.replace(SPECIFICATION, kept_updates=3)
     assert json.loads(kept.encode())["retention"] == {"models": None, "updates": 3}
     assert Specification.decode(kept.encode()) == kept
@@ -68,6 +72,9 @@ def _changed(**changes):
         _changed(retention=7),
         _changed(tensors=[["w"]]),
         _changed(tensors=[["w", [1e999]]]),
+        _changed(tensors=[["w", [10**400]]]),
+        _changed(tensors=[["w", [-2, -2]]]),
+        _changed(tensors=[["w", [1] * 17]]),
         _changed(tensors=3),
         _changed(sample_limit=1e999),
         _changed(score_tolerance="small"),

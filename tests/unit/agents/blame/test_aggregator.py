@@ -12,6 +12,7 @@ from bcfl import registry
 from bcfl.agents.common.entries import network_of
 from bcfl.agents.common.folding import encode_model
 from bcfl.agents.common.retrieval import Retrieval
+from bcfl.agents.crowdsourcing import aggregator
 from bcfl.agents.crowdsourcing.aggregator import Aggregator, decide
 from bcfl.agents.hosting.programs import AggregatorProgram, OpenTask
 from bcfl.agents.hosting.round_auditor import AuditedRounds, RoundAuditor
@@ -19,6 +20,7 @@ from bcfl.agents.runtime.actions import View
 from bcfl.contracts.consortium_state import ConsortiumState
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Phase
+from bcfl.contracts.specification import EntryReference
 from bcfl.models.networks.network import initial_weights
 from bcfl.storage.content_id import cid_text
 from bcfl.storage.errors import ContentNotFound
@@ -69,11 +71,11 @@ async def _built(made, *, retrieval=None, heard=None):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("aggregator", "defence"),
+    ("rule", "defence"),
     [("fedavg", "none"), ("fedavg", "pipeline"), ("median", "none"), ("validated_trimmed_mean", "pipeline")],
 )
-async def test_its_model_is_the_one_that_an_honest_evaluator_has_found(crowd, aggregator, defence):
-    async with crowd(trainers=5, aggregator=aggregator, defence=defence) as made:
+async def test_its_model_is_the_one_that_an_honest_evaluator_has_found(crowd, rule, defence):
+    async with crowd(trainers=5, aggregator=rule, defence=defence) as made:
         for _ in range(2):
             said = await made.round()
             heard = Heard()
@@ -101,45 +103,64 @@ async def test_what_only_the_evaluator_can_tell_is_its_report_s(crowd):
         assert await _built(made) == said.model
 
 
+class Without:
+    """A store that does not have one content, for so many questions."""
+
+    def __init__(self, store, content, times=10**9):
+        self.store, self.content, self.times = store, content, times
+
+    def __getattr__(self, name):
+        return getattr(self.store, name)
+
+    async def get(self, content):
+        if content == self.content and self.times:
+            self.times -= 1
+            raise ContentNotFound(cid_text(content))
+        async for part in self.store.get(content):
+            yield part
+
+
 @pytest.mark.asyncio
-async def test_an_update_that_is_gone_since_leaves_the_report_s_model(crowd):
+@pytest.mark.parametrize("what", ["update", "report"])
+async def test_what_cannot_be_had_yet_is_waited_for(crowd, monkeypatch, what):
+    monkeypatch.setattr(aggregator, "_PAUSE_S", 0.01)
     async with crowd(trainers=4) as made:
         said = await made.round()
-        gone = made.state.rounds[1].updates[2].content
-
-        class Without:
-            """A store that has lost one update."""
-
-            def __getattr__(self, name):
-                return getattr(made.store, name)
-
-            async def get(self, content):
-                if content == gone:
-                    raise ContentNotFound(cid_text(content))
-                async for part in made.store.get(content):
-                    yield part
-
-        other = dataclasses.replace(said, model=said.start_model)
-        report = await made.store.put(other.encode())
-        record = dataclasses.replace(made.state.rounds[1], report=report, model=other.model)
-        made.state = dataclasses.replace(made.state, rounds={**made.state.rounds, 1: record})
-        assert await _built(made) == said.model  # with all updates at hand the report's is not needed
-        assert await _built(made, retrieval=Retrieval(Without())) == other.model
+        record = made.state.rounds[1]
+        missing = record.updates[2].content if what == "update" else record.report
+        late = Without(made.store, missing, times=3)
+        assert await _built(made, retrieval=Retrieval(late)) == said.model
+        assert late.times == 0
+        # and what never comes leaves the model that the round began with, whatever the report says
+        monkeypatch.setattr(aggregator, "_PATIENCE_S", 0.1)
+        assert await _built(made, retrieval=Retrieval(Without(made.store, missing))) == said.start_model
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("wrong", ["scores", "unfetchable"])
-async def test_of_a_report_that_cannot_be_nothing_counts(crowd, wrong):
+async def test_a_rule_that_asks_for_the_evaluator_s_samples_may_not_come_to_anything(crowd):
+    """What FLTrust cannot have come to is not taken either."""
+    async with crowd(trainers=5, aggregator="fltrust") as made:
+        said = await made.round(registry.create("judge", "equivocator", {"noise": 50.0}))
+        assert await _built(made) == said.start_model
+
+
+@pytest.mark.asyncio
+async def test_of_an_evaluation_that_contradicts_itself_nothing_counts(crowd):
     async with crowd(trainers=4) as made:
-        changes = {"scores": dict.fromkeys(range(4), 7)} if wrong == "scores" else {}
-        said = await made.round(report=changes)
-        if wrong == "scores":
-            record = dataclasses.replace(made.state.rounds[1], scores=dict.fromkeys(range(4), 8))
-        else:
-            lost = dataclasses.replace(said.model, digest=b"\1" * 32)
-            record = dataclasses.replace(made.state.rounds[1], report=lost)
+        said = await made.round(report={"scores": dict.fromkeys(range(4), 7)})
+        record = dataclasses.replace(made.state.rounds[1], scores=dict.fromkeys(range(4), 8))
         made.state = dataclasses.replace(made.state, rounds={**made.state.rounds, 1: record})
         assert await _built(made) == said.start_model
+
+
+@pytest.mark.asyncio
+async def test_with_a_server_optimiser_its_models_are_those_of_an_honest_evaluator(crowd):
+    async with crowd(trainers=4) as made:
+        made.specification = dataclasses.replace(made.specification, server_optimizer=EntryReference("adam"))
+        await made.begin()
+        for _ in range(3):
+            said = await made.round()
+            assert await _built(made) == said.model
 
 
 @pytest.mark.asyncio

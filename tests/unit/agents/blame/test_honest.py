@@ -79,4 +79,4 @@ async def test_what_the_terms_let_go_of_is_not_judged_anew(crowd):
             return {n for n, contents in updates.items() if contents & asked}
 
         assert await looked_at(made.specification) == {1, 2, 3, 4, 5}
-        assert await looked_at(dataclasses.replace(made.specification, kept_updates=3)) == {3, 4, 5}
+        assert await looked_at(dataclasses.replace(made.specification, kept_updates=2)) == {3, 4, 5}

@@ -54,7 +54,7 @@ def test_no_agent_writes_a_record_past_the_declarations():
     # A transaction is named after its action; metrics pass on what they count; a process of its own says when it ends.
     assert callers == {
         "agents/common/decisions.py",
-        "agents/hosting/metrics.py",
+        "agents/hosting/observing/metrics.py",
         "agents/runtime/shell.py",
         "scenarios/running/participant.py",
     }

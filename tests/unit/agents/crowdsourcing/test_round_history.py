@@ -140,3 +140,23 @@ async def test_what_was_kept_of_a_round_that_a_reorganisation_changed_is_not_bel
     judge.asked.clear()
     await RoundHistory(MemoryFolder(tmp_path)).before(rounds | other, 3, judge)
     assert judge.asked == [1, 2]
+
+
+@pytest.mark.asyncio
+async def test_rounds_that_do_not_count_cannot_wipe_what_is_remembered(rounds):
+    """An objection leaves two of them in a row: the one that was reverted, and the one that was void."""
+    judge, history = Judge(), RoundHistory()
+    for number in (1, 2, 3):
+        await history.before(rounds, number, judge)
+        await history.remember(rounds[number], _memory(sum(range(number + 1))))
+    rounds[4] = dataclasses.replace(rounds[4], reverted=True)
+    rounds[5] = dataclasses.replace(rounds[5], report=None)
+    assert _sum(await history.before(rounds, 6, judge, since=5)) == 6
+    assert judge.asked == []
+
+
+@pytest.mark.asyncio
+async def test_what_is_gone_is_not_judged_anew(rounds):
+    judge = Judge()
+    assert _sum(await RoundHistory().before(rounds, 6, judge, since=4)) == 9
+    assert judge.asked == [4, 5]

@@ -13,8 +13,9 @@ import pytest
 
 from bcfl.agents.errors import TaskUnfit
 from bcfl.agents.hosting.choice import Choice
-from bcfl.agents.hosting.host import Earlier, Host, Joined, Left, Passed
-from bcfl.agents.hosting.limits import Needs
+from bcfl.agents.hosting.host import Earlier, Host
+from bcfl.agents.hosting.host_events import Joined, Left, Passed
+from bcfl.agents.hosting.limits import Limits, Needs
 from bcfl.agents.hosting.programs import KeeperProgram
 from bcfl.agents.runtime.activity import Activity
 from bcfl.contracts import events as e
@@ -99,6 +100,16 @@ class Retrieval:
         return SPECIFICATION
 
 
+class Services(SimpleNamespace):
+    store = None
+
+    def task_folder(self, task):
+        return self.folder / "tasks" / task
+
+    def storing_in(self, store):
+        return Services(**{**vars(self), "store": store})
+
+
 class Stage:
     def __init__(self, story, *, folder, choice=None, program=None, missing=0):
         self.tale = story()
@@ -110,7 +121,7 @@ class Stage:
             me=SimpleNamespace(name="ann", signer=SimpleNamespace(address=self.account)),
             program=program or Program(),
             choice=choice or Choice(),
-            services=SimpleNamespace(retrieval=Retrieval(missing), task_folder=lambda task: folder / task),
+            services=Services(retrieval=Retrieval(missing), folder=folder),
             factory=self.created.origin.address,
             tell=self.told.append,
         )
@@ -251,7 +262,7 @@ async def test_a_keeper_needs_no_store_for_its_work_unless_it_is_told_what_is_to
 async def test_it_goes_on_with_what_it_followed_and_leaves_what_is_over(stage, tmp_path):
     here = stage()
     state = here.tale.enrol(2).start().state
-    (tmp_path / state.address / "memory").mkdir(parents=True)
+    (tmp_path / "tasks" / state.address / "memory").mkdir(parents=True)
     block = here.created.origin.block
     bookmark = Earlier(block=block, states={state.address: state})
 
@@ -265,7 +276,7 @@ async def test_it_goes_on_with_what_it_followed_and_leaves_what_is_over(stage, t
         participation.chronicle.final = dataclasses.replace(ended, members={**ended.members, 1: member})
         here.process.listener(Batch(block, Level.FINAL, ()))
         assert here.process.left == []  # four are owed
-        assert (tmp_path / state.address).is_dir()
+        assert (tmp_path / "tasks" / state.address).is_dir()
         participation.chronicle.final = dataclasses.replace(
             ended, members={**ended.members, 1: dataclasses.replace(member, withdrawn=7)}
         )
@@ -273,7 +284,7 @@ async def test_it_goes_on_with_what_it_followed_and_leaves_what_is_over(stage, t
         assert here.process.left == [participation]
         assert here.told[-1] == Left(task=state.address, paid=7)
         await here.settle()
-        assert not (tmp_path / state.address).exists()  # of a task that is over nothing stays
+        assert not (tmp_path / "tasks" / state.address).exists()  # of a task that is over nothing stays
 
     await _hosted(here, act, bookmark)
 
@@ -331,8 +342,11 @@ async def test_the_one_task_that_it_was_told_of_must_not_be_over(stage, story):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("from_there", [True, False])
-async def test_what_it_takes_part_in_it_keeps_though_other_things_are_wanted_now(stage, from_there):
+async def test_what_it_takes_part_in_it_keeps_though_other_things_are_wanted_now(stage, tmp_path, from_there):
     here = stage(choice=Choice(kind=Kind.CONSORTIUM, networks=frozenset({"tabular"})))
+    mark = tmp_path / "tasks" / here.created.task / "begun"
+    mark.parent.mkdir(parents=True)
+    mark.touch()
     bookmark = Earlier(block=here.created.origin.block, states={here.created.task: here.tale.state})
 
     async def act():
@@ -344,6 +358,43 @@ async def test_what_it_takes_part_in_it_keeps_though_other_things_are_wanted_now
         assert here.told == [Joined(task=here.created.task, title="digits")]
 
     await _hosted(here, act, bookmark, from_there=from_there)
+
+
+@pytest.mark.asyncio
+async def test_what_it_had_only_looked_at_is_chosen_by_what_is_wanted_now(stage):
+    """Its specification may have been withheld until the agent was started again."""
+    here = stage(choice=Choice(networks=frozenset({"tabular"})))
+    bookmark = Earlier(block=here.created.origin.block, states={here.created.task: here.tale.state})
+
+    async def act():
+        await here.settle()
+        assert here.told == [Passed(task=here.created.task, reason="it trains mlp")]
+
+    await _hosted(here, act, bookmark)
+
+
+@pytest.mark.asyncio
+async def test_what_a_task_asks_for_is_weighed_and_cannot_end_the_agent(stage):
+    class Greedy(Program):
+        def needs(self, _state, _specification):
+            return Needs(memory=10**9)
+
+    class Broken(Program):
+        def needs(self, _state, _specification):
+            raise OverflowError
+
+    for program, reason in (
+        (Greedy(), "it asks for 1 GB of memory for its models, and the limit is 1 kB"),
+        (Broken(), "its network cannot be used (OverflowError())"),
+    ):
+        here = stage(choice=Choice(limits=Limits(memory=1000)), program=program)
+
+        async def act(here=here, reason=reason):
+            here.announce()
+            await here.settle()
+            assert here.told == [Passed(task=here.created.task, reason=reason)]
+
+        await _hosted(here, act)
 
 
 @pytest.mark.asyncio

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from bcfl.agents.errors import AgentBroken, ModelDisagreement
-from bcfl.agents.hosting.host import GaveUpTask
+from bcfl.agents.hosting.host_events import GaveUpTask
 from bcfl.agents.hosting.living import _gave_up
 from bcfl.scenarios.running.hosting import _absent
 
@@ -36,7 +36,14 @@ def test_an_agent_is_ready_before_torch_is_loaded():
         [
             sys.executable,
             "-c",
-            "import sys, bcfl.cli.agent, bcfl.agents.hosting.living, bcfl.agents.hosting.programs; print('torch' in sys.modules)",
+            (
+                "import sys, anyio, bcfl.cli.agent, bcfl.agents.hosting.living, bcfl.agents.hosting.programs\n"
+                "from bcfl.models.training.engine import Engine\n"
+                "async def work():\n"
+                "    async with Engine.start(executor='threads', workers=2):\n"
+                "        print('torch' in sys.modules)\n"
+                "anyio.run(work)"
+            ),
         ],
         capture_output=True,
         text=True,

@@ -136,6 +136,11 @@ CROWD_RULES = [
         "task.retention.updates",
         "name one evaluator",
     ),
+    (
+        ["task.retention.models=3", "task.defence=pipeline", "population.evaluators=[{name: a}, {name: b}]"],
+        "task.retention.models",
+        "name one evaluator",
+    ),
     (["task.aggregator_role=keeper"], "task.aggregator_role", "a name of its own"),
     (["task.evaluation.pool='1'"], "task.evaluation", "kind: consortium"),
     (["task.evaluation.tolerance='0.5'"], "task.evaluation", "kind: consortium"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from bcfl.agents.hosting.complaints import Complaints
+from bcfl.agents.hosting.observing.complaints import Complaints
 
 BALANCE = "ERC20InsufficientBalance(0xc2f41f60a684c3ebad40ff74e173d04beb6260a0, 2500000000000000000, 10000000000000000000)"
 

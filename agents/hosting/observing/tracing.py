@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
+from bcfl.agents.common.decisions import DECISIONS
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.errors import TracingUnavailable
 from bcfl.agents.hosting.limits import Needs
@@ -192,7 +193,7 @@ class TracedTransactions:
     def __init__(self, beyond: Observer, tracer: Tracer) -> None:
         self._beyond = beyond
         self._tracer = tracer
-        self._began: dict[tuple[str, str, int], int] = {}
+        self._began: dict[tuple[Address | None, str, str, int], int] = {}
 
     def delivered(self, delivery: Delivery) -> None:
         """Blocks came or went."""
@@ -202,7 +203,8 @@ class TracedTransactions:
         self, *, agent: str, role: str, name: str, round_number: int, evidence: Mapping[str, Any]
     ) -> None:
         """An agent did or wants something."""
-        self._began[agent, name, round_number] = time.time_ns()
+        if name not in DECISIONS:  # what an agent did otherwise has no outcome
+            self._began[current_task(), agent, name, round_number] = time.time_ns()
         while len(self._began) > _REMEMBERED:
             del self._began[next(iter(self._began))]
         self._beyond.decided(agent=agent, role=role, name=name, round_number=round_number, evidence=evidence)
@@ -222,7 +224,7 @@ class TracedTransactions:
         span = self._tracer.start_span(
             f"transaction {name.partition(':')[0]}",
             context=None if task is None else _round_context(task, round_number),
-            start_time=self._began.pop((agent, name, round_number), ended),
+            start_time=self._began.pop((task, agent, name, round_number), ended),
             attributes=attributes,
         )
         span.end(ended)

@@ -13,8 +13,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bcfl.agents.hosting.endpoint import agent_endpoint
-from bcfl.agents.hosting.metrics import Metered, TaskGauges
+from bcfl.agents.hosting.observing.endpoint import agent_endpoint
+from bcfl.agents.hosting.observing.metrics import Metered, TaskGauges
 from bcfl.contracts.delivery import Batch, BlockRef, Level, Retracted
 from bcfl.serving import serving
 

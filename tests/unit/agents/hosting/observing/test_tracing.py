@@ -17,8 +17,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from bcfl.agents.errors import TracingUnavailable
-from bcfl.agents.hosting import tracing
-from bcfl.agents.hosting.tracing import TracedProgram, TracedRole, TracedTransactions, open_tracer
+from bcfl.agents.hosting.observing import tracing
+from bcfl.agents.hosting.observing.tracing import TracedProgram, TracedRole, TracedTransactions, open_tracer
 from bcfl.agents.runtime.actions import Work
 from bcfl.agents.runtime.current_task import acting_in
 from bcfl.contracts.ids import Address
@@ -213,3 +213,19 @@ def test_where_the_packages_are_not_that_is_said_with_the_remedy(monkeypatch):
         open_tracer("http://x", name="a"),
     ):
         pass
+
+
+def test_the_same_action_of_two_tasks_has_two_beginnings_and_other_decisions_none(spans):
+    told = TracedTransactions(Heard(), spans.tracer)
+    who = {"agent": "ann", "role": "trainer", "name": "commit", "round_number": 3}
+    tasks = [SimpleNamespace(seen=SimpleNamespace(address=task)) for task in (TASK, OTHER)]
+    for task in tasks:
+        with acting_in(task):
+            told.decided(**who, evidence={})
+            told.decided(**{**who, "name": "trained"}, evidence={})
+    for task in tasks:
+        with acting_in(task):
+            told.transacted(**who, status="included", gas=1, reason="")
+    first, second = spans.done()
+    assert first.start_time < second.start_time < first.end_time < second.end_time
+    assert told._began == {}
