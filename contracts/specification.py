@@ -53,6 +53,8 @@ class Specification:
     """So many of the newest rounds keep their model in everybody's store; None: all do."""
     kept_updates: int | None = None
     """So many of the newest rounds keep their updates."""
+    reported_samples: int | None = None
+    """So many validation samples measure an update that no score and no defence measures, only to report it; None: all."""
     audit: str = "public"
     score_tolerance: float = 1e-6
     """Largest absolute difference between a score and its recomputation."""
@@ -85,6 +87,8 @@ class Specification:
             self.server_optimizer.name != "none"
         ):  # what was not there from the first is stated only where it is used
             content["server_optimizer"] = _entry(self.server_optimizer)
+        if self.reported_samples is not None:
+            content["reported_samples"] = self.reported_samples
         if self.timeliness:
             content["timeliness"] = self.timeliness
         if self.kept_models is not None or self.kept_updates is not None:
@@ -118,6 +122,7 @@ class Specification:
                 sample_limit=int(content["sample_limit"]),
                 kept_models=_rounds(retention.get("models")),
                 kept_updates=_rounds(retention.get("updates")),
+                reported_samples=_count(content.get("reported_samples")),
                 timeliness=float(content.get("timeliness", 0.0)),
                 server_optimizer=_reference(content["server_optimizer"])
                 if "server_optimizer" in content
@@ -136,6 +141,12 @@ def _shape(content: Any) -> tuple[int, ...]:  # noqa: ANN401 - anybody's JSON
     if len(shape) > _MOST_AXES or not all(1 <= n <= _LONGEST_AXIS for n in shape):
         raise MalformedSpecification("A specification has a tensor of a shape that none has.")
     return shape
+
+
+def _count(content: object) -> int | None:
+    if content is None or (isinstance(content, int) and content >= 0):
+        return content
+    raise MalformedSpecification(f"'reported_samples' is {content!r}, which is no number of samples.")
 
 
 def _rounds(count: object) -> int | None:

@@ -136,6 +136,8 @@ class Scored(Decision):
     loss: Number
     accuracy: Number
     validation_loss: Mapping[Index, Number]
+    reported_samples: Natural | None = None
+    """On so many samples where nothing but the report wanted it; None: on all."""
     rejected: Mapping[Index, str]
     """Why an update was left out."""
     evidence: Mapping[Index, Mapping[str, Number]]

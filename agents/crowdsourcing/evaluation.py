@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
+import numpy as np
 
 from bcfl.agents.common.entries import aggregator_of, defence_of, network_of, score_of
 from bcfl.agents.common.folding import Counted, Private, aggregated, encode_memory, encode_model, remembered
@@ -56,6 +57,8 @@ class RoundEvaluation:
     start_accuracy: float
     loss: float
     accuracy: float
+    examined: frozenset[TrainerIndex] = frozenset()
+    """Whose updates were looked at: all that could be used."""
     memory: bytes | None = None
     """What the server optimiser remembers; the model names it."""
 
@@ -77,6 +80,7 @@ class RoundEvaluator:
 
     Args:
         samples_key: names the validation set in the engine.
+        samples: how many it has.
         archive: where an earlier life of the same evaluator left what it remembered of the task.
     """
 
@@ -86,11 +90,13 @@ class RoundEvaluator:
         engine: LearningEngine,
         retrieval: Retrieval,
         samples_key: str,
+        samples: int,
         archive: MemoryArchive | None = None,
     ) -> None:
         self._engine = engine
         self._retrieval = retrieval
         self._samples_key = samples_key
+        self._samples = samples
         self._measured: dict[ContentId, Evaluation] = {}
         self._history = RoundHistory(archive)
 
@@ -216,13 +222,17 @@ class RoundEvaluator:
         )
         model = encode_model(aggregate.model, record.number, aggregate.memory)
         unmeasured = [index for index in sorted(models) if index not in verdict.losses]
+        measured: dict[TrainerIndex, float] = {}
+        if specification.reported_samples is not None:
+            measured = await self._sampled(specification, network, {i: models[i] for i in unmeasured})
+            unmeasured = []
         before, after, *local = await self._measure(
             network,
             {record.start_model: begin, content_id(model): aggregate.model}
             | {updates[i].content: models[i] for i in unmeasured},
             [record.start_model, content_id(model), *(updates[index].content for index in unmeasured)],
         )
-        measured = {index: found.loss for index, found in zip(unmeasured, local, strict=True)}
+        measured |= {index: found.loss for index, found in zip(unmeasured, local, strict=True)}
         measured |= {TrainerIndex(index): loss for index, loss in verdict.losses.items()}
         return RoundEvaluation(
             scores=posted,
@@ -232,6 +242,7 @@ class RoundEvaluator:
             evidence={TrainerIndex(i): found for i, found in sorted(verdict.evidence.items())},
             sanctions=_sanctions(verdict),
             model=model,
+            examined=frozenset(models),
             memory=None if aggregate.memory is None else encode_memory(aggregate.memory),
             start_loss=before.loss,
             start_accuracy=before.accuracy,
@@ -289,6 +300,27 @@ class RoundEvaluator:
             return (await self._engine.train(job)).weights
 
         return Private(loss=loss, root=root)
+
+    async def _sampled(
+        self, specification: Specification, network: Network, models: Mapping[TrainerIndex, Weights]
+    ) -> dict[TrainerIndex, float]:
+        """Losses that are only reported, on the same few samples for all and for whoever repeats the round."""
+        wanted = min(specification.reported_samples or 0, self._samples)
+        if not wanted:
+            return {}
+        # data may stand in the order of their classes
+        drawn = np.sort(np.random.default_rng(0).permutation(self._samples)[:wanted])
+        found: dict[TrainerIndex, float] = {}
+
+        async def measure(index: TrainerIndex) -> None:
+            found[index] = (
+                await self._engine.evaluate(network, models[index], self._samples_key, drawn)
+            ).loss
+
+        async with anyio.create_task_group() as group:
+            for index in models:
+                group.start_soon(measure, index)
+        return found
 
     async def _measure(
         self, network: Network, models: Mapping[ContentId, Weights], wanted: Sequence[ContentId]

@@ -234,7 +234,7 @@ class Evaluator:
         )
         judgement, named = self._judged(work, outcome)
         for index, record in work.updates:
-            if index in outcome.validation_loss:
+            if index in outcome.examined:
                 # Whoever repeats the round must find what was examined, a cheat's update above all; a member who took it
                 # away since is no reason to fail.
                 with contextlib.suppress(FetchError):
@@ -268,6 +268,7 @@ class Evaluator:
             start_loss=outcome.start_loss,
             start_accuracy=outcome.start_accuracy,
             validation_loss={str(index): loss for index, loss in outcome.validation_loss.items()},
+            reported_samples=specification.reported_samples,
             rejected={str(index): reason for index, reason in outcome.rejected.items()},
             evidence={str(index): dict(found) for index, found in outcome.evidence.items()},
         )

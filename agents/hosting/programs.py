@@ -253,6 +253,7 @@ class EvaluatorProgram(_Paid):
                     engine=services.engine,
                     retrieval=services.retrieval,
                     samples_key=_OWN,
+                    samples=len(self.samples),
                     archive=None if folder is None else MemoryFolder(folder / "memory"),
                 ),
                 validation_samples=len(self.samples),

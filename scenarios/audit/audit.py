@@ -176,7 +176,12 @@ def _auditor(
     if population.kind is Kind.CROWDSOURCING:
         return Auditor(
             retrieval=retrieval,
-            rounds=RoundEvaluator(engine=engine, retrieval=retrieval, samples_key=VALIDATION_SAMPLES),
+            rounds=RoundEvaluator(
+                engine=engine,
+                retrieval=retrieval,
+                samples_key=VALIDATION_SAMPLES,
+                samples=len(population.validation),
+            ),
             validation_digest=bytes.fromhex(population.validation.digest()),
             names=names,
         )

@@ -82,6 +82,11 @@ def _check_crowds_keys(scenario: Scenario) -> None:
             "is of a crowd's evaluator; drop it, or write 'share', the part of its data that each member judges on",
         )
 
+    if scenario.task.reported_samples is not None:
+        raise RuleBroken(
+            ("task", "reported_samples"),
+            "has a meaning in a crowd only; a consortium's members measure what they judge; drop it",
+        )
     if scenario.task.reward.timeliness:
         raise RuleBroken(
             ("task", "reward", "timeliness"),

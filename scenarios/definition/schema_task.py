@@ -131,13 +131,15 @@ def _entry_rule(value: object) -> object:
 class Task(Keys):
     """What is trained, how it is scored and paid, and by when.
 
-    ``target_loss``: the publisher ends the task once a model has it. ``genesis``: a file or a CID of the model to start from;
+    ``target_loss``: the publisher ends the task once a model has it. ``reported_samples``: of the validation set, for an
+    update's loss that is only reported. ``genesis``: a file or a CID of the model to start from;
     ``aggregator_role``: the member of a consortium who proposes the model; in a crowd somebody who does nothing else.
     """
 
     kind: Literal["crowdsourcing", "consortium"] = "crowdsourcing"
     rounds: Annotated[int, Field(ge=1, le=10_000)]
     target_loss: Annotated[float, Field(gt=0)] | None = None
+    reported_samples: Annotated[int, Field(ge=0)] | None = None
     network: NamedEntry
     genesis: Annotated[str, Field(min_length=1)] | None = None
     training: Training = Training()

@@ -285,6 +285,7 @@ def _stated(specification: Specification) -> Mapping[str, Any]:
             **specification.server_optimizer.parameters,
         },
         "timeliness": specification.timeliness,
+        "reported_samples": specification.reported_samples,
         "retention": {"models": specification.kept_models, "updates": specification.kept_updates},
     }
 

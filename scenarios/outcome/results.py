@@ -98,6 +98,7 @@ class Results(RunLog):
             validation_loss={names[TrainerIndex(int(i))]: loss for i, loss in scored.validation_loss.items()}
             if scored is not None
             else {},
+            reported_samples=None if scored is None else scored.reported_samples,
             scores={names[index]: score / SCORE_UNIT for index, score in record.scores.items()},
             tokens={names[index]: str(amount * CREDIT_UNIT) for index, amount in record.credits.items()},
             rejected=rejected,

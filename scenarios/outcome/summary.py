@@ -65,6 +65,7 @@ class RoundSummary(_Model):
         global_accuracy: the same model's accuracy, 0 to 1.
         local_loss: a trainer's own model's mean loss on its own data after its training.
         validation_loss: the same model's mean loss on the evaluator's validation set.
+        reported_samples: on so many of its samples, where neither score nor defence measured it; null: on all.
         epsilon: of a trainer's differential privacy, over all that it handed in so far; only of those who promise some.
         scores: what the evaluator posted, in units of loss; in a consortium the settled parts of 1.
         tokens: what the round credited, in base units.
@@ -83,6 +84,7 @@ class RoundSummary(_Model):
     global_accuracy: Measured
     local_loss: dict[str, Measured] = {}
     validation_loss: dict[str, Measured] = {}
+    reported_samples: int | None = None
     epsilon: dict[str, float] = {}
     scores: dict[str, float] = {}
     tokens: dict[str, BaseUnits] = {}

@@ -165,7 +165,12 @@ def _evaluator(parts: AgentParts, name: str, check: EvaluationCheck) -> Evaluato
             secret=parts.seeds.derive("secret", name),
             validation_digest=bytes.fromhex(validation.digest()),
         ),
-        rounds=RoundEvaluator(engine=parts.engine, retrieval=parts.retrieval, samples_key=VALIDATION_SAMPLES),
+        rounds=RoundEvaluator(
+            engine=parts.engine,
+            retrieval=parts.retrieval,
+            samples_key=VALIDATION_SAMPLES,
+            samples=len(validation),
+        ),
         validation_samples=len(validation),
         services=_services(parts, name),
         conduct=_judge(parts, name, _entry_of(parts, name).behaviour),

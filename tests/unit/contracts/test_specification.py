@@ -50,6 +50,13 @@ def test_how_long_contents_are_kept_is_stated_only_where_they_are_not_kept_for_g
     assert Specification.decode(kept.encode()) == kept
 
 
+def test_on_how_much_what_is_only_reported_is_measured_is_stated_only_where_it_is_not_all():
+    assert b"reported_samples" not in SPECIFICATION.encode()
+    for count in (0, 512):
+        few = dataclasses.replace(SPECIFICATION, reported_samples=count)
+        assert Specification.decode(few.encode()) == few
+
+
 def _changed(**changes):
     return json.dumps({**json.loads(SPECIFICATION.encode()), **changes}).encode()
 
@@ -70,6 +77,8 @@ def _changed(**changes):
         _changed(retention={"models": 1}),
         _changed(retention={"updates": "all"}),
         _changed(retention=7),
+        _changed(reported_samples=-1),
+        _changed(reported_samples="all"),
         _changed(tensors=[["w"]]),
         _changed(tensors=[["w", [1e999]]]),
         _changed(tensors=[["w", [10**400]]]),

@@ -67,7 +67,7 @@ class Crowd:
             sample_limit=max(limit, len(self.shares[0])),
         )
         self.evaluator = RoundEvaluator(
-            engine=engine, retrieval=Retrieval(self.store), samples_key="validation"
+            engine=engine, retrieval=Retrieval(self.store), samples_key="validation", samples=60
         )
 
     async def begin(self):

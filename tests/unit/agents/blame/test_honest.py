@@ -68,7 +68,9 @@ async def test_what_the_terms_let_go_of_is_not_judged_anew(crowd):
                     asked.add(content)
                     return made.store.get(content)
 
-            anew = RoundEvaluator(engine=made.engine, retrieval=Retrieval(Store()), samples_key="validation")
+            anew = RoundEvaluator(
+                engine=made.engine, retrieval=Retrieval(Store()), samples_key="validation", samples=60
+            )
             found = await anew.evaluate(
                 specification=specification,
                 rounds=made.state.rounds,

@@ -51,10 +51,11 @@ def test_no_agent_writes_a_record_past_the_declarations():
         for path in (SOURCES / folder).rglob("*.py")
         if re.search(r"\.decided\(", path.read_text())
     }
-    # A transaction is named after its action; metrics pass on what they count; a process of its own says when it ends.
+    # A transaction is named after its action; metrics and traces pass on what they hear; a process of its own says when it ends.
     assert callers == {
         "agents/common/decisions.py",
         "agents/hosting/observing/metrics.py",
+        "agents/hosting/observing/tracing.py",
         "agents/runtime/shell.py",
         "scenarios/running/participant.py",
     }

@@ -68,7 +68,7 @@ class Bench:
 
     async def evaluate(self, updates=None, *, max_update_size=10_000, **changes):
         evaluator = RoundEvaluator(
-            engine=self.engine, retrieval=Retrieval(self.store), samples_key="validation"
+            engine=self.engine, retrieval=Retrieval(self.store), samples_key="validation", samples=60
         )
         return await evaluator.evaluate(
             specification=_specification(**changes),
@@ -267,10 +267,31 @@ async def test_what_a_report_says_could_not_be_had_in_time_is_believed_and_nothi
         stored = await bench.store.put(report.encode())
         rounds = _rounds(bench.start, bench.updates)
         rounds[3] = dataclasses.replace(rounds[3], report=stored)
-        evaluator = RoundEvaluator(engine=engine, retrieval=Retrieval(bench.store), samples_key="validation")
+        evaluator = RoundEvaluator(
+            engine=engine, retrieval=Retrieval(bench.store), samples_key="validation", samples=60
+        )
         outcome = await evaluator.evaluate(
             specification=_specification(), rounds=rounds, round_number=3, max_update_size=10_000
         )
         assert outcome.rejected == {0: "slow"}
         assert outcome.scores[0] == 0
         assert outcome.scores[1] > 0
+
+
+@pytest.mark.asyncio
+async def test_what_is_only_reported_is_measured_on_as_many_samples_as_the_task_says():
+    async with Engine.start(executor="threads") as engine:
+        bench = await _bench(engine)
+        whole = await bench.evaluate()
+        few = await bench.evaluate(reported_samples=20)
+        none = await bench.evaluate(reported_samples=0)
+        more = await bench.evaluate(reported_samples=10**9)
+        assert more.validation_loss == whole.validation_loss
+        assert few.validation_loss.keys() == whole.validation_loss.keys()
+        assert few.validation_loss != whole.validation_loss
+        assert (await bench.evaluate(reported_samples=20)).validation_loss == few.validation_loss
+        assert none.validation_loss == {}
+        # nothing else depends on it, and whose update was examined is known
+        for other in (few, none):
+            assert _same(other, whole)
+            assert other.examined == whole.examined == whole.validation_loss.keys()

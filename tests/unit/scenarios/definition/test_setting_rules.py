@@ -74,6 +74,7 @@ CONSORTIUM_RULES = [
     (["task.intake.commit_reveal=false"], "task.intake.commit_reveal", "write true"),
     (["task.selection={rule: random, cohort: 2}"], "task.selection", "write all"),
     (["task.defence=pipeline"], "task.defence", "write none"),
+    (["task.reported_samples=5"], "task.reported_samples", "in a crowd only"),
     (["task.aggregator_role=alice"], "task.aggregator_role", "no member"),
     (["data.validation.samples=10"], "data.validation.samples", "'share'"),
     (["task.evaluation.pool='3'"], "task.evaluation.pool", "2 rounds"),
