@@ -153,10 +153,9 @@ class Host:
                 self._leave(participation, final)
 
     def _follow(self, state: TaskState, chronicle: Chronicle, from_block: int) -> None:
-        # What it takes part in it does not drop because other things are wanted now: it may have a stake there.
         reason = (
             None
-            if state.address in self._earlier
+            if self._goes_on(state)
             else self._choice.refuses(state, kind_of(state), deposit=self._program.deposit(state))
         )
         if reason is not None:

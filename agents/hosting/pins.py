@@ -80,8 +80,9 @@ class PinBook:
 
     def over(self, task: Address) -> None:
         """The task is over; what was pinned for it last stays, and its folder may go."""
-        pins = self._tasks.pop(task, None)
-        if pins is not None and self._folder is not None and pins.names:
+        pins = self.of(task)
+        del self._tasks[task]
+        if self._folder is not None and pins.names:
             with (self._folder / _FILE).open("a", encoding="ascii") as file:
                 file.writelines(f"{name}\n" for name in sorted(pins.names))
 

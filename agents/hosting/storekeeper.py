@@ -6,6 +6,7 @@ Only what the agent itself has pinned for this task, and for no other: what a st
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,9 @@ from bcfl.agents.runtime.ports import ContentStore
 from bcfl.contracts.ids import ContentId
 from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.errors import StorageError
+from bcfl.models.errors import MalformedUpdate
 from bcfl.storage.content_id import cid_text
+from bcfl.storage.errors import FetchError
 from bcfl.storage.retention import FinalisedRound, RetentionPolicy, retain
 
 __all__ = ("MemoryOf", "Prune", "Storekeeper")
@@ -118,10 +121,16 @@ class Storekeeper:
 
     async def _contents(self, record: RoundRecord) -> FinalisedRound:
         model = record.model or record.start_model
+        memory = None
+        if (
+            self._memory_of is not None and cid_text(model) in self._pins.names
+        ):  # else it is gone, or never was here
+            with contextlib.suppress(FetchError, MalformedUpdate):
+                memory = await self._memory_of(model)
         return FinalisedRound(
             number=record.number,
             model=model,
-            memory=None if self._memory_of is None else await self._memory_of(model),
+            memory=memory,
             updates=tuple(update.content for update in record.updates.values()),
         )
 

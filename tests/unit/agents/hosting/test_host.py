@@ -100,6 +100,13 @@ class Retrieval:
         return SPECIFICATION
 
 
+def _begun(folder, task):
+    """An earlier life takes part there."""
+    mark = folder / "tasks" / task / "begun"
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+
+
 class Services(SimpleNamespace):
     store = None
 
@@ -344,9 +351,7 @@ async def test_the_one_task_that_it_was_told_of_must_not_be_over(stage, story):
 @pytest.mark.parametrize("from_there", [True, False])
 async def test_what_it_takes_part_in_it_keeps_though_other_things_are_wanted_now(stage, tmp_path, from_there):
     here = stage(choice=Choice(kind=Kind.CONSORTIUM, networks=frozenset({"tabular"})))
-    mark = tmp_path / "tasks" / here.created.task / "begun"
-    mark.parent.mkdir(parents=True)
-    mark.touch()
+    _begun(tmp_path, here.created.task)
     bookmark = Earlier(block=here.created.origin.block, states={here.created.task: here.tale.state})
 
     async def act():
@@ -363,14 +368,18 @@ async def test_what_it_takes_part_in_it_keeps_though_other_things_are_wanted_now
 @pytest.mark.asyncio
 async def test_what_it_had_only_looked_at_is_chosen_by_what_is_wanted_now(stage):
     """Its specification may have been withheld until the agent was started again."""
-    here = stage(choice=Choice(networks=frozenset({"tabular"})))
-    bookmark = Earlier(block=here.created.origin.block, states={here.created.task: here.tale.state})
+    for choice, reason in (
+        (Choice(networks=frozenset({"tabular"})), "it trains mlp"),
+        (Choice(kind=Kind.CONSORTIUM), "it is a crowdsourcing task"),
+    ):
+        here = stage(choice=choice)
+        bookmark = Earlier(block=here.created.origin.block, states={here.created.task: here.tale.state})
 
-    async def act():
-        await here.settle()
-        assert here.told == [Passed(task=here.created.task, reason="it trains mlp")]
+        async def act(here=here, reason=reason):
+            await here.settle()
+            assert here.told == [Passed(task=here.created.task, reason=reason)]
 
-    await _hosted(here, act, bookmark)
+        await _hosted(here, act, bookmark)
 
 
 @pytest.mark.asyncio
@@ -412,8 +421,9 @@ async def test_a_network_that_breaks_is_a_reason_to_pass(stage):
 
 
 @pytest.mark.asyncio
-async def test_another_task_s_end_is_not_that_of_the_one_it_was_told_of(stage):
+async def test_another_task_s_end_is_not_that_of_the_one_it_was_told_of(stage, tmp_path):
     here = stage(choice=Choice(task="0x" + "6" * 40))
+    _begun(tmp_path, here.created.task)
     bookmark = Earlier(block=here.created.origin.block, states={here.created.task: here.tale.state})
 
     async def act():

@@ -15,7 +15,7 @@ from bcfl.contracts.ids import ContentId
 from bcfl.contracts.phases import Phase
 from bcfl.storage.content_id import cid_text
 from bcfl.storage.directory import DirectoryStore
-from bcfl.storage.errors import StoreUnreachable
+from bcfl.storage.errors import FetchTimedOut, StoreUnreachable
 from bcfl.storage.retention import RetentionPolicy
 
 
@@ -148,13 +148,22 @@ async def test_a_model_s_memory_goes_with_it(story, content):
     for memory in memories.values():
         pins.add(cid_text(memory))
 
-    async def memory_of(model):
-        return memories.get(model)
+    asked = []
 
-    await _asked(_keeper(store, pins=pins, models=2, memory_of=memory_of), state)
-    assert set(store.gone) == {
-        content(f"{what} {number}") for what in ("model", "memory") for number in (1, 2)
-    }
+    async def memory_of(model):
+        asked.append(model)
+        if model == content("model 4"):
+            raise FetchTimedOut
+        return memories[model]
+
+    keeper = _keeper(store, pins=pins, models=2, updates=4, memory_of=memory_of)
+    await _asked(keeper, state)
+    gone = {content(f"{what} {number}") for what in ("model", "memory") for number in (1, 2)}
+    assert set(store.gone) == gone
+    # what is gone is not asked for again, though its updates are still kept
+    asked.clear()
+    await _asked(keeper, state)
+    assert set(asked) == {content("model 3"), content("model 4")}
 
 
 @pytest.mark.asyncio
