@@ -117,16 +117,18 @@ class Aggregator:
         if not isinstance(work, BuildModel):
             raise TypeError(f"An aggregator does not know {work!r}.")
         specification = await self._services.retrieval.specification(work.state.config.specification)
-        with anyio.move_on_after(min(_PATIENCE_S, work.state.config.schedule.aggregation / 2)):
-            while True:
-                try:
-                    named = await self._built(work, specification)
-                except FetchError:
-                    named = None
-                if named is not None:
-                    return named
-                await anyio.sleep(_PAUSE_S)
-        return self._named(work, work.start, {})
+        patience = min(_PATIENCE_S, work.state.config.schedule.aggregation / 2)
+        until = anyio.current_time() + patience  # of waiting: what can be had takes the time that it takes
+        while True:
+            try:
+                named = await self._built(work, specification)
+            except FetchError:
+                named = None
+            if named is not None:
+                return named
+            if anyio.current_time() > until:
+                return self._named(work, work.start, {})
+            await anyio.sleep(_PAUSE_S)
 
     async def _built(self, work: BuildModel, specification: Specification) -> ContentId | None:
         """The model's name; None where an update that counts cannot be had."""
