@@ -170,7 +170,7 @@ async def test_a_round_that_was_overturned_is_nobody_s(crowd):
     async with crowd(trainers=3) as made:
         await made.round()
         made.revert()
-        assert next_round(made.state, ()) is None
+        assert next_round(made.state, AuditedRounds(None)) is None
 
 
 def test_its_owner_hears_what_was_found_once():

@@ -229,7 +229,7 @@ async def test_model_and_report_are_in_the_store_before_scores_are_posted(story,
         return outcome
 
     async def specification(_):
-        return None
+        return SimpleNamespace(reported_samples=None)
 
     evaluator = Evaluator(
         identity=ME,
