@@ -57,6 +57,7 @@ def test_old_rounds_leave_memory_in_every_state_that_it_holds_and_states_stay_wh
             origin=origin, round=number, model=chain.chronicle.seen.model, deadline=9999, cohort=(0,)
         )
         chain.see(2 + number, began)
+    chain.see(14)  # where nothing is said
     chain.finalise(12)
     kept, seen, final = chain.chronicle.final, chain.chronicle.seen, chain.chronicle.final
     assert (kept.round, seen.round) == (10, 11)
@@ -66,9 +67,10 @@ def test_old_rounds_leave_memory_in_every_state_that_it_holds_and_states_stay_wh
     assert (chain.chronicle.seen, chain.chronicle.final) == (seen, final)
     assert chain.finalise(13) is True
     assert chain.chronicle.final is chain.chronicle.seen
-    chain.retract(13)
-    assert chain.chronicle.seen.round == 10
-    assert set(chain.chronicle.seen.rounds.held) == set(range(3, 11))
+    assert chain.finalise(14) is False  # it is the same state still
+    chain.retract(14)
+    assert chain.chronicle.seen.round == 11
+    assert set(chain.chronicle.seen.rounds.held) == set(range(3, 12))
 
 
 def test_before_the_task_there_is_only_time(chain):

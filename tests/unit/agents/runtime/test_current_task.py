@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from bcfl.agents.runtime.current_task import acting_in, current_task
+from bcfl.agents.runtime.participation import Participation
 
 
 def _of(task):
@@ -49,3 +50,12 @@ async def test_tasks_side_by_side_do_not_mix_and_what_one_starts_is_its_own():
     assert len(heard) == 6
     assert all(task == said for task, said in heard)
     assert current_task() is None
+
+
+def test_what_becomes_of_a_transaction_is_said_of_its_task(story):
+    state, heard = story().state, []
+    participation = Participation(SimpleNamespace(seen=state), SimpleNamespace())
+    shell = SimpleNamespace(outcome=lambda outcome: heard.append(current_task()))
+    participation.seats.append(SimpleNamespace(role=SimpleNamespace(name="ann"), shell=shell))
+    participation.outcome(SimpleNamespace(key=SimpleNamespace(task=state.address, agent="ann")))
+    assert heard == [state.address]

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from bcfl.models.data.dataset import Dataset
+from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.errors import SweepInvalid
 from bcfl.scenarios.planning.population import populate
 from bcfl.scenarios.sweeping.file import load_sweep
@@ -144,3 +147,16 @@ def test_the_key_of_a_cell_is_the_hash_of_its_scenario(cells, write):
     assert again == {name: cell.key for name, cell in cells.items()}
     changed = expand(load_sweep(write(SWEEP.replace("rounds: 2", "rounds: 3"))))
     assert not {cell.key for cell in changed} & set(again.values())
+
+
+def test_a_scenario_s_new_key_with_a_default_leaves_cells_the_same(write):
+    """Else hours of finished cells were unknown to the next version."""
+
+    class Later(Scenario):
+        more: int = 3
+
+    cell = expand(load_sweep(write(SWEEP)))[0]
+    later = Later.model_validate(cell.scenario.model_dump())
+    assert dataclasses.replace(cell, scenario=later).key == cell.key
+    other = later.model_copy(update={"more": 4})
+    assert dataclasses.replace(cell, scenario=other).key != cell.key
