@@ -45,7 +45,6 @@ _PAUSE_S = 1.0
 class BuildModel(Work[ContentId]):
     """Build the model of the round that this report is on."""
 
-    task: Address
     start: ContentId
     report: ContentId
     scores: tuple[tuple[TrainerIndex, int], ...]
@@ -63,7 +62,6 @@ def decide(view: View, account: Address, results: Results) -> list[Action]:
         return []
     work = BuildModel(
         round=record.number,
-        task=state.address,
         start=record.start_model,
         report=record.report,
         scores=tuple(sorted(record.scores.items())),

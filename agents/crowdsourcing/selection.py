@@ -23,9 +23,9 @@ def rank(
         scores: this round's, 10⁻⁹ units.
         sanctioned: whom the same transaction suspends or ejects.
     """
-    latest = dict(scores)
+    latest, members = dict(scores), set(state.active_members)
     for number in sorted(state.rounds, reverse=True):  # the old ones are on disk
-        if latest.keys() >= set(state.active_members):
+        if latest.keys() >= members:
             break
         latest = {**state.rounds[number].scores, **latest}
     eligible = [index for index in state.active_members if _free(state, index) and index not in sanctioned]
