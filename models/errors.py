@@ -13,6 +13,7 @@
     ├── InvalidHyperparameters   a learning rate, batch size, ... that nothing can be trained with
     ├── PrivacyUnavailable       a trainer should train with privacy, and Opacus is not there
     ├── DeviceUnavailable        the engine should compute on a device that is not there
+    ├── KernelUnavailable        the compiled kernel cannot be had here, or does not have the task's layers
     ├── UnknownSamples           a job names samples that the engine was not given
     ├── SamplesConflict          other samples have that key already
     ├── JobCancelled             a job was given up between two batches
@@ -40,6 +41,7 @@ __all__ = (
     "InvalidHyperparameters",
     "InvalidRound",
     "JobCancelled",
+    "KernelUnavailable",
     "MalformedReason",
     "MalformedUpdate",
     "NetworkUnfit",
@@ -93,6 +95,10 @@ class PrivacyUnavailable(ModelError):
 
 class DeviceUnavailable(ModelError):
     """The device to compute on is not available."""
+
+
+class KernelUnavailable(ModelError):
+    """The kernel 'lanes' cannot be made or run on this machine, or does not have a layer of the network."""
 
 
 class UnknownSamples(ModelError):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training engine: takes jobs from many agents at once and runs them on its workers, off the event loop.
 
-A result depends on its job alone: it is bit for bit the same with one worker or many, in threads or in
-processes, alone or among other jobs, and when repeated on the same machine.
+A result depends on its job and the kernel alone: it is bit for bit the same with one worker or many, in threads or in
+processes, alone or among other jobs, and when repeated on the same machine; by the kernel ``lanes`` on any machine.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from bcfl.models.data.dataset import Samples
 from bcfl.models.errors import InvalidRound, SamplesConflict, UnknownSamples
 from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.network import Network
+from bcfl.models.training.bench import Kernel
 from bcfl.models.training.busy import BusyClock
 from bcfl.models.training.executors import ThreadWorker, Worker, WorkerPool
 from bcfl.models.training.job import (
@@ -48,17 +49,29 @@ class Engine:
     """Made by ``Engine.start``; all methods belong to the event loop that started it."""
 
     def __init__(
-        self, pool: WorkerPool, samples: dict[str, Samples], folder: SamplesFolder | None, busy: BusyClock
+        self,
+        pool: WorkerPool,
+        samples: dict[str, Samples],
+        folder: SamplesFolder | None,
+        busy: BusyClock,
+        kernel: Kernel = "torch",
     ) -> None:
         self._pool = pool
         self._samples = samples
         self._folder = folder
         self._busy = busy
+        self.kernel: Kernel = kernel
+        """What computes its jobs."""
 
     @classmethod
     @asynccontextmanager
     async def start(
-        cls, *, executor: ExecutorKind = "processes", workers: int = 1, device: Device = "cpu"
+        cls,
+        *,
+        executor: ExecutorKind = "processes",
+        workers: int = 1,
+        device: Device = "cpu",
+        kernel: Kernel = "torch",
     ) -> AsyncIterator[Engine]:
         """An engine for the length of the block.
 
@@ -67,6 +80,7 @@ class Engine:
                 ``processes``, which pay with small batches because Python code does not hold them up.
             workers: jobs that run at the same time, usually one for each core.
             device: ``auto`` is cuda where there is one.
+            kernel: what computes; with ``lanes``, which leaves Python alone while it works, threads are the faster executor.
         """
         if workers < 1:
             raise ValueError(f"An engine needs at least one worker, not {workers}.")
@@ -85,7 +99,11 @@ class Engine:
                 for _ in range(workers)
             ]
             async with WorkerPool.open(team, busy) as pool:
-                yield cls(pool, samples, folder, busy)
+                yield cls(pool, samples, folder, busy, kernel)
+
+    def computed_by(self, kernel: Kernel) -> Engine:
+        """The same workers and samples with another kernel, for a task that names it."""
+        return Engine(self._pool, self._samples, self._folder, self._busy, kernel)
 
     @property
     def busy_seconds(self) -> dict[str, float]:
@@ -129,7 +147,7 @@ class Engine:
             WorkerDied: the worker's process ended; the job may be given again.
         """
         self._check(job.samples)
-        return cast("TrainingResult", await self._pool.run(job))
+        return cast("TrainingResult", await self._pool.run(job, self.kernel))
 
     async def evaluate(
         self,
@@ -142,7 +160,7 @@ class Engine:
         samples = SamplesRef(samples_key, indices)
         self._check(samples)
         job = EvaluationJob(network=network, weights=weights, samples=samples)
-        return cast("Evaluation", await self._pool.run(job))
+        return cast("Evaluation", await self._pool.run(job, self.kernel))
 
     async def confusion(
         self,
@@ -156,7 +174,7 @@ class Engine:
         samples = SamplesRef(samples_key, indices)
         self._check(samples)
         job = ConfusionJob(network=network, weights=weights, samples=samples, classes=classes)
-        return cast("list[list[int]]", await self._pool.run(job))
+        return cast("list[list[int]]", await self._pool.run(job, self.kernel))
 
     async def coalition_losses(
         self,
@@ -218,7 +236,9 @@ class Engine:
                 coalitions=tuple(masks[place] for place in part),
                 samples=samples,
             )
-            found.update(zip(part, cast("list[Evaluation]", await self._pool.run(job)), strict=True))
+            found.update(
+                zip(part, cast("list[Evaluation]", await self._pool.run(job, self.kernel)), strict=True)
+            )
 
         await all_of(lambda _, part: score(part), parts)
         return [found[place] for place in range(len(masks))]
@@ -253,7 +273,7 @@ class Engine:
                 probe=probe,
                 by_sample=by_sample,
             )
-            answers[number] = cast("ClassEvaluation", await self._pool.run(job))
+            answers[number] = cast("ClassEvaluation", await self._pool.run(job, self.kernel))
 
         await all_of(measure, parts)
         if not parts:
@@ -280,7 +300,7 @@ class Engine:
         if not models:
             return np.zeros((0, len(samples), 0), dtype=np.float32)
         job = OutputsJob(network=network, models=tuple(models), samples=samples)
-        return cast("npt.NDArray[np.float32]", await self._pool.run(job))
+        return cast("npt.NDArray[np.float32]", await self._pool.run(job, self.kernel))
 
     async def class_gradients(
         self,
@@ -304,7 +324,7 @@ class Engine:
             groups=groups,
             parts=parts,
         )
-        return cast("npt.NDArray[np.float32]", await self._pool.run(job))
+        return cast("npt.NDArray[np.float32]", await self._pool.run(job, self.kernel))
 
     def _classes(self, samples_key: str) -> int:
         return int(self._samples[samples_key].targets.max()) + 1

@@ -3,21 +3,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import anyio
 import anyio.to_thread
 
 from bcfl.models.data.dataset import Samples
+from bcfl.models.training.answer import Answer
+from bcfl.models.training.bench import Bench, Kernel
 from bcfl.models.training.busy import BusyClock
+from bcfl.models.training.cancellation import Cancellation
 from bcfl.models.training.job import Job
-
-if TYPE_CHECKING:
-    from bcfl.models.training.worker import Answer, Workbench
 
 __all__ = ("ThreadWorker", "Worker", "WorkerPool")
 
@@ -29,8 +27,8 @@ class Worker(Protocol):
         """Get ready."""
         ...
 
-    def perform(self, job: Job, cancelled: threading.Event) -> Answer:
-        """Do the job, or raise ``JobCancelled`` soon after ``cancelled`` is set."""
+    def perform(self, job: Job, kernel: Kernel, cancelled: Cancellation) -> Answer:
+        """Do the job by that kernel, or raise ``JobCancelled`` soon after ``cancelled`` is set."""
         ...
 
     def interrupt(self) -> None:
@@ -43,25 +41,17 @@ class Worker(Protocol):
 
 
 class ThreadWorker:
-    """Works in a thread of this process; its torch runs with one thread a job from the first job on."""
+    """Works in a thread of this process; what it computes with is loaded with the first job."""
 
     def __init__(self, device: str, samples: Mapping[str, Samples]) -> None:
-        self._device = device
-        self._samples = samples
-
-    @cached_property
-    def _workbench(self) -> Workbench:
-        # imported here: who sends jobs to worker processes needs no torch, and who has no job yet none so far
-        from bcfl.models.training.worker import Workbench
-
-        return Workbench(self._device, self._samples)
+        self._bench = Bench(device, samples)
 
     def start(self) -> None:
         """Nothing to get ready."""
 
-    def perform(self, job: Job, cancelled: threading.Event) -> Answer:
+    def perform(self, job: Job, kernel: Kernel, cancelled: Cancellation) -> Answer:
         """Do the job in the calling thread."""
-        return self._workbench.perform(job, cancelled=cancelled.is_set)
+        return self._bench.perform(job, kernel=kernel, cancelled=cancelled)
 
     def interrupt(self) -> None:
         """Nothing to do: the flag is seen between batches."""
@@ -99,18 +89,18 @@ class WorkerPool:
                     for worker in workers:
                         group.start_soon(anyio.to_thread.run_sync, worker.close)
 
-    async def run(self, job: Job) -> Answer:
+    async def run(self, job: Job, kernel: Kernel) -> Answer:
         """Wait for a free worker and let it do the job."""
         async with self._slots:
             worker = self._free.pop()
             try:
                 with self._busy.under_way(job.kind):
-                    return await self._perform(worker, job)
+                    return await self._perform(worker, job, kernel)
             finally:
                 self._free.append(worker)
 
-    async def _perform(self, worker: Worker, job: Job) -> Answer:
-        cancelled = threading.Event()
+    async def _perform(self, worker: Worker, job: Job, kernel: Kernel) -> Answer:
+        cancelled = Cancellation()
         finished = anyio.Event()
         answers: list[Answer] = []
         failures: list[Exception] = []
@@ -119,7 +109,9 @@ class WorkerPool:
             with anyio.CancelScope(shield=True):
                 try:
                     answers.append(
-                        await anyio.to_thread.run_sync(worker.perform, job, cancelled, limiter=self._threads)
+                        await anyio.to_thread.run_sync(
+                            worker.perform, job, kernel, cancelled, limiter=self._threads
+                        )
                     )
                 except Exception as error:  # noqa: BLE001 - raised again below, outside the task group
                     failures.append(error)

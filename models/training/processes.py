@@ -22,17 +22,17 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bcfl.models.data.dataset import Samples
 from bcfl.models.errors import WorkerDied, WorkFailed
+from bcfl.models.training.answer import Answer
+from bcfl.models.training.bench import Bench, Kernel
+from bcfl.models.training.cancellation import Cancellation
 from bcfl.models.training.job import Job
-
-if TYPE_CHECKING:
-    from bcfl.models.training.worker import Answer
 
 __all__ = ("ProcessWorker", "SamplesFolder", "serve")
 
@@ -54,6 +54,7 @@ class _Greeting:
 class _Order:
     number: int
     job: Job
+    kernel: Kernel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +137,7 @@ class ProcessWorker:
         self._connection = Connection(ours.detach())
         self._connection.send(self._greeting)
 
-    def perform(self, job: Job, cancelled: threading.Event) -> Answer:
+    def perform(self, job: Job, kernel: Kernel, cancelled: Cancellation) -> Answer:
         """Send the job and wait for its answer.
 
         Raises:
@@ -151,8 +152,8 @@ class ProcessWorker:
                 raise WorkerDied
             with self._sending:
                 self._under_way = next(self._numbers)
-                connection.send(_Order(number=self._under_way, job=job))
-            if cancelled.is_set():
+                connection.send(_Order(number=self._under_way, job=job, kernel=kernel))
+            if cancelled():
                 self.interrupt()
             reply: _Reply = connection.recv()
         except (EOFError, OSError) as error:
@@ -209,7 +210,7 @@ def serve() -> None:
     except EOFError:
         return
     orders: SimpleQueue[_Order] = SimpleQueue()
-    cancelled = _Cancelled()
+    given_up = _GivenUp()
 
     def listen() -> None:
         while True:
@@ -225,33 +226,51 @@ def serve() -> None:
                 )
                 continue
             if isinstance(message, _Cancel):
-                cancelled.number = message.number
+                given_up.say(message.number)
             else:
                 orders.put(message)
 
     threading.Thread(target=listen, daemon=True, name="orders").start()
 
-    from bcfl.models.training.worker import Workbench  # loads torch, after the socket is watched
-
-    workbench = Workbench(greeting.device, SamplesFolder(Path(greeting.folder)))
+    bench = Bench(greeting.device, SamplesFolder(Path(greeting.folder)))
     while True:
         order = orders.get()
-        reply = _reply(workbench.perform, order, cancelled)
+        reply = _reply(bench, order, given_up)
         try:
             connection.send(reply)
         except OSError:
             return
 
 
-class _Cancelled:
-    """The number of the last job that was given up."""
+class _GivenUp:
+    """The orders that are not wanted any more; whichever comes first, the order or the word, it ends."""
 
-    number = -1
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = -1
+        self._under_way: tuple[int, Cancellation] | None = None
+
+    def begin(self, number: int) -> Cancellation:
+        """Of an order that begins."""
+        with self._lock:
+            cancelled = Cancellation()
+            if self._last == number:
+                cancelled.set()
+            self._under_way = number, cancelled
+            return cancelled
+
+    def say(self, number: int) -> None:
+        """That order is not wanted any more."""
+        with self._lock:
+            self._last = number
+            if self._under_way is not None and self._under_way[0] == number:
+                self._under_way[1].set()
 
 
-def _reply(perform: Any, order: _Order, cancelled: _Cancelled) -> _Reply:  # noqa: ANN401 - a bound method of Workbench
+def _reply(bench: Bench, order: _Order, given_up: _GivenUp) -> _Reply:
     try:
-        return _Reply(answer=perform(order.job, cancelled=lambda: cancelled.number == order.number))
+        cancelled = given_up.begin(order.number)
+        return _Reply(answer=bench.perform(order.job, kernel=order.kernel, cancelled=cancelled))
     except Exception as error:  # noqa: BLE001 - sent to the parent, which raises it
         if error.__cause__ is not None:  # a cause stays behind when an exception is pickled, a note does not
             error.add_note("".join(traceback.format_exception(error.__cause__)))

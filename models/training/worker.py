@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One worker's own state and its jobs: the same code in a thread and in a process, so the same results."""
+"""One worker's own torch and its jobs: the same code in a thread and in a process, so the same results."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
-from bcfl.errors import ModelError
 from bcfl.models.data.dataset import Samples
-from bcfl.models.errors import DeviceUnavailable, UnknownSamples, WorkFailed
-from bcfl.models.evaluation import Evaluation, evaluate
+from bcfl.models.errors import DeviceUnavailable, UnknownSamples
+from bcfl.models.evaluation import evaluate
 from bcfl.models.networks.dropout import exchange_dropout
 from bcfl.models.networks.network import Network, build, load_weights
+from bcfl.models.training.answer import Answer
 from bcfl.models.training.classes import class_gradients, class_losses, confusion
 from bcfl.models.training.coalitions import coalition_evaluations
 from bcfl.models.training.job import (
-    ClassEvaluation,
     ClassGradientsJob,
     ClassLossesJob,
     CoalitionsJob,
@@ -29,22 +26,12 @@ from bcfl.models.training.job import (
     Job,
     OutputsJob,
     TrainingJob,
-    TrainingResult,
 )
 from bcfl.models.training.outputs import outputs
 from bcfl.models.training.sgd import train
 from bcfl.models.training.tensors import DeviceSamples
 
-__all__ = ("Answer", "Workbench")
-
-Answer = (
-    TrainingResult
-    | Evaluation
-    | list[Evaluation]
-    | ClassEvaluation
-    | list[list[int]]
-    | npt.NDArray[np.float32]
-)
+__all__ = ("Workbench",)
 
 
 class Workbench:
@@ -83,21 +70,10 @@ class Workbench:
             JobCancelled: ``cancelled`` said so.
             UnknownSamples: the job's samples were not added.
             SchemaMismatch: weights do not fit the network.
-            WorkFailed: anything else went wrong; the cause is in ``__cause__``, from a process as a note.
+            Exception: whatever the network or torch raised.
         """
         # One thread a worker: more threads than cores spin in barriers, and a split sum would round otherwise.
         torch.set_num_threads(1)
-        try:
-            return self._perform(job, cancelled)
-        except ModelError:
-            raise
-        except Exception as error:
-            raise WorkFailed(
-                f"A worker could not finish its {job.kind} of {type(job.network).__name__}: "
-                f"{type(error).__name__}: {str(error).rstrip('.')}."
-            ) from error
-
-    def _perform(self, job: Job, cancelled: Callable[[], bool]) -> Answer:
         module = self._module(job.network)
         if isinstance(job, OutputsJob):
             return outputs(job, module, DeviceSamples(job.samples, self.device), cancelled=cancelled)

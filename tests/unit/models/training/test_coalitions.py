@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bcfl.models.networks.mlp import Mlp
-from bcfl.models.training.coalitions import CoalitionModels
+from bcfl.models.training.coalition_models import CoalitionModels
 from bcfl.models.training.job import CoalitionsJob, SamplesRef
 from bcfl.models.weights import Schema, TensorSpec, Weights
 
