@@ -59,6 +59,7 @@ def findings() -> Iterator[Check]:
         ("python", _python),
         ("torch", _torch),
         ("coincurve", _coincurve),
+        ("kernel", _kernel),
         ("contracts", _contracts),
         ("anvil", _anvil),
         (
@@ -109,6 +110,24 @@ def _coincurve() -> Check:
         else "not installed: signing would be 8 times slower",
         remedy="pip install coincurve",
     )
+
+
+def _kernel() -> Check:
+    from bcfl.models.errors import KernelUnavailable
+    from bcfl.models.kernel.building import built, processor_build
+
+    try:
+        build = processor_build()
+        place = built(build)
+    except KernelUnavailable as error:
+        return Check(
+            name="kernel",
+            ok=False,
+            detail="not here: torch computes everything, 3 to 6 times slower for small networks",
+            remedy=str(error),
+            optional=True,
+        )
+    return Check(name="kernel", ok=True, detail=f"lanes for {build.name} ({place})", optional=True)
 
 
 def _contracts() -> Check:

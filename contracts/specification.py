@@ -55,6 +55,8 @@ class Specification:
     """So many of the newest rounds keep their updates."""
     reported_samples: int | None = None
     """So many validation samples measure an update that no score and no defence measures, only to report it; None: all."""
+    kernel: str = "torch"
+    """What computes: ``torch``, or ``lanes``, whose bits are the same on every processor that has it."""
     audit: str = "public"
     score_tolerance: float = 1e-6
     """Largest absolute difference between a score and its recomputation."""
@@ -89,6 +91,8 @@ class Specification:
             content["server_optimizer"] = _entry(self.server_optimizer)
         if self.reported_samples is not None:
             content["reported_samples"] = self.reported_samples
+        if self.kernel != "torch":
+            content["kernel"] = self.kernel
         if self.timeliness:
             content["timeliness"] = self.timeliness
         if self.kept_models is not None or self.kept_updates is not None:
@@ -123,6 +127,7 @@ class Specification:
                 kept_models=_rounds(retention.get("models")),
                 kept_updates=_rounds(retention.get("updates")),
                 reported_samples=_count(content.get("reported_samples")),
+                kernel=str(content.get("kernel", "torch")),
                 timeliness=float(content.get("timeliness", 0.0)),
                 server_optimizer=_reference(content["server_optimizer"])
                 if "server_optimizer" in content

@@ -12,6 +12,7 @@ from bcfl.agents.common.token_permits import PermitSource
 from bcfl.agents.runtime.ports import ContentStore, LearningEngine, Observer
 from bcfl.chain.journal import Journal
 from bcfl.contracts.ids import Address
+from bcfl.models.training.bench import Kernel
 from bcfl.seeds import Seeds
 
 __all__ = ("AgentServices",)
@@ -40,6 +41,10 @@ class AgentServices:
     observer: Observer
     seeds: Seeds
     folder: Path | None = None
+
+    def computing_by(self, kernel: Kernel) -> AgentServices:
+        """The same, with an engine that computes by another kernel."""
+        return dataclasses.replace(self, engine=self.engine.computed_by(kernel))
 
     def storing_in(self, store: ContentStore) -> AgentServices:
         """The same, with another store to write to."""

@@ -266,6 +266,7 @@ class Host:
         address, specification = task.state.address, task.specification
         pins = self._pins.of(address)
         services = self._services.storing_in(PinningStore(self._services.store, pins))
+        services = services.computing_by("lanes" if specification.kernel == "lanes" else "torch")
         agents = self._program.agents(task, self._me, services)
         policy = RetentionPolicy(models=specification.kept_models, updates=specification.kept_updates)
         if policy == RetentionPolicy():

@@ -7,11 +7,16 @@ import dataclasses
 
 import numpy as np
 
+from bcfl.agents.common.entries import network_of
+from bcfl.agents.common.retrieval import schema_of
+from bcfl.contracts.config import TaskConfig
+from bcfl.contracts.specification import Specification
 from bcfl.models.data.dataset import Samples
 from bcfl.models.errors import NetworkUnfit
+from bcfl.models.kernel.choice import check_kernel
 from bcfl.models.networks.network import Network
 
-__all__ = ("by_number", "check_samples", "joined")
+__all__ = ("by_number", "check_samples", "check_task", "joined")
 
 
 def by_number(samples: Samples, labels: tuple[str, ...]) -> Samples:
@@ -38,6 +43,26 @@ def joined(train: Samples, test: Samples) -> Samples:
         targets=np.concatenate([train.targets, test.targets]),
         owners=owners,
     )
+
+
+def check_task(samples: Samples, terms: Specification, config: TaskConfig) -> None:
+    """Whether this machine can do a task's work on these samples.
+
+    Args:
+        samples: all that somebody has.
+        terms: of the task.
+        config: of the task.
+
+    Raises:
+        NetworkUnfit: they do not fit the network, or its updates have other tensors.
+        KernelUnavailable: the task is computed by a kernel that this machine does not have.
+        RegistryError: the network is not known here.
+    """
+    name, network = terms.network.name, network_of(terms)
+    check_samples(samples, name, network, most_bytes=config.max_update_size)
+    if network.schema() != schema_of(terms):
+        raise NetworkUnfit(f"Its updates have other tensors than the network '{name}' that it names.")
+    check_kernel(terms.kernel, network, terms.training, shape=samples.inputs.shape[1:])
 
 
 def check_samples(samples: Samples, name: str, network: Network, *, most_bytes: int) -> None:

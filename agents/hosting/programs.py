@@ -12,7 +12,6 @@ import numpy as np
 from bcfl.agents.common.entries import network_of
 from bcfl.agents.common.joining import TrainerIdentity
 from bcfl.agents.common.keeper import Keeper
-from bcfl.agents.common.retrieval import schema_of
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.update_maker import OwnData
 from bcfl.agents.consortium.member import HeldOut, Member
@@ -22,7 +21,7 @@ from bcfl.agents.crowdsourcing.evaluator import Evaluator, EvaluatorIdentity
 from bcfl.agents.crowdsourcing.memory_folder import MemoryFolder
 from bcfl.agents.crowdsourcing.trainer import Trainer
 from bcfl.agents.hosting.limits import Needs, needs_of_judge, needs_of_trainer
-from bcfl.agents.hosting.own_samples import check_samples
+from bcfl.agents.hosting.own_samples import check_task
 from bcfl.agents.hosting.round_auditor import AuditedRounds, RoundAuditor, next_round
 from bcfl.agents.runtime.shell import Role
 from bcfl.chain.keys import Signer
@@ -35,7 +34,7 @@ from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import TaskState
 from bcfl.models.data.dataset import Samples
 from bcfl.models.data.hold_out import hold_out
-from bcfl.models.errors import NetworkUnfit
+from bcfl.models.kernel.choice import check_kernel
 from bcfl.models.training.job import SamplesRef
 from bcfl.models.training.privacy import Privacy
 from bcfl.seeds import Seeds
@@ -153,7 +152,7 @@ class TrainerProgram(_Paid):
         """Why not."""
         if not isinstance(task.state, CrowdState):
             return "it is a consortium's, whose members train (bcfl agent member)"
-        _check(self.samples, task)
+        check_task(self.samples, task.specification, task.state.config)
         return None
 
     def agents(self, task: OpenTask, me: Self, services: AgentServices) -> Sequence[Role]:  # noqa: ARG002 - the port's
@@ -191,7 +190,7 @@ class MemberProgram(_Paid):
             return "it is a crowd's, which has trainers (bcfl agent trainer)"
         if me.signer.address not in state.allowed and me.signer.address not in state.index_of:
             return f"{me.signer.address} is not on its list"
-        _check(self.samples, task)
+        check_task(self.samples, task.specification, task.state.config)
         return None
 
     def agents(self, task: OpenTask, me: Self, services: AgentServices) -> Sequence[Role]:  # noqa: ARG002 - the port's
@@ -234,7 +233,7 @@ class EvaluatorProgram(_Paid):
             return "it is a consortium's, whose members judge each other"
         if me.signer.address not in {one.account for one in state.evaluators}:
             return f"{me.signer.address} is none of its evaluators"
-        _check(self.samples, task)
+        check_task(self.samples, task.specification, task.state.config)
         return None
 
     def agents(self, task: OpenTask, me: Self, services: AgentServices) -> Sequence[Role]:
@@ -330,7 +329,9 @@ class AuditorProgram(_Unpaid):
         return state.ended and done is not None and next_round(state, done) is None
 
     def refuses(self, task: OpenTask, me: Self) -> str | None:  # noqa: ARG002 - the port's
-        """Never."""
+        """Only where it could not repeat the task's work."""
+        terms = task.specification
+        check_kernel(terms.kernel, network_of(terms), terms.training)
         return None
 
     def agents(self, task: OpenTask, me: Self, services: AgentServices) -> Sequence[Role]:
@@ -340,10 +341,3 @@ class AuditorProgram(_Unpaid):
             None if folder is None else folder / "audited"
         )
         return [RoundAuditor(name=me.name, done=done, secret=me.secret, services=services)]
-
-
-def _check(samples: Samples, task: OpenTask) -> None:
-    name, network = task.specification.network.name, network_of(task.specification)
-    check_samples(samples, name, network, most_bytes=task.state.config.max_update_size)
-    if network.schema() != schema_of(task.specification):
-        raise NetworkUnfit(f"Its updates have other tensors than the network '{name}' that it names.")

@@ -15,6 +15,7 @@ from bcfl.models.data.dataset import Samples
 from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.network import Network
 from bcfl.models.scoring.game import ScoringEngine
+from bcfl.models.training.bench import Kernel
 from bcfl.models.training.job import SamplesRef, TrainingJob, TrainingResult
 from bcfl.models.weights import Weights
 
@@ -43,6 +44,10 @@ class ContentStore(Protocol):
 
 class LearningEngine(ScoringEngine, Protocol):
     """Where training and scoring run (``models.training.Engine``)."""
+
+    def computed_by(self, kernel: Kernel) -> LearningEngine:
+        """The same workers and samples with that kernel."""
+        ...
 
     def add_samples(self, key: str, samples: Samples) -> None:
         """Give the workers samples that jobs name by ``key``."""

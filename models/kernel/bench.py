@@ -15,7 +15,7 @@ from bcfl.models.data.dataset import Samples
 from bcfl.models.errors import SchemaMismatch, UnknownSamples
 from bcfl.models.evaluation import Evaluation
 from bcfl.models.kernel.library import Library, Measured, library
-from bcfl.models.kernel.plan import LayerPlan, plan_of
+from bcfl.models.kernel.plan import plan_of
 from bcfl.models.networks.network import Network
 from bcfl.models.training.answer import Answer
 from bcfl.models.training.cancellation import Cancellation
@@ -108,7 +108,7 @@ class _Work:
     ) -> None:
         self.kernel = kernel
         self.network = network
-        self.plan: LayerPlan = plan_of(network)  # type: ignore[arg-type] # entries are hashable, which the port cannot say
+        self.plan = plan_of(network)
         self.samples = samples
         self.indices = indices
         self.cancelled = cancelled

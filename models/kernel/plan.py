@@ -52,13 +52,17 @@ class LayerPlan:
     recurrent: bool = False
 
 
-@lru_cache(maxsize=64)
 def plan_of(network: Network) -> LayerPlan:
     """The network's layers.
 
     Raises:
         KernelUnavailable: one of them is none of the kernel's.
     """
+    return _plan_of(network)  # type: ignore[arg-type] # entries are hashable, which the port cannot say
+
+
+@lru_cache(maxsize=64)
+def _plan_of(network: Network) -> LayerPlan:
     from bcfl.models.networks.recurrent import Recurrent  # loads torch
 
     module = build(network)

@@ -59,7 +59,10 @@ def build(network: Network, *, seed: int = 0) -> torch.nn.Module:
     """The network's module, initialised from ``seed``; torch's global generator is left as it was."""
     import torch  # entries are listed without loading torch
 
-    with _building, torch.random.fork_rng(devices=[]):
+    from bcfl.models.networks.initialisation import SameEverywhere
+
+    same = SameEverywhere()  # type: ignore[no-untyped-call] # torch leaves its base untyped
+    with _building, torch.random.fork_rng(devices=[]), same:
         torch.default_generator.manual_seed(seed)
         return network.build()
 

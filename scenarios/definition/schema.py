@@ -197,11 +197,19 @@ class Chain(Keys):
 
 
 class Compute(Keys):
-    """Where training runs; null ``workers`` is one a core. No result depends on it."""
+    """Where and by what training runs; null ``workers`` is one a core. No result depends on it but for ``kernel``."""
 
-    executor: Literal["threads", "processes"] = "processes"
+    executor: Literal["auto", "threads", "processes"] = "auto"
     workers: Annotated[int, Field(ge=1, le=1024)] | None = None
     device: Literal["cpu", "cuda", "auto"] = "cpu"
+    kernel: Literal["auto", "torch", "lanes"] = "auto"
+
+    @property
+    def chosen_executor(self) -> Literal["threads", "processes"]:
+        """Threads for the kernel that leaves Python alone while it works, processes for torch."""
+        if self.executor != "auto":
+            return self.executor
+        return "threads" if self.kernel == "lanes" else "processes"
 
 
 Baseline = Literal["alone", "pooled"]

@@ -15,7 +15,7 @@ from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.planning.cautions import cautions
 from bcfl.scenarios.planning.genesis import genesis_of
 from bcfl.scenarios.planning.population import Population, Task, plan_task, populate
-from bcfl.scenarios.planning.preflight import check_fit, check_shares, fitted
+from bcfl.scenarios.planning.preflight import check_fit, check_shares, fitted, with_kernel
 from bcfl.seeds import Seeds
 
 __all__ = ("Plan", "dataset_source", "planned")
@@ -89,6 +89,7 @@ async def planned(
     seeds = Seeds(scenario.seed)
     scenario = fitted(scenario, dataset)
     outputs = await anyio.to_thread.run_sync(check_fit, scenario, dataset)
+    scenario = await anyio.to_thread.run_sync(with_kernel, scenario, dataset)
     population = populate(scenario, dataset, seeds)
     check_shares(scenario, population)
     start = await genesis_of(scenario, seeds, data_dir=data_dir, kept=genesis)

@@ -12,6 +12,7 @@ from bcfl import registry
 from bcfl.models.data.dataset import Dataset
 from bcfl.models.data.soundness import check_dataset
 from bcfl.models.errors import NetworkUnfit
+from bcfl.models.kernel.choice import chosen_kernel
 from bcfl.models.training.privacy import Privacy, check_opacus, is_here, steps_of
 from bcfl.models.training.private import private_module
 from bcfl.models.training.trial import check_device, model_bytes, needs_pairs, try_batch
@@ -28,6 +29,7 @@ __all__ = (
     "fitted",
     "privacy_of",
     "steps_in",
+    "with_kernel",
 )
 
 _HEADER_BYTES = 4096
@@ -57,6 +59,23 @@ def fitted(scenario: Scenario, dataset: Dataset) -> Scenario:
     entry = entry.model_copy(update={"parameters": {**entry.parameters, **taken}})
     task = scenario.task.model_copy(update={"network": entry})
     return scenario.model_copy(update={"task": task})
+
+
+def with_kernel(scenario: Scenario, dataset: Dataset) -> Scenario:
+    """The scenario with ``compute.kernel`` chosen: what it says, or what suits its network on this machine.
+
+    Raises:
+        KernelUnavailable: it asks for ``lanes``, and that cannot be.
+    """
+    compute, task = scenario.compute, scenario.task
+    kernel = chosen_kernel(
+        compute.kernel,
+        task.network.create("network"),
+        task.training.stated(),
+        shape=dataset.train.inputs.shape[1:],
+        device=compute.device,
+    )
+    return scenario.model_copy(update={"compute": compute.model_copy(update={"kernel": kernel})})
 
 
 def check_fit(scenario: Scenario, dataset: Dataset) -> int:

@@ -56,7 +56,7 @@ async def equipped(
         observer: told of progress.
         at_once: write records as they come, and not sorted at the next block.
     """
-    async with opened(plan, directory, executor=plan.scenario.compute.executor) as (engine, store):
+    async with opened(plan, directory, executor=plan.scenario.compute.chosen_executor) as (engine, store):
         results = Results()
         yield RunResources(
             plan=plan,
@@ -77,7 +77,12 @@ async def opened(
     population, compute, storage = plan.population, plan.scenario.compute, plan.scenario.storage
     location = str(directory.blobs) if storage.kind == "directory" else storage.url
     async with (
-        Engine.start(executor=executor, workers=compute.workers or _cores(), device=compute.device) as engine,
+        Engine.start(
+            executor=executor,
+            workers=compute.workers or _cores(),
+            device=compute.device,
+            kernel="lanes" if compute.kernel == "lanes" else "torch",
+        ) as engine,
         open_store(storage.kind, location) as store,
     ):
         engine.add_samples(TRAIN_SAMPLES, population.train)
