@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -48,6 +48,12 @@ __all__ = ("cancel", "create", "join", "leave", "withdraw")
     metavar="ADDRESS",
     help="Who builds the models; of a consortium one of its members (default: the evaluator, or each member).",
 )
+@click.option(
+    "--kernel",
+    type=click.Choice(["torch", "lanes"]),
+    default="torch",
+    help="What computes it at everybody's: lanes gives the same bits on every machine that has it (default: torch).",
+)
 @click.option("--token", metavar="ADDRESS", help="What it pays in (default: the network's).")
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A key of the task, as task.rounds=3."
@@ -61,6 +67,7 @@ def create(
     evaluators: tuple[str, ...],
     members: tuple[str, ...],
     aggregator: str | None,
+    kernel: Literal["torch", "lanes"],
     token: str | None,
     overrides: tuple[str, ...],
     as_json: bool,
@@ -91,6 +98,7 @@ def create(
             aggregator=builder,
             overrides=overrides,
             data_dir=here.settings.data_dir,
+            kernel=kernel,
         )
 
     terms = run_until_stopped(read)

@@ -14,7 +14,7 @@ from bcfl.models.training.bench import Kernel
 from bcfl.models.training.hyperparameters import hyperparameters_of
 from bcfl.models.training.optimizers import Sgd
 
-__all__ = ("WantedKernel", "check_kernel", "chosen_kernel")
+__all__ = ("WantedKernel", "check_covered", "check_kernel", "chosen_kernel")
 
 WantedKernel = Literal["auto", "torch", "lanes"]
 
@@ -66,13 +66,24 @@ def check_kernel(
         raise KernelUnavailable(
             f"The task is computed by a kernel '{kernel}', which this bcfl does not have."
         )
+    check_covered(network, training, shape=shape)
+    library()
+
+
+def check_covered(
+    network: Network, training: Mapping[str, Any], *, shape: Sequence[int] | None = None
+) -> None:
+    """Whether ``lanes`` can do a task's work, on any machine that has it.
+
+    Raises:
+        KernelUnavailable: it has not the network, its optimiser or samples of that shape.
+    """
     optimizer = hyperparameters_of(training, 1).optimizer
     if not isinstance(optimizer, Sgd):
         raise _unfit(f"trains by sgd, not by {type(optimizer).__name__.lower()}")
     axes = plan_of(network).inputs
     if shape is not None and axes and axes != len(shape):
         raise _unfit(f"cannot take samples of the shape {tuple(shape)} there")
-    library()
 
 
 def _unfit(why: str) -> KernelUnavailable:

@@ -3,18 +3,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
+from bcfl.models.errors import InvalidRound
 from bcfl.models.training.job import CoalitionsJob
 from bcfl.models.weights import Weights
 
-__all__ = ("CoalitionModels",)
+__all__ = ("CoalitionModels", "mask_of")
 
 _Sum = npt.NDArray[np.float64]
 
 _BLOCK = 32
 _FULL = (1 << _BLOCK) - 1
+
+
+def mask_of(coalition: int | Iterable[int], members: int) -> int:
+    """A coalition as a bit mask over so many members.
+
+    Raises:
+        InvalidRound: it names somebody who is none of them.
+    """
+    mask = (
+        sum(1 << member for member in set(coalition)) if isinstance(coalition, Iterable) else int(coalition)
+    )
+    if mask < 0 or mask >> members:
+        raise InvalidRound(f"Coalition {mask:#b} names a member that is not among the {members} updates.")
+    return mask
 
 
 class CoalitionModels:

@@ -22,6 +22,7 @@ from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.network import Network
 from bcfl.models.training.bench import Kernel
 from bcfl.models.training.busy import BusyClock
+from bcfl.models.training.coalition_models import mask_of
 from bcfl.models.training.executors import ThreadWorker, Worker, WorkerPool
 from bcfl.models.training.job import (
     ClassEvaluation,
@@ -220,7 +221,7 @@ class Engine:
             raise InvalidRound(f"{len(updates)} updates need one weight each, not {len(weights)}.")
         for update in updates:
             start.same_schema(update)
-        masks = [_mask(coalition, len(updates)) for coalition in coalitions]
+        masks = [mask_of(coalition, len(updates)) for coalition in coalitions]
         # Each coalition is built and evaluated by itself, so where the list is cut changes no value.
         parts = [
             part.tolist() for part in np.array_split(np.arange(len(masks)), self._pool.size) if len(part)
@@ -345,12 +346,3 @@ class Engine:
                 f"A job needs at least one of the {len(known)} samples named '{samples.key}', counted from 0; "
                 f"it names {count} from {least} to {most}."
             )
-
-
-def _mask(coalition: int | Iterable[int], members: int) -> int:
-    mask = (
-        sum(1 << member for member in set(coalition)) if isinstance(coalition, Iterable) else int(coalition)
-    )
-    if mask < 0 or mask >> members:
-        raise InvalidRound(f"Coalition {mask:#b} names a member that is not among the {members} updates.")
-    return mask

@@ -11,6 +11,8 @@ from bcfl.contracts.config import TaskConfig
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Kind
 from bcfl.contracts.specification import Specification
+from bcfl.models.kernel.choice import check_covered
+from bcfl.models.training.bench import Kernel
 from bcfl.scenarios.definition.loading import read_keys, validated
 from bcfl.scenarios.errors import TermsInvalid
 from bcfl.scenarios.planning.genesis import genesis_of
@@ -51,6 +53,7 @@ async def read_terms(
     aggregator: Address | None = None,
     overrides: Iterable[str] = (),
     data_dir: Path | None = None,
+    kernel: Kernel = "torch",
 ) -> Terms:
     """The task of a YAML file: a scenario's ``task`` part, by itself or under ``task:``; everything else is left out.
 
@@ -62,14 +65,19 @@ async def read_terms(
         aggregator: who builds the models; of a consortium one of these members. None: the evaluator, or each member.
         overrides: ``task.key=value`` each.
         data_dir: where a genesis model with a relative path is looked for first.
+        kernel: what computes it at everybody's.
 
     Raises:
         ScenarioError: the file, or a key, cannot be, or no update could be handed in.
         GenesisUnfit: the model to start from is not there, or is none of the network.
+        KernelUnavailable: the kernel does not have the network or its optimiser.
     """
     data, sources = read_keys(path, overrides, under=("task",))
-    scenario = validated(_with_stand_ins(path, data, listed, aggregator), sources, default=f"{path}:")
+    people = _with_stand_ins(path, data, listed, aggregator)
+    scenario = validated({**people, "compute": {"kernel": kernel}}, sources, default=f"{path}:")
     check_model_size(scenario)
+    if kernel == "lanes":
+        check_covered(scenario.task.network.create("network"), scenario.task.training.stated())
     genesis = await genesis_of(scenario, Seeds.live(), data_dir=data_dir)
     task = task_of(scenario, genesis, sample_limit=Specification.sample_limit)
     accounts = {PUBLISHER: publisher}

@@ -52,6 +52,53 @@ def test_same_file_and_seed_give_the_same_digest_whatever_the_workers(finished, 
     assert other not in digests
 
 
+_OTHER_PROCESSORS = (
+    {},
+    {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+    {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL", "OPENBLAS_CORETYPE": "Haswell"},
+)
+"""What makes torch, numpy and its matrix library compute as they would where the processor had fewer instructions."""
+
+
+def test_a_run_by_the_kernel_is_the_same_on_other_processors(finished, bcfl, monkeypatch):
+    said = set()
+    for variables in _OTHER_PROCESSORS:
+        with monkeypatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            directory = finished("--set", "compute.kernel=lanes", "--set", "task.defence=pipeline")
+            told = json.loads((directory / "summary.json").read_text())
+            said.add((told["final"]["cid"], bcfl("replay", str(directory), "--digest").stdout))
+    assert len(said) == 1
+
+
+def test_torch_and_the_kernel_learn_the_same_but_for_rounding(finished):
+    runs = [finished("--set", f"compute.kernel={kernel}") for kernel in ("torch", "lanes")]
+    torch, lanes = (json.loads((run / "summary.json").read_text()) for run in runs)
+    assert lanes["final"]["cid"] != torch["final"]["cid"]
+    assert lanes["final"]["loss"] == pytest.approx(torch["final"]["loss"], abs=1e-5)
+    for ours, theirs in zip(lanes["rounds"], torch["rounds"], strict=True):
+        assert ours["scores"] == pytest.approx(theirs["scores"], abs=1e-5)
+
+
+def test_a_kernel_that_cannot_be_is_said_before_anything_starts(start, monkeypatch):
+    run = start("--set", "compute.kernel=lanes", "--set", "task.training.optimizer=adam")
+    assert run.end() == 6
+    assert "The kernel 'lanes' trains by sgd, not by adam: set compute.kernel: torch." in run.text
+    assert not run.directory.exists()
+
+
+def test_the_runs_scenario_and_specification_say_which_kernel(honest, finished):
+    assert "kernel: lanes" in (honest / "scenario.yaml").read_text()
+    by_torch = finished("--set", "compute.kernel=torch")
+    assert "kernel: torch" in (by_torch / "scenario.yaml").read_text()
+    for directory, named in ((honest, True), (by_torch, False)):
+        blobs = (path.read_bytes() for path in (directory / "blobs").rglob("*") if path.is_file())
+        specifications = [blob for blob in blobs if b"bcfl-specification" in blob[:4000]]
+        assert len(specifications) == 1
+        assert (b'"kernel":"lanes"' in specifications[0]) is named
+
+
 def test_replay_rebuilds_the_tables_from_the_event_log_alone(honest, bcfl):
     directory = honest
     told = json.loads((directory / "summary.json").read_text())

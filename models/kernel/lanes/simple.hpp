@@ -34,7 +34,7 @@ class MaxPool final : public Layer<W> {
             Vec<W> most = in[corner];
             for (int k = 1; k < k_ * k_; ++k) {
                 const Vec<W> here = in[corner + k / k_ * this->in.width + k % k_];
-                most = (here > most) | (here != here) ? here : most;
+                most = ((here > most) | (here != here)) ? here : most;
             }
             out[place] = most;
         });

@@ -50,6 +50,12 @@ def test_how_long_contents_are_kept_is_stated_only_where_they_are_not_kept_for_g
     assert Specification.decode(kept.encode()) == kept
 
 
+def test_what_computes_is_stated_only_where_it_is_not_torch():
+    assert b"kernel" not in SPECIFICATION.encode()
+    lanes = dataclasses.replace(SPECIFICATION, kernel="lanes")
+    assert Specification.decode(lanes.encode()) == lanes
+
+
 def test_on_how_much_what_is_only_reported_is_measured_is_stated_only_where_it_is_not_all():
     assert b"reported_samples" not in SPECIFICATION.encode()
     for count in (0, 512):

@@ -116,6 +116,9 @@ class Services(SimpleNamespace):
     def storing_in(self, store):
         return Services(**{**vars(self), "store": store})
 
+    def computing_by(self, kernel):
+        return Services(**{**vars(self), "kernel": kernel})
+
 
 class Stage:
     def __init__(self, story, *, folder, choice=None, program=None, missing=0):

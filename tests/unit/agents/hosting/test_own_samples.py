@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from bcfl.agents.hosting.own_samples import by_number, check_samples, joined
+from bcfl.agents.hosting.own_samples import by_number, check_samples, check_task, joined
+from bcfl.contracts.specification import EntryReference, Specification
 from bcfl.models.data.dataset import Samples
-from bcfl.models.errors import NetworkUnfit
+from bcfl.models.errors import KernelUnavailable, NetworkUnfit
 from bcfl.models.networks.mlp import Mlp
 
 
@@ -61,3 +65,28 @@ def test_samples_that_do_not_fit_are_refused_in_a_sentence(samples, sentence):
 def test_a_network_that_is_larger_than_an_update_may_be_is_not_built():
     with pytest.raises(NetworkUnfit, match="takes updates of 64 at most"):
         check_samples(_samples(), "mlp", Mlp(inputs=4, classes=2, hidden=10**6), most_bytes=64)
+
+
+def _terms(**given):
+    network = Mlp(inputs=4, classes=2)
+    return Specification(
+        title="t",
+        network=EntryReference("mlp", {"inputs": 4, "classes": 2}),
+        training={"learning_rate": 0.1, **given.pop("training", {})},
+        score=EntryReference("loo"),
+        aggregator=EntryReference("fedavg"),
+        tensors=tuple((tensor.name, tensor.shape) for tensor in network.schema().tensors),
+        **given,
+    )
+
+
+def test_a_task_by_a_kernel_that_this_machine_does_not_have_is_passed():
+    config = SimpleNamespace(max_update_size=10**6)
+    check_task(_samples(), _terms(), config)
+    check_task(_samples(), _terms(kernel="lanes"), config)
+    with pytest.raises(KernelUnavailable, match="'cobwebs', which this bcfl does not have"):
+        check_task(_samples(), _terms(kernel="cobwebs"), config)
+    with pytest.raises(KernelUnavailable, match="not by adam"):
+        check_task(_samples(), _terms(kernel="lanes", training={"optimizer": "adam"}), config)
+    with pytest.raises(NetworkUnfit, match="other tensors"):
+        check_task(_samples(), dataclasses.replace(_terms(), tensors=(("a", (1,)),)), config)

@@ -62,7 +62,8 @@ def test_initial_weights_are_torchs_default_initialisation():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
         expected = torch.cat([tensor.flatten() for tensor in MnistCnn().build().state_dict().values()])
-    assert np.array_equal(initial_weights(MnistCnn(), 7).vector, expected.numpy())
+    # but for the last bit, which in torch follows the processor's instructions
+    assert np.allclose(initial_weights(MnistCnn(), 7).vector, expected.numpy(), rtol=0, atol=2.0**-25)
 
 
 def test_initial_weights_are_the_same_while_other_threads_build():

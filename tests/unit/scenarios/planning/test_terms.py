@@ -10,6 +10,7 @@ import pytest
 
 from bcfl.contracts.phases import Kind
 from bcfl.contracts.specification import Specification
+from bcfl.models.errors import KernelUnavailable
 from bcfl.scenarios.errors import ModelTooLarge, ScenarioInvalid, TermsInvalid
 from bcfl.scenarios.planning.terms import read_terms
 from bcfl.storage.content_id import content_id
@@ -114,3 +115,14 @@ async def test_a_key_may_be_set_by_hand(tmp_path):
 async def test_what_cannot_be_published_is_said_with_its_key(tmp_path, text, listed, error, sentence):
     with pytest.raises(error, match=sentence):
         await _read(tmp_path, text, listed)
+
+
+@pytest.mark.asyncio
+async def test_the_kernel_is_part_of_the_terms_and_must_have_the_network(tmp_path):
+    plain = await _read(tmp_path, CROWD)
+    named = await _read(tmp_path, CROWD, kernel="lanes")
+    assert Specification.decode(plain.contents[0]).kernel == "torch"
+    assert Specification.decode(named.contents[0]).kernel == "lanes"
+    adam = CROWD + "training: {optimizer: adam}\n"
+    with pytest.raises(KernelUnavailable, match="not by adam"):
+        await _read(tmp_path, adam, kernel="lanes")
