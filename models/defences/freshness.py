@@ -21,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bcfl.models.defences.history import History, Vectors
+from bcfl.models.defences.many import is_many
+from bcfl.models.defences.novelty import deviation_cosines
 
 __all__ = ("Freshness", "freshness", "significance")
 
@@ -35,6 +37,12 @@ _CROWDED = 0.5
 """Share of all dimensions that may be public before nobody can be told from noise any more,"""
 _SURELY = 1000.0
 """and everybody counts as this fresh."""
+
+_LIKE = 0.5
+"""Cosine of what sets two of many updates apart from the round, from which one is looked at beside the other;"""
+_NEIGHBOURS = 32
+"""beside so many at most."""
+_COLUMNS = 2048
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,6 +81,8 @@ def freshness(
         history: all that was revealed before.
         least: standard deviations.
     """
+    if is_many(len(updates)):
+        return _of_many(updates, positions, gradients, history)
     residuals, signal = history.residual(updates), history.residual(gradients)
     lengths = np.linalg.norm(updates, axis=1)
     basis = _basis(signal)
@@ -90,6 +100,58 @@ def freshness(
         residuals=residuals,
         crowded=crowded,
     )
+
+
+def _of_many(updates: Vectors, positions: Sequence[int], gradients: Vectors, history: History) -> Freshness:
+    """Beside everybody only who is like somebody; like nobody, an update has beside the round what it has alone."""
+    residuals, signal = history.residual(updates), history.residual(gradients)
+    lengths = np.linalg.norm(updates, axis=1)
+    basis = _basis(signal)
+    strength = np.square(residuals @ basis.T).sum(axis=1)
+    expected = np.square(residuals) @ np.square(basis).sum(axis=0)
+    crowded = history.rank + len(updates) > _CROWDED * updates.shape[1]
+    alone = _significances(residuals, lengths, signal, crowded=crowded)
+    beside = alone.copy()
+    like = np.abs(deviation_cosines(residuals)) >= _LIKE
+    np.fill_diagonal(like, val=False)
+    for place in map(int, np.flatnonzero(like.any(axis=1))):
+        others = map(int, np.flatnonzero(like[place]))
+        # who was earlier owns what both have, and of those only so many as can be a mixture's parts
+        earlier = [other for other in others if positions[other] < positions[place]][:_NEIGHBOURS]
+        if earlier:
+            near = np.concatenate([[place], earlier])
+            beside[place] = _Round(residuals[near], lengths[near], signal).fresh(
+                0, range(1, len(near)), crowded=crowded
+            )
+    return Freshness(
+        beside=beside,
+        alone=alone,
+        ratio=np.where(expected > 0, strength / np.where(expected > 0, expected, 1), 0.0),
+        signal=np.sqrt(strength),
+        residuals=residuals,
+        crowded=crowded,
+    )
+
+
+def _significances(residuals: Vectors, lengths: Vectors, gradients: Vectors, *, crowded: bool) -> Vectors:
+    """``_of`` of each residual (n, d) beside the same gradients (k, d), in parts of the coordinates."""
+    if crowded:
+        return np.full(len(residuals), _SURELY)
+    basis = _whitened(gradients)
+    pairs = np.triu_indices(len(basis))
+    twice = np.where(pairs[0] == pairs[1], 1.0, 2.0)
+    sums = np.zeros((len(residuals), len(basis)))
+    covariance = np.zeros((len(residuals), len(pairs[0])))
+    for first in range(0, basis.shape[1], _COLUMNS):
+        rows = basis[:, first : first + _COLUMNS]
+        part = residuals[:, first : first + _COLUMNS].astype(np.float64)
+        sums += (np.sign(part) * np.sqrt(np.abs(part))) @ rows.T
+        covariance += np.abs(part) @ (rows[pairs[0]] * rows[pairs[1]]).T
+    expected = covariance[:, pairs[0] == pairs[1]].sum(axis=1)
+    spread = np.sqrt(2 * (np.square(covariance) @ twice))
+    found = (np.square(sums).sum(axis=1) - expected) / np.where(spread > 0, spread, 1)
+    known = (expected > 0) & (np.linalg.norm(residuals, axis=1) > _NOTHING * lengths)
+    return np.where(known, found, 0.0)
 
 
 class _Round:
@@ -132,8 +194,7 @@ def _of(residual: Vectors, length: float, signal: Vectors, crowded: bool) -> flo
 
 def significance(residual: Vectors, gradients: Vectors) -> float:
     """By how many standard deviations of noise the residual (d,) moves where the gradients (k, d) do."""
-    power = np.square(gradients).mean(axis=0)
-    basis = _basis(gradients / np.sqrt(power + _EVEN * power.mean() + np.finfo(float).tiny))
+    basis = _whitened(gradients)
     terms = basis * (np.sign(residual) * np.sqrt(np.abs(residual)))
     covariance = terms @ terms.T
     expected = float(np.trace(covariance))
@@ -141,6 +202,11 @@ def significance(residual: Vectors, gradients: Vectors) -> float:
         return 0.0
     found = float(np.square(terms.sum(axis=1)).sum())
     return (found - expected) / float(np.sqrt(2 * np.square(covariance).sum()))
+
+
+def _whitened(gradients: Vectors) -> Vectors:
+    power = np.square(gradients).mean(axis=0)
+    return _basis(gradients / np.sqrt(power + _EVEN * power.mean() + np.finfo(float).tiny))
 
 
 def _basis(gradients: Vectors) -> Vectors:

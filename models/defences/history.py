@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bcfl.models.defences.many import is_many
+
 __all__ = ("History", "Vectors", "orthonormal")
 
 Vectors = npt.NDArray[np.float64]
@@ -25,6 +27,8 @@ Rows = npt.NDArray[np.float32]
 
 _INDEPENDENT = 1e-6
 """A vector whose residual is below this share of its length adds no direction."""
+_INDEPENDENT_OF_MANY = 1e-5
+"""The same where squares are compared, of which half of the digits are lost."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,9 +92,21 @@ def orthonormal(residuals: Vectors, originals: Vectors) -> Vectors:
         return np.zeros((0, residuals.shape[1]))
     # Unit length first: a late update is as public as an early one ten times its size.
     kept = kept / np.linalg.norm(kept, axis=1, keepdims=True)
-    _, strength, rows = np.linalg.svd(kept, full_matrices=False)
-    basis: Vectors = rows[strength > _INDEPENDENT]
+    strength, rows = _principal(kept)
+    basis: Vectors = rows[strength > (_INDEPENDENT if not is_many(len(kept)) else _INDEPENDENT_OF_MANY)]
     return basis
+
+
+def _principal(vectors: Vectors) -> tuple[Vectors, Vectors]:
+    """Singular values of (n, d), falling, and the right singular vectors as rows; of many by their Gram matrix, ten times as soon."""
+    if not is_many(len(vectors)):
+        _, strength, rows = np.linalg.svd(vectors, full_matrices=False)
+        return strength, rows
+    squares, rotation = np.linalg.eigh(vectors @ vectors.T)
+    strength = np.sqrt(np.maximum(squares[::-1], 0))
+    turned = rotation[:, ::-1].T @ vectors
+    turned /= np.where(strength > 0, strength, 1)[:, None]
+    return strength, turned
 
 
 def _condensed(history: History) -> History:
@@ -98,7 +114,7 @@ def _condensed(history: History) -> History:
     recent = np.concatenate(history.recent)
     older, newer = recent[: -(history.most // 2)], recent[-(history.most // 2) :]
     whole = older if history.sketch is None else np.concatenate([history.sketch, older])
-    _, strength, rows = np.linalg.svd(whole.astype(np.float64), full_matrices=False)
+    strength, rows = _principal(whole.astype(np.float64))
     # Frequent Directions: all strengths shrink by that of the first direction that is dropped.
     floor = strength[history.most] if len(strength) > history.most else 0.0
     kept = np.sqrt(np.maximum(np.square(strength[: history.most]) - floor**2, 0))

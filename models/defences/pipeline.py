@@ -23,6 +23,7 @@ from bcfl.models.defences.effort import effort_factors
 from bcfl.models.defences.evidence import FEATURES, EvidenceWeights, Features, features
 from bcfl.models.defences.freshness import Freshness, freshness
 from bcfl.models.defences.history import Vectors
+from bcfl.models.defences.many import drawn_samples, is_many
 from bcfl.models.defences.reputation import Clerk, Decision
 from bcfl.models.defences.screening import Screen, Screening, same_models
 from bcfl.models.defences.selection import Subset, select
@@ -191,9 +192,7 @@ class Pipeline:
         updates = updates.reshape(len(members), len(start))
         models = tuple(member.model for member in members)
         positions = tuple(member.position for member in members)
-        evaluation = await laboratory.class_losses(
-            made.network, [made.start, *models], made.samples_key, probe=self.probe
-        )
+        evaluation = await self._measured(made, models, laboratory)
         groups = class_groups(evaluation.counts, self.directions)
         evaluation = grouped(evaluation, groups)
         gradients = await self._gradients(made, made.start, laboratory, groups)
@@ -210,6 +209,18 @@ class Pipeline:
             evaluation=evaluation,
             gradients=gradients.sum(axis=1),
             fresh=freshness(updates, positions, both, memory.history, least=self.screen.fresh),
+        )
+
+    async def _measured(
+        self, made: DefenceRound, models: Sequence[Weights], laboratory: ScoringEngine
+    ) -> ClassEvaluation:
+        """The start model's row first; many are measured on a part of the samples."""
+        drawn = None
+        if is_many(len(models)):
+            whole = await laboratory.class_losses(made.network, [made.start], made.samples_key)
+            drawn = drawn_samples(len(models), int(whole.counts.sum()))
+        return await laboratory.class_losses(
+            made.network, [made.start, *models], made.samples_key, indices=drawn, probe=self.probe
         )
 
     async def _gradients(

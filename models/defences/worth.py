@@ -4,6 +4,9 @@
 φᵢ = ½[v({i}) + v(N) − v(N∖i)], the Shapley value of the quadratic fit, is a mean over the samples of what the update
 takes off each one's loss. Its standard error follows from the same samples, so that harm is told from the noise of the
 round, however much or little anybody learnt in it: paired differences, as in a t-test, not two noisy means.
+
+Of many updates each moves the round's model by so little that the gradients at its two ends say what it is worth:
+φᵢ ≈ −½⟨∇L(w) + ∇L(w + Σ Δ), Δᵢ⟩ (Wang et al. 2022, doi 10.1109/icde53745.2022.00073, at both ends).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import numpy as np
 
 from bcfl.models.defences.defence import DefenceRound
 from bcfl.models.defences.history import Vectors
+from bcfl.models.defences.many import is_many
 from bcfl.models.scoring.game import ScoringEngine
 from bcfl.models.weights import Weights
 
@@ -23,6 +27,10 @@ __all__ = ("Worth", "worth_of")
 _CEILING = 50.0
 """Nats: a loss on one sample that is larger, or no number, counts as this, so that one broken update hides no other."""
 _NOTHING = 1e-12
+_BLOCKS = 64
+"""Parts of the validation samples, of which each has a gradient: the noise of a value is told from how they differ."""
+_DOUBTFUL = 32
+"""Of many, those with the least certainty are evaluated."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,7 +57,7 @@ class Worth:
 async def worth_of(
     made: DefenceRound, models: Sequence[Weights], weights: Sequence[int], laboratory: ScoringEngine
 ) -> Worth:
-    """Evaluate everybody, each alone and everybody but one: 2n + 2 models.
+    """Evaluate everybody, each alone and everybody but one: 2n + 2 models; of many, only of those in doubt.
 
     Args:
         made: the round.
@@ -57,22 +65,49 @@ async def worth_of(
         weights: of each in the game, at least 0; the same for all where they sum to nothing.
         laboratory: evaluates.
     """
-    start = made.start.vector.astype(np.float64)
-    parts = np.array(weights, dtype=float) if sum(weights) else np.ones(len(models))
-    parts /= max(parts.sum(), _NOTHING)
-    steps = [part * (model.vector - start) for part, model in zip(parts, models, strict=True)]
-    together = np.sum(steps, axis=0) if steps else np.zeros_like(start)
+    game = _Game.of(made, models, weights)
+    if not is_many(len(models)):
+        return await _evaluated(game, range(len(models)), laboratory)
+    return await _estimated(game, laboratory)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Game:
+    """What each update adds to the start model, pᵢΔᵢ, and what all add together."""
+
+    made: DefenceRound
+    models: Sequence[Weights]
+    parts: Vectors
+    start: Vectors
+    together: Vectors
+
+    @classmethod
+    def of(cls, made: DefenceRound, models: Sequence[Weights], weights: Sequence[int]) -> _Game:
+        start = made.start.vector.astype(np.float64)
+        parts = np.array(weights, dtype=float) if sum(weights) else np.ones(len(models))
+        parts /= max(parts.sum(), _NOTHING)
+        together = np.zeros_like(start)
+        for part, model in zip(parts, models, strict=True):
+            together += part * (model.vector - start)
+        return cls(made=made, models=models, parts=parts, start=start, together=together)
+
+    def step(self, place: int) -> Vectors:
+        step: Vectors = self.parts[place] * (self.models[place].vector - self.start)
+        return step
+
+    def model(self, step: Vectors) -> Weights:
+        return Weights(self.made.start.schema, (self.start + step).astype(np.float32))
+
+
+async def _evaluated(game: _Game, places: Sequence[int], laboratory: ScoringEngine) -> Worth:
+    """Of the updates at these places."""
+    steps = [game.step(place) for place in places]
+    shifts = (np.zeros_like(game.start), game.together, *steps, *(game.together - step for step in steps))
     found = await laboratory.class_losses(
-        made.network,
-        [
-            Weights(made.start.schema, (start + step).astype(np.float32))
-            for step in (np.zeros_like(start), together, *steps, *(together - step for step in steps))
-        ],
-        made.samples_key,
-        by_sample=True,
+        game.made.network, [game.model(shift) for shift in shifts], game.made.samples_key, by_sample=True
     )
     losses = np.minimum(np.nan_to_num(found.by_sample.astype(np.float64), nan=_CEILING), _CEILING)
-    count = len(models)
+    count = len(steps)
     before, after, alone, without = losses[0], losses[1], losses[2 : 2 + count], losses[2 + count :]
     each = (before - alone + without - after) / 2
     return Worth(
@@ -80,3 +115,26 @@ async def worth_of(
         errors=each.std(axis=1) / np.sqrt(each.shape[1]),
         gain=float(np.clip(1 - after.mean() / max(before.mean(), _NOTHING), 0, 1)),
     )
+
+
+async def _estimated(game: _Game, laboratory: ScoringEngine) -> Worth:
+    """Of all, by the gradients of blocks of samples; the doubtful are evaluated."""
+    made = game.made
+    counts = (await laboratory.class_losses(made.network, [made.start], made.samples_key)).counts
+    blocks = max(2, min(_BLOCKS, int(counts.sum()) // 2))
+    slopes = np.zeros((blocks, len(game.start)), dtype=np.float32)
+    for end in (game.model(np.zeros_like(game.start)), game.model(game.together)):
+        found = await laboratory.class_gradients(
+            made.network, end, made.samples_key, groups=np.zeros(len(counts), dtype=np.int64), parts=blocks
+        )
+        slopes += np.nan_to_num(found[0], posinf=0.0, neginf=0.0) / 2
+    # each is a part of the mean over all samples, so that so many times it is the mean over its own
+    each = np.stack(
+        [-blocks * (slopes @ game.step(place).astype(np.float32)) for place in range(len(game.models))]
+    )
+    each = np.nan_to_num(each.astype(np.float64), nan=-_CEILING, posinf=_CEILING, neginf=-_CEILING)
+    values, errors = each.mean(axis=1), each.std(axis=1) / np.sqrt(blocks)
+    doubtful = [int(place) for place in np.argsort(values / np.maximum(errors, _NOTHING))[:_DOUBTFUL]]
+    exact = await _evaluated(game, doubtful, laboratory)
+    values[doubtful], errors[doubtful] = exact.values, exact.errors
+    return Worth(values=values, errors=errors, gain=exact.gain)

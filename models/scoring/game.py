@@ -86,8 +86,9 @@ class CoalitionLosses(Protocol):
         weights: Sequence[float] | None,
         coalitions: Sequence[int],
         samples_key: str,
+        indices: npt.NDArray[np.int64] | None = None,
     ) -> list[float]:
-        """The mean loss of each coalition's model; ``weights`` None is the mean game."""
+        """The mean loss of each coalition's model; ``weights`` None is the mean game, ``indices`` None all samples."""
         ...
 
     async def coalition_evaluations(
@@ -112,10 +113,13 @@ class ScoringEngine(CoalitionLosses, Protocol):
         models: Sequence[Weights],
         samples_key: str,
         *,
+        indices: npt.NDArray[np.int64] | None = None,
         probe: int = 0,
         by_sample: bool = False,
     ) -> ClassEvaluation:
         """Loss a class, accuracy and samples a class of each model, and its outputs on the first ``probe`` samples.
+
+        ``indices``: of the samples of that key; None: all.
 
         With ``by_sample`` its loss on each sample too.
         """

@@ -250,14 +250,16 @@ class Engine:
         models: Sequence[Weights],
         samples_key: str,
         *,
+        indices: npt.NDArray[np.int64] | None = None,
         probe: int = 0,
         by_sample: bool = False,
     ) -> ClassEvaluation:
         """The mean loss a class and the accuracy of each model on the samples of that key; raises as ``train``.
 
-        ``probe``: of how many samples, from the first, the logits are given too; ``by_sample``: each sample's loss too.
+        ``indices``: on those of the samples; ``probe``: of how many, from the first, the logits are given too;
+        ``by_sample``: each sample's loss too.
         """
-        samples = SamplesRef(samples_key)
+        samples = SamplesRef(samples_key, indices)
         self._check(samples)
         classes = self._classes(samples_key)
         parts = [
