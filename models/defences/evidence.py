@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bcfl.models.defences.history import Vectors
+from bcfl.models.defences.many import is_many
 
 __all__ = ("FEATURES", "EvidenceWeights", "Features", "features", "regressors")
 
@@ -158,11 +159,15 @@ def features(
     fresh = _unit(residuals)
     inside = np.array([place in kept for place in range(len(updates))], dtype=float)
     together = inside @ residuals
-    agreement = np.array(
-        [
-            float(fresh[place] @ _unit(together - inside[place] * residuals[place]))
-            for place in range(len(updates))
-        ]
+    agreement = (
+        _agreement_of_many(residuals, inside, together)
+        if is_many(len(updates))
+        else np.array(
+            [
+                float(fresh[place] @ _unit(together - inside[place] * residuals[place]))
+                for place in range(len(updates))
+            ]
+        )
     )
     lengths = np.linalg.norm(updates, axis=1)
     usual = float(np.median(lengths))
@@ -175,6 +180,16 @@ def features(
         length=lengths / usual if usual else np.ones(len(lengths)),
         certainty=certainty,
     )
+
+
+def _agreement_of_many(residuals: Vectors, inside: Vectors, together: Vectors) -> Vectors:
+    """Cosine of each to the sum of the others kept, by products with the sum of all."""
+    own = np.square(residuals).sum(axis=1)
+    along = residuals @ together
+    towards = along - inside * own
+    others = np.sqrt(np.maximum(float(together @ together) - 2 * inside * along + inside * own, 0))
+    scale = np.sqrt(own) * others
+    return np.where(scale > 0, towards / np.where(scale > 0, scale, 1), 0.0)
 
 
 def _unit(vectors: Vectors) -> Vectors:

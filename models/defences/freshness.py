@@ -137,14 +137,14 @@ def _significances(residuals: Vectors, lengths: Vectors, gradients: Vectors, *, 
     """``_of`` of each residual (n, d) beside the same gradients (k, d), in parts of the coordinates."""
     if crowded:
         return np.full(len(residuals), _SURELY)
-    basis = _whitened(gradients)
+    basis = _whitened(gradients).astype(residuals.dtype)
     pairs = np.triu_indices(len(basis))
     twice = np.where(pairs[0] == pairs[1], 1.0, 2.0)
     sums = np.zeros((len(residuals), len(basis)))
     covariance = np.zeros((len(residuals), len(pairs[0])))
     for first in range(0, basis.shape[1], _COLUMNS):
         rows = basis[:, first : first + _COLUMNS]
-        part = residuals[:, first : first + _COLUMNS].astype(np.float64)
+        part = residuals[:, first : first + _COLUMNS]
         sums += (np.sign(part) * np.sqrt(np.abs(part))) @ rows.T
         covariance += np.abs(part) @ (rows[pairs[0]] * rows[pairs[1]]).T
     expected = covariance[:, pairs[0] == pairs[1]].sum(axis=1)

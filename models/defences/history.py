@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +23,14 @@ from bcfl.models.defences.many import is_many
 
 __all__ = ("History", "Vectors", "orthonormal")
 
-Vectors = npt.NDArray[np.float64]
+Vectors = npt.NDArray[np.floating[Any]]
 Rows = npt.NDArray[np.float32]
 
+_FEWER = 4
+"""Of ``most``: directions that are kept of rounds of many."""
 _INDEPENDENT = 1e-6
 """A vector whose residual is below this share of its length adds no direction."""
-_INDEPENDENT_OF_MANY = 1e-5
+_INDEPENDENT_OF_MANY = 1e-3
 """The same where squares are compared, of which half of the digits are lost."""
 
 
@@ -60,7 +63,7 @@ class History:
         """The rows of ``vectors`` (n, d) without their part in the history."""
         rest = vectors.copy()
         for block in self.blocks:
-            basis = block.astype(np.float64)
+            basis = block.astype(vectors.dtype)
             rest -= (rest @ basis.T) @ basis
         return rest
 
@@ -72,7 +75,9 @@ class History:
         return dataclasses.replace(grown, model=model)
 
     def extended(self, updates: Vectors, digests: Collection[bytes] = ()) -> History:
-        """With these updates (n, d) and digests added."""
+        """With these updates (n, d) and digests added; of many only what the sketch holds of them."""
+        if is_many(len(updates)):
+            return dataclasses.replace(_sketched(self, updates), digests=self.digests.union(digests))
         lengths = np.linalg.norm(updates, axis=1, keepdims=True)
         rows = (updates / np.where(lengths > 0, lengths, 1)).astype(np.float32)
         grown = dataclasses.replace(
@@ -82,6 +87,27 @@ class History:
             digests=self.digests.union(digests),
         )
         return grown if sum(map(len, grown.recent)) <= self.most else _condensed(grown)
+
+
+def _sketched(history: History, updates: Vectors) -> History:
+    """All that is known and these updates as so few directions that they cost a round of a thousand no more than its evaluation."""
+    most = max(1, history.most // _FEWER)
+    lengths = np.linalg.norm(updates, axis=1, keepdims=True)
+    rows = (updates / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    known = [history.sketch] if history.sketch is not None else []
+    whole = np.concatenate([*known, *history.recent, rows])
+    strength, turned = _principal(whole)
+    sketch = _frequent(strength, turned, most)
+    base = orthonormal(sketch, sketch).astype(np.float32)
+    return dataclasses.replace(history, blocks=(base,), recent=(), sketch=sketch)
+
+
+def _frequent(strength: Vectors, rows: Vectors, most: int) -> Rows:
+    """Frequent Directions: all strengths shrink by that of the first direction that is dropped."""
+    floor = strength[most] if len(strength) > most else 0.0
+    kept = np.sqrt(np.maximum(np.square(strength[:most]) - floor**2, 0))
+    found: Rows = (kept[:, None] * rows[:most])[kept > 0].astype(np.float32)
+    return found
 
 
 def orthonormal(residuals: Vectors, originals: Vectors) -> Vectors:
@@ -115,11 +141,8 @@ def _condensed(history: History) -> History:
     older, newer = recent[: -(history.most // 2)], recent[-(history.most // 2) :]
     whole = older if history.sketch is None else np.concatenate([history.sketch, older])
     strength, rows = _principal(whole.astype(np.float64))
-    # Frequent Directions: all strengths shrink by that of the first direction that is dropped.
-    floor = strength[history.most] if len(strength) > history.most else 0.0
-    kept = np.sqrt(np.maximum(np.square(strength[: history.most]) - floor**2, 0))
-    sketch = (kept[:, None] * rows[: history.most])[kept > 0]
-    base = orthonormal(sketch, sketch)
+    sketch = _frequent(strength, rows, history.most)
+    base = orthonormal(sketch.astype(np.float64), sketch.astype(np.float64))
     rest = newer - (newer.astype(np.float64) @ base.T) @ base
     blocks = (base.astype(np.float32), orthonormal(rest, newer.astype(np.float64)).astype(np.float32))
-    return dataclasses.replace(history, blocks=blocks, recent=(newer,), sketch=sketch.astype(np.float32))
+    return dataclasses.replace(history, blocks=blocks, recent=(newer,), sketch=sketch)

@@ -23,10 +23,12 @@ from bcfl.models.defences.effort import effort_factors
 from bcfl.models.defences.evidence import FEATURES, EvidenceWeights, Features, features
 from bcfl.models.defences.freshness import Freshness, freshness
 from bcfl.models.defences.history import Vectors
-from bcfl.models.defences.many import drawn_samples, is_many
+from bcfl.models.defences.many import is_many
+from bcfl.models.defences.measuring import measured
 from bcfl.models.defences.reputation import Clerk, Decision
 from bcfl.models.defences.screening import Screen, Screening, same_models
 from bcfl.models.defences.selection import Subset, select
+from bcfl.models.defences.selection_of_many import select_of_many
 from bcfl.models.defences.worth import Worth, worth_of
 from bcfl.models.scoring.game import ScoringEngine
 from bcfl.models.training.job import ClassEvaluation
@@ -110,9 +112,14 @@ class Pipeline:
         sound = [place for place, index in enumerate(study.indices) if index not in faults]
         clipped = self._clipped(made.start, [study.models[place] for place in sound])
         least = self.least_kept if len(clipped) >= _FEW else 1.0
-        subset = await select(made, clipped, laboratory, gain=self.gain, least=least)
         weights = [made.members[place].weight for place in sound]
         worth = await worth_of(made, clipped, weights, laboratory)
+        limits = {"gain": self.gain, "least": least}
+        subset = await (
+            select_of_many(made, clipped, worth, laboratory, **limits)
+            if is_many(len(clipped))
+            else select(made, clipped, laboratory, **limits)
+        )
         found = self._features(study, sound, subset, worth)
         amounts = self.weights.evidence(found, gain=worth.gain) if sound else np.zeros(0)
         decision = self._decide(made, memory, study, sound, amounts, screening)
@@ -186,13 +193,15 @@ class Pipeline:
         return told and self.clerk.could_suspect(track, suspicion, most=most)
 
     async def _study(self, made: DefenceRound, memory: Memory, laboratory: ScoringEngine) -> _Study:
-        start = made.start.vector.astype(np.float64)
         members = made.members
-        updates = np.array([member.model.vector.astype(np.float64) - start for member in members])
+        # a thousand would take gigabytes otherwise
+        exact: npt.DTypeLike = np.float32 if is_many(len(members)) else np.float64
+        start = made.start.vector.astype(exact)
+        updates: Vectors = np.array([member.model.vector.astype(exact) - start for member in members])
         updates = updates.reshape(len(members), len(start))
         models = tuple(member.model for member in members)
         positions = tuple(member.position for member in members)
-        evaluation = await self._measured(made, models, laboratory)
+        evaluation = await measured(made, self.probe, laboratory)
         groups = class_groups(evaluation.counts, self.directions)
         evaluation = grouped(evaluation, groups)
         gradients = await self._gradients(made, made.start, laboratory, groups)
@@ -209,18 +218,6 @@ class Pipeline:
             evaluation=evaluation,
             gradients=gradients.sum(axis=1),
             fresh=freshness(updates, positions, both, memory.history, least=self.screen.fresh),
-        )
-
-    async def _measured(
-        self, made: DefenceRound, models: Sequence[Weights], laboratory: ScoringEngine
-    ) -> ClassEvaluation:
-        """The start model's row first; many are measured on a part of the samples."""
-        drawn = None
-        if is_many(len(models)):
-            whole = await laboratory.class_losses(made.network, [made.start], made.samples_key)
-            drawn = drawn_samples(len(models), int(whole.counts.sum()))
-        return await laboratory.class_losses(
-            made.network, [made.start, *models], made.samples_key, indices=drawn, probe=self.probe
         )
 
     async def _gradients(

@@ -3,9 +3,6 @@
 
 Backward elimination on validation loss, the idea of FedGreed (arXiv 2508.18060) from the other end: nobody has to say how
 many adversaries there are, and honest members with unusual data stay, because dropping them costs something.
-
-Of many updates one alone hardly moves the mean. Then those that its gradient speaks against most are dropped together, as
-many as the loss falls by, and what one update counts for is told as if it were one of a few.
 """
 
 from __future__ import annotations
@@ -14,19 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from bcfl.models.defences.defence import DefenceRound
-from bcfl.models.defences.many import is_many
 from bcfl.models.scoring.game import ScoringEngine
 from bcfl.models.weights import Weights
 
 __all__ = ("Subset", "select")
-
-_SHARES = tuple(1 / 2**power for power in range(1, 9))
-"""Of those kept: how many are dropped at a time."""
-_USUAL = 10
-"""Members of a round by whose measure ``marginal`` is told: of more, each counts for less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +42,6 @@ async def select(
         least: keep at least this share of the updates.
     """
     count = len(models)
-    if is_many(count):
-        return await _select_many(made, models, laboratory, gain=gain, least=least)
     if not count:
         return Subset(kept=frozenset(), loss=float("nan"), marginal=())
     everybody = (1 << count) - 1
@@ -86,55 +74,3 @@ async def select(
     for place, other in zip(dropped, joined, strict=True):
         marginal[place] = loss - other
     return Subset(kept=frozenset(members), loss=loss, marginal=tuple(marginal))
-
-
-async def _select_many(
-    made: DefenceRound, models: Sequence[Weights], laboratory: ScoringEngine, *, gain: float, least: float
-) -> Subset:
-    start = made.start.vector.astype(np.float64)
-    floor = max(1, int(np.ceil(least * len(models))))
-    kept = np.ones(len(models), dtype=bool)
-
-    def mean(chosen: npt.NDArray[np.bool_]) -> Weights:
-        total = np.zeros_like(start)
-        for model, there in zip(models, chosen, strict=True):
-            if there:
-                total += model.vector - start
-        return Weights(made.start.schema, (start + total / max(1, int(chosen.sum()))).astype(np.float32))
-
-    async def losses(asked: Sequence[Weights]) -> list[float]:
-        found = await laboratory.class_losses(made.network, asked, made.samples_key)
-        return [float(loss) if np.isfinite(loss) else float("inf") for loss in found.means]
-
-    async def harms(centre: Weights) -> npt.NDArray[np.float64]:
-        """By how much each moves the mean where the loss rises, (n,)."""
-        found = await laboratory.class_losses(made.network, [made.start], made.samples_key)
-        groups = np.zeros(len(found.counts), dtype=np.int64)
-        slope = await laboratory.class_gradients(made.network, centre, made.samples_key, groups=groups)
-        flat = np.nan_to_num(slope[0, 0], posinf=0.0, neginf=0.0)
-        with np.errstate(over="ignore", invalid="ignore"):
-            along = np.array([float(flat @ (model.vector - centre.vector)) for model in models])
-        harm: npt.NDArray[np.float64] = np.nan_to_num(along, nan=np.inf)
-        return harm
-
-    centre = mean(kept)
-    before, loss = await losses([made.start, centre])
-    while True:
-        harm = await harms(centre)
-        order = [int(place) for place in np.argsort(-harm, kind="stable") if kept[place] and harm[place] > 0]
-        sizes = sorted({max(1, int(share * kept.sum())) for share in _SHARES})
-        sizes = [size for size in sizes if size <= len(order) and kept.sum() - size >= floor]
-        if not sizes:
-            break
-        smaller = [kept & ~np.isin(np.arange(len(models)), order[:size]) for size in sizes]
-        centres = [mean(chosen) for chosen in smaller]
-        found = await losses(centres)
-        best = int(np.argmin(found))
-        if not (found[best] < loss == np.inf or loss - found[best] > gain * max(loss, before / 5)):
-            break
-        kept, centre, loss = smaller[best], centres[best], found[best]
-    # what the loss rises by without one of a few, to first order: a thousand move the mean a hundred times less each
-    marginal = -harm / (_USUAL - 1)
-    return Subset(
-        kept=frozenset(map(int, np.flatnonzero(kept))), loss=loss, marginal=tuple(map(float, marginal))
-    )

@@ -193,16 +193,13 @@ def _class_losses(job: ClassLossesJob, work: _Work) -> ClassEvaluation:
         losses=np.array(sums).reshape(len(found), job.classes) / np.maximum(counts, 1),
         accuracies=np.array([int((one.largest == work.targets).sum()) / len(work.targets) for one in found]),
         counts=counts.astype(np.int64),
-        outputs=np.array(
-            [work.logits(weights, job.probe) if job.probe else _nothing(work) for weights in job.models],
-            dtype=np.float32,
-        ).reshape(len(found), job.probe, -1 if job.probe else job.classes),
+        outputs=np.array([_probed(job, work, weights) for weights in job.models], dtype=np.float32),
         by_sample=np.array([one.losses if job.by_sample else one.losses[:0] for one in found]),
     )
 
 
-def _nothing(work: _Work) -> _Vector:
-    return np.zeros((0, work.plan.classes), dtype=np.float32)
+def _probed(job: ClassLossesJob, work: _Work, weights: Weights) -> _Vector:
+    return work.logits(weights, job.probe) if job.probe else np.zeros((0, job.classes), dtype=np.float32)
 
 
 def _class_gradients(job: ClassGradientsJob, work: _Work) -> _Vector:

@@ -112,13 +112,14 @@ def test_coalitions(case):
         assert len({e.loss for e in lanes}) == 8
 
 
-def test_losses_by_class(case):
+@pytest.mark.parametrize("probe", [0, 4, 500])
+def test_losses_by_class(case, probe):
     job = ClassLossesJob(
         network=case.network,
         models=tuple(initial_weights(case.network, seed) for seed in range(3)),
         samples=SamplesRef("own", _CHOSEN),
         classes=case.samples.classes,
-        probe=4 if case.samples.classes in (10, 2) else 0,
+        probe=probe if case.samples.classes in (10, 2) else 0,
         by_sample=True,
     )
     torch, lanes = _both(case, job)
