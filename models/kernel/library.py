@@ -191,9 +191,10 @@ class Library:
         return found
 
     def _do(self, name: str, batch: int, call: _Arguments, *arguments: object) -> None:
-        if self._functions.lanes_parameters(call.reference) != call.parameters:
+        lanes = self._lanes(batch)
+        if self._functions.lanes_parameters(lanes, call.reference) != call.parameters:
             raise WorkFailed(f"The kernel 'lanes' cannot take samples of the shape {call.shape}.")
-        answer: int = getattr(self._functions, name)(self._lanes(batch), call.reference, *arguments)
+        answer: int = getattr(self._functions, name)(lanes, call.reference, *arguments)
         if answer == _CANCELLED:
             raise JobCancelled
         if answer:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's face for Python: a network's plan, weights and samples in, numbers out. No function keeps anything.
+// The kernel's face for Python: a network's plan, weights and samples in, numbers out. A thread keeps the buffers of the network
+// that it computed last, and nothing of what was in them counts.
 #include <algorithm>
 #include <cstring>
 
@@ -32,14 +33,38 @@ int32_t answer(Do work) {
 }
 
 template <int W>
+Network<W>& network_of(const Call& call) {
+    struct Kept {
+        Shape shape;
+        std::vector<int32_t> plan;
+        std::unique_ptr<Network<W>> network;
+    };
+    thread_local Kept last{};
+    const Shape shape{call.channels, call.height, call.width};
+    const std::vector<int32_t> plan(call.plan, call.plan + int64_t(call.layers) * NUMBERS);
+    const bool same = last.network && last.plan == plan && last.shape.channels == shape.channels &&
+                      last.shape.height == shape.height && last.shape.width == shape.width;
+    if (!same) {
+        last.network.reset();
+        last = {shape, plan, std::make_unique<Network<W>>(shape, plan.data(), call.layers)};
+    }
+    return *last.network;
+}
+
+template <int W>
+int64_t parameters(const Call& call) {
+    return network_of<W>(call).parameters();
+}
+
+template <int W>
 bool train(const Call& call, float* weights, const Descent& given, uint64_t seed, Trained* result) {
-    Network<W> network({call.channels, call.height, call.width}, call.plan, call.layers);
+    Network<W>& network = network_of<W>(call);
     return descend<W>(network, weights, call.samples, call.indices, call.count, given, seed, call.cancelled, result);
 }
 
 template <int W>
 bool evaluate(const Call& call, const float* weights, float* losses, float* probabilities, int64_t* largest, float* logits) {
-    Network<W> network({call.channels, call.height, call.width}, call.plan, call.layers);
+    Network<W>& network = network_of<W>(call);
     for (int64_t from = 0; from < call.count; from += W) {
         if (*call.cancelled) return false;
         const Chunk chunk{0, int(std::min<int64_t>(W, call.count - from)), false};
@@ -60,7 +85,7 @@ bool evaluate(const Call& call, const float* weights, float* losses, float* prob
 template <int W>
 bool gradient(const Call& call, const float* weights, double divisor, float* into) {
     constexpr int64_t PART = 256;
-    Network<W> network({call.channels, call.height, call.width}, call.plan, call.layers);
+    Network<W>& network = network_of<W>(call);
     const int64_t size = network.parameters();
     AlignedVector<float> part(size);
     std::vector<double> total(size);
@@ -82,9 +107,9 @@ bool gradient(const Call& call, const float* weights, double divisor, float* int
 }  // namespace
 
 #ifdef __AVX512F__
-#define BY_WIDTH(width, work) ((width) == 16 ? (work<16>) : (work<8>))
+#define BY_WIDTH(width, work, ...) ((width) == 16 ? work<16>(__VA_ARGS__) : work<8>(__VA_ARGS__))
 #else
-#define BY_WIDTH(width, work) (work<8>)
+#define BY_WIDTH(width, work, ...) (work<8>(__VA_ARGS__))
 #endif
 
 extern "C" {
@@ -97,25 +122,25 @@ int32_t lanes_widest() {
 #endif
 }
 
-int64_t lanes_parameters(const Call* call) {
+int64_t lanes_parameters([[maybe_unused]] int32_t width, const Call* call) {
     int64_t found = -1;
     answer([&] {
-        found = Network<8>({call->channels, call->height, call->width}, call->plan, call->layers).parameters();
+        found = BY_WIDTH(width, parameters, *call);
         return true;
     });
     return found;
 }
 
 int32_t lanes_train([[maybe_unused]] int32_t width, const Call* call, float* weights, const Descent* given, uint64_t seed, Trained* result) {
-    return answer([&] { return BY_WIDTH(width, train)(*call, weights, *given, seed, result); });
+    return answer([&] { return BY_WIDTH(width, train, *call, weights, *given, seed, result); });
 }
 
 int32_t lanes_evaluate([[maybe_unused]] int32_t width, const Call* call, const float* weights, float* losses, float* probabilities, int64_t* largest,
                        float* logits) {
-    return answer([&] { return BY_WIDTH(width, evaluate)(*call, weights, losses, probabilities, largest, logits); });
+    return answer([&] { return BY_WIDTH(width, evaluate, *call, weights, losses, probabilities, largest, logits); });
 }
 
 int32_t lanes_gradient([[maybe_unused]] int32_t width, const Call* call, const float* weights, double divisor, float* into) {
-    return answer([&] { return BY_WIDTH(width, gradient)(*call, weights, divisor, into); });
+    return answer([&] { return BY_WIDTH(width, gradient, *call, weights, divisor, into); });
 }
 }
