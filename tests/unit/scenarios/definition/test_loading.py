@@ -14,7 +14,9 @@ from bcfl.scenarios.definition.yaml_text import Problem, dump, parse_document, p
 from bcfl.scenarios.errors import ScenarioInvalid
 
 SCENARIOS = Path(__file__).parents[4] / "scenarios"
-BUNDLED = sorted([*SCENARIOS.glob("*.yaml"), *SCENARIOS.glob("consortium-*/*.yaml")])
+BUNDLED = sorted(
+    [*SCENARIOS.glob("*.yaml"), *SCENARIOS.glob("examples/*.yaml"), *SCENARIOS.glob("consortium-*/*.yaml")]
+)
 
 
 @pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.stem)
