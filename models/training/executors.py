@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import anyio
@@ -15,13 +17,22 @@ from bcfl.models.training.answer import Answer
 from bcfl.models.training.bench import Bench, Kernel
 from bcfl.models.training.busy import BusyClock
 from bcfl.models.training.cancellation import Cancellation
-from bcfl.models.training.job import Job
+from bcfl.models.training.job import Job, TrainingJob
 
 __all__ = ("ThreadWorker", "Worker", "WorkerPool")
 
 
+_SMALL = 2000
+"""Samples that a job trains on, counted in every epoch, up to which it goes to a worker with others."""
+
+
 class Worker(Protocol):
     """Does one job at a time; every method but ``interrupt`` may block and is called off the event loop."""
+
+    @property
+    def most_at_once(self) -> int:
+        """Small jobs that it is handed at a time; more than one only where ``interrupt`` does nothing."""
+        ...
 
     def start(self) -> None:
         """Get ready."""
@@ -43,6 +54,8 @@ class Worker(Protocol):
 class ThreadWorker:
     """Works in a thread of this process; what it computes with is loaded with the first job."""
 
+    most_at_once = 16
+
     def __init__(self, device: str, samples: Mapping[str, Samples]) -> None:
         self._bench = Bench(device, samples)
 
@@ -60,11 +73,33 @@ class ThreadWorker:
         """Nothing to end."""
 
 
+@dataclass(eq=False)
+class _Order:
+    """A job on its way to its answer."""
+
+    job: Job
+    kernel: Kernel
+    cancelled: Cancellation = field(default_factory=Cancellation)
+    answer: Answer | None = None
+    failure: Exception | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.answer is not None or self.failure is not None
+
+    def outcome(self) -> Answer:
+        if self.failure is not None:
+            raise self.failure
+        assert self.answer is not None  # noqa: S101 - one of the two is there
+        return self.answer
+
+
 class WorkerPool:
     """Hands jobs to free workers, in the order in which they were asked for.
 
     A cancelled caller's job ends between two batches before the cancellation goes on, so that no thread
-    outlives the scope that started it.
+    outlives the scope that started it. Small jobs that wait go to a worker several at a time: handing one over
+    takes nearly as long as doing it.
     """
 
     def __init__(self, workers: Sequence[Worker], busy: BusyClock) -> None:
@@ -72,6 +107,7 @@ class WorkerPool:
         self._slots = anyio.CapacityLimiter(len(workers))
         self._threads = anyio.CapacityLimiter(len(workers))
         self._busy = busy
+        self._waiting: deque[_Order] = deque()
         self.size = len(workers)
 
     @classmethod
@@ -91,30 +127,44 @@ class WorkerPool:
 
     async def run(self, job: Job, kernel: Kernel) -> Answer:
         """Wait for a free worker and let it do the job."""
-        async with self._slots:
-            worker = self._free.pop()
-            try:
-                with self._busy.under_way(job.kind):
-                    return await self._perform(worker, job, kernel)
-            finally:
-                self._free.append(worker)
+        order = _Order(job, kernel)
+        self._waiting.append(order)
+        try:
+            async with self._slots:
+                if not order.done:  # else it went along with one that was asked for before
+                    await self._serve(order)
+        except anyio.get_cancelled_exc_class():
+            order.cancelled.set()
+            raise
+        finally:
+            if order in self._waiting:
+                self._waiting.remove(order)
+        return order.outcome()
 
-    async def _perform(self, worker: Worker, job: Job, kernel: Kernel) -> Answer:
-        cancelled = Cancellation()
+    async def _serve(self, first: _Order) -> None:
+        worker = self._free.pop()
+        try:
+            orders = self._taken(first, worker)
+            with self._busy.under_way(first.job.kind):
+                await self._perform(worker, orders)
+        finally:
+            self._free.append(worker)
+
+    def _taken(self, first: _Order, worker: Worker) -> list[_Order]:
+        """The order and those behind it that go along, no more than leave the other workers as many."""
+        self._waiting.remove(first)
+        most = min(worker.most_at_once, 1 + len(self._waiting) // self.size) if _is_small(first) else 1
+        orders = [first]
+        while len(orders) < most and self._waiting and _is_small(self._waiting[0]):
+            orders.append(self._waiting.popleft())
+        return orders
+
+    async def _perform(self, worker: Worker, orders: list[_Order]) -> None:
         finished = anyio.Event()
-        answers: list[Answer] = []
-        failures: list[Exception] = []
 
         async def work() -> None:
             with anyio.CancelScope(shield=True):
-                try:
-                    answers.append(
-                        await anyio.to_thread.run_sync(
-                            worker.perform, job, kernel, cancelled, limiter=self._threads
-                        )
-                    )
-                except Exception as error:  # noqa: BLE001 - raised again below, outside the task group
-                    failures.append(error)
+                await anyio.to_thread.run_sync(_perform_all, worker, orders, limiter=self._threads)
                 finished.set()
 
         async with anyio.create_task_group() as group:
@@ -122,9 +172,21 @@ class WorkerPool:
             try:
                 await finished.wait()
             except anyio.get_cancelled_exc_class():
-                cancelled.set()
+                orders[0].cancelled.set()
                 worker.interrupt()
                 raise
-        if failures:
-            raise failures[0]
-        return answers[0]
+
+
+def _perform_all(worker: Worker, orders: Sequence[_Order]) -> None:
+    for order in orders:
+        try:
+            order.answer = worker.perform(order.job, order.kernel, order.cancelled)
+        except Exception as error:  # noqa: BLE001 - raised again where the order came from
+            order.failure = error
+
+
+def _is_small(order: _Order) -> bool:
+    job = order.job
+    if not isinstance(job, TrainingJob) or order.kernel != "lanes" or job.samples.indices is None:
+        return False
+    return len(job.samples.indices) * job.hyperparameters.epochs <= _SMALL

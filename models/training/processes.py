@@ -110,6 +110,8 @@ class SamplesFolder(Mapping[str, Samples]):
 class ProcessWorker:
     """The engine's end of one worker process; a process that died is started again for the next job."""
 
+    most_at_once = 1
+
     def __init__(self, device: str, folder: Path) -> None:
         self._greeting = _Greeting(device=device, folder=str(folder))
         self._process: subprocess.Popen[bytes] | None = None
