@@ -80,12 +80,11 @@ class _Order:
     job: Job
     kernel: Kernel
     cancelled: Cancellation = field(default_factory=Cancellation)
+    taken: bool = False
+    """A worker has it, maybe along with one that was asked for before."""
+    finished: anyio.Event = field(default_factory=anyio.Event)
     answer: Answer | None = None
     failure: Exception | None = None
-
-    @property
-    def done(self) -> bool:
-        return self.answer is not None or self.failure is not None
 
     def outcome(self) -> Answer:
         if self.failure is not None:
@@ -131,13 +130,14 @@ class WorkerPool:
         self._waiting.append(order)
         try:
             async with self._slots:
-                if not order.done:  # else it went along with one that was asked for before
+                if not order.taken:
                     await self._serve(order)
+            await order.finished.wait()
         except anyio.get_cancelled_exc_class():
             order.cancelled.set()
             raise
         finally:
-            if order in self._waiting:
+            if not order.taken:
                 self._waiting.remove(order)
         return order.outcome()
 
@@ -157,20 +157,21 @@ class WorkerPool:
         orders = [first]
         while len(orders) < most and self._waiting and _is_small(self._waiting[0]):
             orders.append(self._waiting.popleft())
+        for order in orders:
+            order.taken = True
         return orders
 
     async def _perform(self, worker: Worker, orders: list[_Order]) -> None:
-        finished = anyio.Event()
-
         async def work() -> None:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(_perform_all, worker, orders, limiter=self._threads)
-                finished.set()
+                for order in orders:
+                    order.finished.set()
 
         async with anyio.create_task_group() as group:
             group.start_soon(work)
             try:
-                await finished.wait()
+                await orders[0].finished.wait()
             except anyio.get_cancelled_exc_class():
                 orders[0].cancelled.set()
                 worker.interrupt()

@@ -114,6 +114,18 @@ async def test_large_jobs_go_one_at_a_time(jobs, monkeypatch):
 
 
 @pytest.mark.asyncio
+async def test_a_job_that_one_worker_took_along_is_not_done_by_another(jobs):
+    workers = [Worker(), Worker()]
+    async with WorkerPool.open(workers, BusyClock()) as pool, anyio.create_task_group() as group:
+        group.start_soon(_all, pool, jobs(9), workers[0])
+        await anyio.to_thread.run_sync(workers[1].began.wait)
+        workers[1].let_go.set()
+    asked = [seed for worker in workers for _, seed in worker.threads]
+    assert sorted(asked) == list(range(9))
+    assert min(len(worker.threads) for worker in workers) >= 3
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("given_up", [0, 2, 9])
 async def test_who_gives_up_ends_its_own_job_alone(jobs, given_up):
     """Under way, in somebody else's hands, or still waiting."""
