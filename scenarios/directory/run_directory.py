@@ -254,7 +254,12 @@ class RunDirectory:
         Raises:
             ScenarioError: the file is damaged.
         """
-        return load(self.scenario_file)
+        scenario = load(self.scenario_file)
+        if scenario.compute.kernel != "auto":
+            return scenario
+        # A run writes down what its kernel was; before there was a choice it was torch.
+        compute = scenario.compute.model_copy(update={"kernel": "torch"})
+        return scenario.model_copy(update={"compute": compute})
 
     def summary(self) -> Summary:
         """What the run came to.

@@ -37,9 +37,22 @@ def test_a_run_gets_a_directory_of_its_own_by_name_and_time(tmp_path, scenario):
     assert first.path != second.path
 
 
-def test_the_scenario_in_it_is_the_one_that_ran(tmp_path, scenario):
-    directory = RunDirectory.create(scenario, out=tmp_path / "out")
-    assert RunDirectory.open(directory.path).scenario() == scenario
+def _by(scenario, kernel):
+    compute = scenario.compute.model_copy(update={"kernel": kernel})
+    return scenario.model_copy(update={"compute": compute})
+
+
+@pytest.mark.parametrize("kernel", ["torch", "lanes"])
+def test_the_scenario_in_it_is_the_one_that_ran(tmp_path, scenario, kernel):
+    ran = _by(scenario, kernel)
+    directory = RunDirectory.create(ran, root=tmp_path / "runs")
+    assert RunDirectory.open(directory.path).scenario() == ran
+
+
+def test_a_run_of_before_there_was_a_choice_was_by_torch(tmp_path, scenario):
+    """Its audit must not compute by what this machine would choose now."""
+    directory = RunDirectory.create(scenario, root=tmp_path / "runs")
+    assert RunDirectory.open(directory.path).scenario() == _by(scenario, "torch")
 
 
 def test_an_empty_directory_is_taken_and_an_occupied_one_refused(tmp_path, scenario):
