@@ -30,6 +30,7 @@ from bcfl.models.aggregation.fold import fold
 from bcfl.models.aggregation.weights import proportions
 from bcfl.models.networks.network import Network, initial_weights
 from bcfl.models.scoring.game import ScoringRound
+from bcfl.models.training.bench import Kernel
 from bcfl.models.training.engine import Engine
 from bcfl.models.training.hyperparameters import hyperparameters_of
 from bcfl.models.training.job import SamplesRef, TrainingJob
@@ -38,6 +39,7 @@ from bcfl.scenarios.definition.loading import load
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.outcome.summary import Summary, Timings
 from bcfl.scenarios.planning.population import TRAIN_SAMPLES, VALIDATION_SAMPLES, Population, populate
+from bcfl.scenarios.planning.preflight import with_kernel
 from bcfl.scenarios.running.runner import run
 from bcfl.seeds import Seeds
 from bcfl.storage.content_id import cid_text, content_id
@@ -194,7 +196,11 @@ async def _straight(scenario: Scenario) -> _Straight:
     counts = [len(population.shares[name]) for name in population.trainers]
     weights = initial_weights(network, seeds.integer("genesis"))
     reporting = 0.0
-    async with Engine.start(executor=scenario.compute.executor, workers=_WORKERS) as engine:
+    scenario = with_kernel(scenario, dataset)
+    kernel: Kernel = "lanes" if scenario.compute.kernel == "lanes" else "torch"
+    async with Engine.start(
+        executor=scenario.compute.chosen_executor, workers=_WORKERS, kernel=kernel
+    ) as engine:
         engine.add_samples(TRAIN_SAMPLES, dataset.train)
         engine.add_samples(VALIDATION_SAMPLES, population.validation)
         for number in range(1, scenario.task.rounds + 1):

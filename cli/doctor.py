@@ -123,7 +123,7 @@ def _kernel() -> Check:
         return Check(
             name="kernel",
             ok=False,
-            detail="not here: torch computes everything, 3 to 6 times slower for small networks",
+            detail="not here: torch computes everything, 3 to 5 times slower for small networks",
             remedy=str(error),
             optional=True,
         )

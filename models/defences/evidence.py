@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bcfl.models.defences.history import Vectors
+from bcfl.models.defences.history import Vectors, row_blocks
 from bcfl.models.defences.many import is_many
 
 __all__ = ("FEATURES", "EvidenceWeights", "Features", "features", "regressors")
@@ -184,8 +184,9 @@ def features(
 
 def _agreement_of_many(residuals: Vectors, inside: Vectors, together: Vectors) -> Vectors:
     """Cosine of each to the sum of the others kept, by products with the sum of all."""
-    own = np.square(residuals).sum(axis=1)
-    along = residuals @ together
+    exact = [rows.astype(np.float64) for rows in row_blocks(residuals)]
+    own = np.concatenate([np.square(rows).sum(axis=1) for rows in exact])
+    along = np.concatenate([rows @ together for rows in exact])
     towards = along - inside * own
     others = np.sqrt(np.maximum(float(together @ together) - 2 * inside * along + inside * own, 0))
     scale = np.sqrt(own) * others

@@ -20,9 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bcfl.models.defences.history import History, Vectors
+from bcfl.models.defences.history import History, Vectors, gram, row_blocks
 from bcfl.models.defences.many import is_many
-from bcfl.models.defences.novelty import deviation_cosines
 
 __all__ = ("Freshness", "freshness", "significance")
 
@@ -38,10 +37,13 @@ _CROWDED = 0.5
 _SURELY = 1000.0
 """and everybody counts as this fresh."""
 
-_LIKE = 0.5
-"""Cosine of what sets two of many updates apart from the round, from which one is looked at beside the other;"""
+_MADE_OF = 0.5
+"""Share of the square of what sets one of many updates apart that others explain, from which it is looked at beside them;"""
 _NEIGHBOURS = 32
-"""beside so many at most."""
+"""beside those most like it, so many."""
+_LITTLE = 1e-3
+"""Ridge of that share: copies among the others make them dependent."""
+_TINY = 1e-300
 _COLUMNS = 2048
 
 
@@ -82,7 +84,7 @@ def freshness(
         least: standard deviations.
     """
     if is_many(len(updates)):
-        return _of_many(updates, positions, gradients, history)
+        return _of_many(updates, positions, gradients, history, least=least)
     residuals, signal = history.residual(updates), history.residual(gradients)
     lengths = np.linalg.norm(updates, axis=1)
     basis = _basis(signal)
@@ -102,27 +104,37 @@ def freshness(
     )
 
 
-def _of_many(updates: Vectors, positions: Sequence[int], gradients: Vectors, history: History) -> Freshness:
-    """Beside everybody only who is like somebody; like nobody, an update has beside the round what it has alone."""
+def _of_many(
+    updates: Vectors, positions: Sequence[int], gradients: Vectors, history: History, *, least: float
+) -> Freshness:
+    """Beside others only who could be made of them; of nobody, an update has beside the round what it has alone."""
     residuals, signal = history.residual(updates), history.residual(gradients)
     lengths = np.linalg.norm(updates, axis=1)
     basis = _basis(signal)
-    strength = np.square(residuals @ basis.T).sum(axis=1)
-    expected = np.square(residuals) @ np.square(basis).sum(axis=0)
+    strength = np.concatenate(
+        [np.square(rows.astype(np.float64) @ basis.T).sum(axis=1) for rows in row_blocks(residuals)]
+    )
+    expected = np.concatenate(
+        [np.square(rows.astype(np.float64)) @ np.square(basis).sum(axis=0) for rows in row_blocks(residuals)]
+    )
     crowded = history.rank + len(updates) > _CROWDED * updates.shape[1]
     alone = _significances(residuals, lengths, signal, crowded=crowded)
     beside = alone.copy()
-    like = np.abs(deviation_cosines(residuals)) >= _LIKE
-    np.fill_diagonal(like, val=False)
-    for place in map(int, np.flatnonzero(like.any(axis=1))):
-        others = map(int, np.flatnonzero(like[place]))
-        # who was earlier owns what both have, and of those only so many as can be a mixture's parts
-        earlier = [other for other in others if positions[other] < positions[place]][:_NEIGHBOURS]
-        if earlier:
-            near = np.concatenate([[place], earlier])
-            beside[place] = _Round(residuals[near], lengths[near], signal).fresh(
-                0, range(1, len(near)), crowded=crowded
-            )
+    near = _neighbours(residuals)
+
+    def fresh(place: int, others: Sequence[int]) -> float:
+        if not others:
+            return float(alone[place])
+        few = residuals[[place, *others]].astype(np.float64)
+        found = _Round(few, lengths[[place, *others]], signal)
+        return found.fresh(0, range(1, len(few)), crowded=crowded)
+
+    for place, others in near.items():
+        beside[place] = fresh(place, others)
+    owners = {place for place in range(len(updates)) if beside[place] >= least}
+    for place in sorted(near.keys() - owners, key=lambda place: positions[place]):
+        beside[place] = fresh(place, [other for other in near[place] if other in owners])
+        owners.add(place)
     return Freshness(
         beside=beside,
         alone=alone,
@@ -133,18 +145,39 @@ def _of_many(updates: Vectors, positions: Sequence[int], gradients: Vectors, his
     )
 
 
+def _neighbours(residuals: Vectors) -> dict[int, list[int]]:
+    """Of whom half or more could be a mixture of others: those that are most like it, at most so many.
+
+    How much could be is told from inner products alone, of what sets each apart from the mean of the round.
+    """
+    lengths = np.linalg.norm(residuals, axis=1, keepdims=True)
+    inner = gram(residuals / np.where(lengths > 0, lengths, 1))
+    apart = inner - inner.mean(axis=0) - inner.mean(axis=1, keepdims=True) + inner.mean()
+    size = np.sqrt(np.maximum(np.diag(apart), 0))
+    cosines = apart / np.maximum(np.outer(size, size), _TINY)
+    np.fill_diagonal(cosines, 0.0)
+    near = np.argsort(-np.abs(cosines), axis=1, kind="stable")[:, :_NEIGHBOURS]
+    found = {}
+    for place, others in enumerate(near):
+        among = cosines[np.ix_(others, others)] + (1 + _LITTLE) * np.eye(len(others))
+        share = float(cosines[place, others] @ np.linalg.solve(among, cosines[place, others]))
+        if share >= _MADE_OF:
+            found[place] = [int(other) for other in others]
+    return found
+
+
 def _significances(residuals: Vectors, lengths: Vectors, gradients: Vectors, *, crowded: bool) -> Vectors:
     """``_of`` of each residual (n, d) beside the same gradients (k, d), in parts of the coordinates."""
     if crowded:
         return np.full(len(residuals), _SURELY)
-    basis = _whitened(gradients).astype(residuals.dtype)
+    basis = _whitened(gradients)
     pairs = np.triu_indices(len(basis))
     twice = np.where(pairs[0] == pairs[1], 1.0, 2.0)
     sums = np.zeros((len(residuals), len(basis)))
     covariance = np.zeros((len(residuals), len(pairs[0])))
     for first in range(0, basis.shape[1], _COLUMNS):
         rows = basis[:, first : first + _COLUMNS]
-        part = residuals[:, first : first + _COLUMNS]
+        part = residuals[:, first : first + _COLUMNS].astype(np.float64)
         sums += (np.sign(part) * np.sqrt(np.abs(part))) @ rows.T
         covariance += np.abs(part) @ (rows[pairs[0]] * rows[pairs[1]]).T
     expected = covariance[:, pairs[0] == pairs[1]].sum(axis=1)

@@ -12,7 +12,7 @@ The digests of all updates are kept for ever, 32 bytes each.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,16 +21,18 @@ import numpy.typing as npt
 
 from bcfl.models.defences.many import is_many
 
-__all__ = ("History", "Vectors", "orthonormal")
+__all__ = ("History", "Vectors", "gram", "orthonormal", "row_blocks")
 
 Vectors = npt.NDArray[np.floating[Any]]
 Rows = npt.NDArray[np.float32]
 
+_COLUMNS = 4096
+_ROWS = 128
 _FEWER = 4
 """Of ``most``: directions that are kept of rounds of many."""
 _INDEPENDENT = 1e-6
 """A vector whose residual is below this share of its length adds no direction."""
-_INDEPENDENT_OF_MANY = 1e-3
+_INDEPENDENT_OF_MANY = 1e-5
 """The same where squares are compared, of which half of the digits are lost."""
 
 
@@ -60,11 +62,13 @@ class History:
         return sum(map(len, self.blocks))
 
     def residual(self, vectors: Vectors) -> Vectors:
-        """The rows of ``vectors`` (n, d) without their part in the history."""
+        """The rows of ``vectors`` (n, d) without their part in the history, in their precision; summed in float64."""
         rest = vectors.copy()
         for block in self.blocks:
-            basis = block.astype(vectors.dtype)
-            rest -= (rest @ basis.T) @ basis
+            basis = block.astype(np.float64)
+            for rows in row_blocks(rest):
+                exact = rows.astype(np.float64, copy=False)
+                rows[:] = exact - (exact @ basis.T) @ basis
         return rest
 
     def moved(self, model: npt.NDArray[np.float32]) -> History:
@@ -75,8 +79,8 @@ class History:
         return dataclasses.replace(grown, model=model)
 
     def extended(self, updates: Vectors, digests: Collection[bytes] = ()) -> History:
-        """With these updates (n, d) and digests added; of many only what the sketch holds of them."""
-        if is_many(len(updates)):
+        """With these updates (n, d) and digests added; of so many that they are most of it, only what the sketch holds."""
+        if len(updates) * _FEWER > self.most:
             return dataclasses.replace(_sketched(self, updates), digests=self.digests.union(digests))
         lengths = np.linalg.norm(updates, axis=1, keepdims=True)
         rows = (updates / np.where(lengths > 0, lengths, 1)).astype(np.float32)
@@ -98,7 +102,10 @@ def _sketched(history: History, updates: Vectors) -> History:
     whole = np.concatenate([*known, *history.recent, rows])
     strength, turned = _principal(whole)
     sketch = _frequent(strength, turned, most)
-    base = orthonormal(sketch, sketch).astype(np.float32)
+    # rows of rounding error would be public directions like any other
+    kept = strength[: len(sketch)] > _INDEPENDENT_OF_MANY * strength[0]
+    # they are orthogonal already, and any other basis of the same space would be rounded otherwise
+    base = sketch[kept] / np.linalg.norm(sketch[kept], axis=1, keepdims=True)
     return dataclasses.replace(history, blocks=(base,), recent=(), sketch=sketch)
 
 
@@ -128,11 +135,33 @@ def _principal(vectors: Vectors) -> tuple[Vectors, Vectors]:
     if not is_many(len(vectors)):
         _, strength, rows = np.linalg.svd(vectors, full_matrices=False)
         return strength, rows
-    squares, rotation = np.linalg.eigh(vectors @ vectors.T)
+    squares, rotation = np.linalg.eigh(gram(vectors))
     strength = np.sqrt(np.maximum(squares[::-1], 0))
-    turned = rotation[:, ::-1].T @ vectors
-    turned /= np.where(strength > 0, strength, 1)[:, None]
+    towards = rotation[:, ::-1].T / np.where(strength > 0, strength, 1)[:, None]
+    turned = np.empty_like(vectors)
+    for first in range(0, vectors.shape[1], _COLUMNS):
+        columns = slice(first, first + _COLUMNS)
+        turned[:, columns] = towards @ vectors[:, columns].astype(np.float64)
     return strength, turned
+
+
+def gram(vectors: Vectors) -> npt.NDArray[np.float64]:
+    """Inner products of the rows (n, d), summed in float64 also where they are float32.
+
+    How a matrix library splits a sum follows the processor and its threads: in float32 that would show in what an evaluator reports.
+    """
+    found = np.zeros((len(vectors), len(vectors)))
+    for first in range(0, vectors.shape[1], _COLUMNS):
+        part = vectors[:, first : first + _COLUMNS].astype(np.float64)
+        found += part @ part.T
+    return found
+
+
+def row_blocks(vectors: Vectors) -> Iterator[Vectors]:
+    """Views of a few rows each; all at once, of few."""
+    size = _ROWS if is_many(len(vectors)) else max(1, len(vectors))
+    for first in range(0, len(vectors), size):
+        yield vectors[first : first + size]
 
 
 def _condensed(history: History) -> History:

@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bcfl.models.defences.history import Vectors
+from bcfl.models.defences.history import gram as gram_of
+from bcfl.models.defences.many import is_many
 
 __all__ = ("EQUAL", "copies_by_digest", "copies_by_direction", "copies_by_outputs", "deviation_cosines")
 
@@ -112,7 +114,7 @@ def deviation_cosines(changes: Vectors) -> Vectors:
     """
     lengths = np.linalg.norm(changes, axis=1, keepdims=True)
     units = changes / np.where(lengths > 0, lengths, 1)
-    gram = units @ units.T
+    gram = gram_of(units) if is_many(len(units)) else units @ units.T
     own = np.diag(gram)
     count = len(changes)
     if count < _FEW:

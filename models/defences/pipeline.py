@@ -237,7 +237,7 @@ class Pipeline:
             return start
         lengths = np.linalg.norm(updates, axis=1)
         shorten = np.minimum(1.0, np.median(lengths) / np.where(lengths > 0, lengths, 1))
-        mean = (updates * shorten[:, None]).mean(axis=0)
+        mean = (updates * shorten[:, None]).mean(axis=0, dtype=np.float64)
         return Weights(start.schema, (start.vector.astype(np.float64) + mean).astype(np.float32))
 
     def _screened(self, study: _Study, memory: Memory) -> Screening:
@@ -340,4 +340,8 @@ def _evidence(
     for index in told:
         standing = decision.standings.get(index)
         told[index][_SUSPICION] = standing.suspicion if standing is not None else 0.0
-    return told
+    # the last digits follow the matrix library's processor and threads
+    return {
+        index: {name: float(f"{value:.9g}") for name, value in numbers.items()}
+        for index, numbers in told.items()
+    }

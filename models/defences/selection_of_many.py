@@ -66,7 +66,7 @@ async def select_of_many(
     slopes = await laboratory.class_gradients(
         made.network, centres[best], made.samples_key, groups=np.zeros(len(found.counts), dtype=np.int64)
     )
-    slope = np.nan_to_num(slopes[0, 0], posinf=0.0, neginf=0.0)
+    slope = np.nan_to_num(slopes[0, 0].astype(np.float64), posinf=0.0, neginf=0.0)
     with np.errstate(over="ignore", invalid="ignore"):
         uphill = np.array([float(slope @ (model.vector - centres[best].vector)) for model in models])
     others = max(1, int(choices[best].sum()) - 1)

@@ -122,19 +122,19 @@ async def _estimated(game: _Game, laboratory: ScoringEngine) -> Worth:
     made = game.made
     counts = (await laboratory.class_losses(made.network, [made.start], made.samples_key)).counts
     blocks = max(2, min(_BLOCKS, int(counts.sum()) // 2))
-    slopes = np.zeros((blocks, len(game.start)), dtype=np.float32)
+    slopes = np.zeros((blocks, len(game.start)))
     for end in (game.model(np.zeros_like(game.start)), game.model(game.together)):
         found = await laboratory.class_gradients(
             made.network, end, made.samples_key, groups=np.zeros(len(counts), dtype=np.int64), parts=blocks
         )
         slopes += np.nan_to_num(found[0], posinf=0.0, neginf=0.0) / 2
     # each is a part of the mean over all samples, so that so many times it is the mean over its own
-    each = np.stack(
-        [-blocks * (slopes @ game.step(place).astype(np.float32)) for place in range(len(game.models))]
-    )
-    each = np.nan_to_num(each.astype(np.float64), nan=-_CEILING, posinf=_CEILING, neginf=-_CEILING)
+    each = np.stack([-blocks * (slopes @ game.step(place)) for place in range(len(game.models))])
+    each = np.nan_to_num(each, nan=-_CEILING, posinf=_CEILING, neginf=-_CEILING)
     values, errors = each.mean(axis=1), each.std(axis=1) / np.sqrt(blocks)
-    doubtful = [int(place) for place in np.argsort(values / np.maximum(errors, _NOTHING))[:_DOUBTFUL]]
+    doubtful = [
+        int(place) for place in np.argsort(values / np.maximum(errors, _NOTHING), kind="stable")[:_DOUBTFUL]
+    ]
     exact = await _evaluated(game, doubtful, laboratory)
     values[doubtful], errors[doubtful] = exact.values, exact.errors
     return Worth(values=values, errors=errors, gain=exact.gain)

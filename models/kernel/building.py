@@ -63,8 +63,8 @@ def processor_build() -> Build:
         if build.needs <= told:
             return build
     raise KernelUnavailable(
-        f"This machine's processor ({platform.machine()}) has no AVX2 and FMA, which the kernel 'lanes' is made of: "
-        f"set compute.kernel: torch."
+        f"The kernel 'lanes' is made for Linux on x86 processors with AVX2 and FMA, and this is none "
+        f"({platform.system()}, {platform.machine()})."
     )
 
 
@@ -102,8 +102,7 @@ def _compile(build: Build, into: Path) -> None:
     commands = list(compilers())
     if not commands:
         raise KernelUnavailable(
-            "No C++ compiler is here to make the kernel 'lanes': install g++ or clang++, or pip install 'bcfl[kernel]', or set "
-            "compute.kernel: torch."
+            "No C++ compiler is here to make the kernel 'lanes': install g++ or clang++, or pip install 'bcfl[kernel]'."
         )
     complaints = []
     for command in commands:
@@ -112,7 +111,7 @@ def _compile(build: Build, into: Path) -> None:
             return
         complaints.append(f"{command[0]}: {complaint.rstrip('.')}")
     raise KernelUnavailable(
-        f"The kernel 'lanes' does not compile ({'; '.join(complaints)}): name another compiler with CXX, or set compute.kernel: torch."
+        f"The kernel 'lanes' does not compile ({'; '.join(complaints)}): name another compiler with CXX."
     )
 
 

@@ -45,9 +45,9 @@ def chosen_kernel(
         if device != "cpu":
             raise _unfit(f"computes on the processor, not on compute.device: {device}")
         check_kernel("lanes", network, training, shape=shape)
-    except KernelUnavailable:
+    except KernelUnavailable as error:
         if wanted == "lanes":
-            raise
+            raise KernelUnavailable(f"{str(error).rstrip('.')}: set compute.kernel: torch.") from error
         return "torch"
     return "lanes" if wanted == "lanes" or not plan_of(network).recurrent else "torch"
 
@@ -87,4 +87,4 @@ def check_covered(
 
 
 def _unfit(why: str) -> KernelUnavailable:
-    return KernelUnavailable(f"The kernel 'lanes' {why}: set compute.kernel: torch.")
+    return KernelUnavailable(f"The kernel 'lanes' {why}.")

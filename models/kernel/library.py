@@ -23,7 +23,12 @@ from bcfl.models.training.optimizers import Sgd
 __all__ = ("Library", "Measured", "library")
 
 _FORMS = {np.dtype(np.float32): 0, np.dtype(np.uint8): 1, np.dtype(np.int64): 2}
-_CANCELLED, _NO_MEMORY = 1, 3
+_CANCELLED = 1
+_REASONS = {
+    2: "cannot take such samples",
+    3: "found no memory for a job: use fewer workers",
+    4: "met a token beyond the network's vocabulary",
+}
 _NARROW, _WIDE = 8, 16
 
 
@@ -198,11 +203,7 @@ class Library:
         if answer == _CANCELLED:
             raise JobCancelled
         if answer:
-            raise WorkFailed(
-                "The kernel 'lanes' found no memory for a job: use fewer workers."
-                if answer == _NO_MEMORY
-                else "The kernel 'lanes' met a token beyond the network's vocabulary."
-            )
+            raise WorkFailed(f"The kernel 'lanes' {_REASONS[answer]}.")
 
     def _lanes(self, batch: int) -> int:
         return self._width or (_WIDE if self._widest == _WIDE and batch > _NARROW else _NARROW)

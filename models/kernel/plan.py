@@ -67,6 +67,8 @@ def _plan_of(network: Network) -> LayerPlan:
 
     module = build(network)
     size = sum(tensor.numel() for tensor in module.state_dict().values())
+    if not all(tensor.requires_grad for tensor in module.parameters()):
+        raise _not_covered("weights that are not trained")
     if size > _MOST_PARAMETERS:
         raise _not_covered(f"{size:,} parameters, above {_MOST_PARAMETERS:,}")
     return _recurrent(module, size) if type(module) is Recurrent else _sequential(module, size)
@@ -80,22 +82,26 @@ def _sequential(module: nn.Module, size: int) -> LayerPlan:
     parts = list(_parts(module))
     for part in parts:
         match part:
+            case _ if type(part) not in _layers():
+                raise _not_covered(f"a layer {part}")  # a subclass may do anything
             case nn.Flatten(start_dim=1, end_dim=-1):
                 flat = True
-            case nn.Linear() if type(part) is nn.Linear and (flat or not rows):
+            case nn.Linear() if flat or not rows:
                 axes = axes or (0 if flat else 1)
                 flat, outputs = True, part.out_features
                 rows.append(_row(_Kind.LINEAR, outputs, part.bias is not None))
             case nn.ReLU():
                 rows.append(_row(_Kind.RELU))
-            case nn.Conv2d() if type(part) is nn.Conv2d and not flat:
+            case nn.Conv2d() if not flat:
                 axes = 3
                 rows.append(_convolution(part))
             case nn.MaxPool2d() if not flat:
                 axes = 3
                 rows.append(_pool(part))
-            case nn.Dropout() | nn.Dropout2d():
-                rows.append(_row(_Kind.DROPOUT, _bits(part.p), isinstance(part, nn.Dropout2d)))
+            case nn.Dropout():
+                rows.append(_row(_Kind.DROPOUT, _bits(part.p)))
+            case nn.Dropout2d() if rows and not flat:
+                rows.append(_row(_Kind.DROPOUT, _bits(part.p), True))
             case _:
                 raise _not_covered(f"a layer {part}")
     if not rows or rows[-1][0] != _Kind.LINEAR:
@@ -123,6 +129,12 @@ def _recurrent(module: nn.Module, size: int) -> LayerPlan:
         inputs=1,
         recurrent=True,
     )
+
+
+def _layers() -> frozenset[type[nn.Module]]:
+    from torch import nn  # see above
+
+    return frozenset({nn.Flatten, nn.Linear, nn.ReLU, nn.Conv2d, nn.MaxPool2d, nn.Dropout, nn.Dropout2d})
 
 
 def _parts(module: nn.Module) -> Iterator[nn.Module]:
@@ -175,4 +187,4 @@ def _bits(share: float) -> int:
 
 
 def _not_covered(what: str) -> KernelUnavailable:
-    return KernelUnavailable(f"The kernel 'lanes' does not have {what}: set compute.kernel: torch.")
+    return KernelUnavailable(f"The kernel 'lanes' does not have {what}.")

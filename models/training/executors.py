@@ -22,8 +22,8 @@ from bcfl.models.training.job import Job, TrainingJob
 __all__ = ("ThreadWorker", "Worker", "WorkerPool")
 
 
-_SMALL = 2000
-"""Samples that a job trains on, counted in every epoch, up to which it goes to a worker with others."""
+_SMALL = 100_000_000
+"""Samples that a job trains on, counted in every epoch, times weights, up to which it goes to a worker with others."""
 
 
 class Worker(Protocol):
@@ -97,8 +97,9 @@ class WorkerPool:
     """Hands jobs to free workers, in the order in which they were asked for.
 
     A cancelled caller's job ends between two batches before the cancellation goes on, so that no thread
-    outlives the scope that started it. Small jobs that wait go to a worker several at a time: handing one over
-    takes nearly as long as doing it.
+    outlives the scope that started it. Small jobs that wait go to a worker several at a time, since handing one over
+    takes nearly as long as doing it: who is cancelled while its job waits behind others' lets it end there, and who
+    handed them over waits for them, some tens of milliseconds.
     """
 
     def __init__(self, workers: Sequence[Worker], busy: BusyClock) -> None:
@@ -164,9 +165,14 @@ class WorkerPool:
     async def _perform(self, worker: Worker, orders: list[_Order]) -> None:
         async def work() -> None:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(_perform_all, worker, orders, limiter=self._threads)
-                for order in orders:
-                    order.finished.set()
+                try:
+                    await anyio.to_thread.run_sync(_perform_all, worker, orders, limiter=self._threads)
+                except Exception as error:  # noqa: BLE001 - no thread could be had: each caller hears of it
+                    for order in orders:
+                        order.failure = order.failure or error
+                finally:
+                    for order in orders:
+                        order.finished.set()
 
         async with anyio.create_task_group() as group:
             group.start_soon(work)
@@ -190,4 +196,7 @@ def _is_small(order: _Order) -> bool:
     job = order.job
     if not isinstance(job, TrainingJob) or order.kernel != "lanes" or job.samples.indices is None:
         return False
-    return len(job.samples.indices) * job.hyperparameters.epochs <= _SMALL
+    if job.hyperparameters.privacy is not None:
+        return False
+    samples = len(job.samples.indices) * job.hyperparameters.epochs
+    return samples * len(job.start.vector) <= _SMALL

@@ -56,6 +56,7 @@ _OTHER_PROCESSORS = (
     {},
     {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
     {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL", "OPENBLAS_CORETYPE": "Haswell"},
+    {"OPENBLAS_CORETYPE": "SkylakeX", "OPENBLAS_NUM_THREADS": "1"},
 )
 """What makes torch, numpy and its matrix library compute as they would where the processor had fewer instructions."""
 

@@ -19,7 +19,7 @@ struct Call {
     const volatile int32_t* cancelled;
 };
 
-enum Answer : int32_t { DONE = 0, CANCELLED = 1, UNFIT = 2, NO_MEMORY = 3 };
+enum Answer : int32_t { DONE = 0, CANCELLED = 1, UNFIT = 2, NO_MEMORY = 3, BEYOND_VOCABULARY = 4 };
 
 template <class Do>
 int32_t answer(Do work) {
@@ -27,6 +27,8 @@ int32_t answer(Do work) {
         return work() ? DONE : CANCELLED;
     } catch (const std::bad_alloc&) {
         return NO_MEMORY;
+    } catch (const std::out_of_range&) {
+        return BEYOND_VOCABULARY;
     } catch (...) {
         return UNFIT;
     }

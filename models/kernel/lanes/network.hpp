@@ -38,8 +38,8 @@ class Network {
             shape = layers_.back()->out;
         }
         // where the same linear layer answers at every place of a sequence, each place has its own logits
-        places_ = layers && plan[-NUMBERS] == LINEAR && plan[3 - NUMBERS] ? shape.channels : 1;
-        classes_ = int(shape.size() / places_);
+        classes_ = layers && plan[-NUMBERS] == LINEAR ? plan[1 - NUMBERS] : 1;
+        places_ = int(shape.size() / classes_);
         offsets_.push_back(0);
         activations_.emplace_back(input.size());
         slopes_.emplace_back(0);

@@ -41,8 +41,8 @@ def _rows():
     return _samples(np.random.default_rng(4).normal(size=(COUNT, 35)).astype(np.float32), 2)
 
 
-def _texts(dtype):
-    return _samples(np.random.default_rng(5).integers(0, 80, (COUNT, 12)).astype(dtype), 80, tokens=True)
+def _texts(dtype, length=12):
+    return _samples(np.random.default_rng(5).integers(0, 80, (COUNT, length)).astype(dtype), 80, tokens=True)
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ CASES = {
     "tabular": Case(Tabular(hidden=(33, 7)), _rows()),
     "char_lstm": Case(CharLstm(hidden=21), _texts(np.uint8)),
     "char_lstm, every place": Case(CharLstm(hidden=10, layers=1, learn="all"), _texts(np.int64)),
+    "char_lstm, one place": Case(CharLstm(hidden=10, layers=1, learn="all"), _texts(np.uint8, length=1)),
 }
 
 

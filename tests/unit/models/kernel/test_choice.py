@@ -37,6 +37,8 @@ class Foreign:
             "reflecting": lambda: nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"),
             "padded pool": lambda: nn.MaxPool2d(2, padding=1),
             "sigmoid": nn.Sigmoid,
+            "subclass": type("Leaky", (nn.ReLU,), {}),
+            "channels of none": lambda: nn.Sequential(nn.Flatten(), nn.Dropout2d()),
         }
         return nn.Sequential(made[self.layer](), nn.Flatten(), nn.Linear(784, 10))
 
@@ -63,14 +65,41 @@ class Unflattened:
 
 @pytest.mark.parametrize(
     "layer",
-    ["batch normalisation", "dilated", "grouped", "wide", "oblong", "reflecting", "padded pool", "sigmoid"],
+    [
+        "batch normalisation",
+        "dilated",
+        "grouped",
+        "wide",
+        "oblong",
+        "reflecting",
+        "padded pool",
+        "sigmoid",
+        "subclass",
+        "channels of none",
+    ],
 )
 def test_a_layer_that_the_kernel_does_not_have_is_named(layer):
-    with pytest.raises(KernelUnavailable, match=r"does not have a layer \w+.*compute.kernel: torch"):
+    with pytest.raises(KernelUnavailable, match=r"does not have a layer \w+"):
         plan_of(Foreign(layer))
     assert chosen_kernel("auto", Foreign(layer), _TRAINING, shape=_IMAGE) == "torch"
-    with pytest.raises(KernelUnavailable):
+    with pytest.raises(KernelUnavailable, match=r"compute\.kernel: torch"):
         chosen_kernel("lanes", Foreign(layer), _TRAINING, shape=_IMAGE)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """One whose first layer is not trained."""
+
+    def build(self):
+        module = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+        module[0].requires_grad_(requires_grad=False)
+        return module
+
+
+def test_weights_that_are_not_trained_are_torchs():
+    assert chosen_kernel("auto", Frozen(), _TRAINING, shape=(4,)) == "torch"
+    with pytest.raises(KernelUnavailable, match="not trained"):
+        plan_of(Frozen())
 
 
 def test_layers_in_any_sequence():
@@ -117,7 +146,9 @@ def _begin_anew():
 def test_a_processor_without_avx2(fresh):
     fresh.setattr(building, "_instructions", lambda: frozenset({"sse4_2", "avx"}))
     _begin_anew()
-    with pytest.raises(KernelUnavailable, match=r"no AVX2 and FMA.*compute.kernel: torch"):
+    with pytest.raises(
+        KernelUnavailable, match=r"Linux on x86 processors with AVX2 and FMA.*compute.kernel: torch"
+    ):
         chosen_kernel("lanes", Mlp(), _TRAINING, shape=_IMAGE)
     assert chosen_kernel("auto", Mlp(), _TRAINING, shape=_IMAGE) == "torch"
 

@@ -108,9 +108,36 @@ async def test_large_jobs_go_one_at_a_time(jobs, monkeypatch):
 
     monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
     async with WorkerPool.open([worker], BusyClock()) as pool:
-        found = await _all(pool, jobs(4, size=2001), worker)
+        found = await _all(pool, jobs(4, size=2700), worker)
     assert len(found) == 4
     assert handed == [1, 1, 1, 1]
+
+
+@pytest.mark.asyncio
+async def test_a_worker_that_cannot_be_started_is_heard_of_by_all_that_it_took_along(jobs, monkeypatch):
+    original = anyio.to_thread.run_sync
+
+    async def broken(function, *arguments, **given):
+        if function.__name__ == "_perform_all":
+            raise RuntimeError("can't start new thread")
+        return await original(function, *arguments, **given)
+
+    failures = []
+
+    async def one(pool, job):
+        try:
+            await pool.run(job, "lanes")
+        except RuntimeError as error:
+            failures.append(str(error))
+
+    async with WorkerPool.open([Worker()], BusyClock()) as pool:
+        monkeypatch.setattr(anyio.to_thread, "run_sync", broken)
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as group:
+                for job in jobs(6):
+                    group.start_soon(one, pool, job)
+        monkeypatch.setattr(anyio.to_thread, "run_sync", original)
+    assert failures == ["can't start new thread"] * 6
 
 
 @pytest.mark.asyncio
