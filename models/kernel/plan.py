@@ -64,13 +64,16 @@ def plan_of(network: Network) -> LayerPlan:
 @lru_cache(maxsize=64)
 def _plan_of(network: Network) -> LayerPlan:
     from bcfl.models.networks.recurrent import Recurrent  # loads torch
+    from bcfl.models.training.trial import BYTES_A_NUMBER, model_bytes
 
+    # a stranger may name any size: it is known before anything is made
+    size = (model_bytes(type(network).__name__, network) or 0) // BYTES_A_NUMBER
+    if size > _MOST_PARAMETERS:
+        raise _not_covered(f"room for {size:,} parameters, above {_MOST_PARAMETERS:,}")
     module = build(network)
     size = sum(tensor.numel() for tensor in module.state_dict().values())
     if not all(tensor.requires_grad for tensor in module.parameters()):
         raise _not_covered("weights that are not trained")
-    if size > _MOST_PARAMETERS:
-        raise _not_covered(f"{size:,} parameters, above {_MOST_PARAMETERS:,}")
     return _recurrent(module, size) if type(module) is Recurrent else _sequential(module, size)
 
 

@@ -169,7 +169,8 @@ class WorkerPool:
                     await anyio.to_thread.run_sync(_perform_all, worker, orders, limiter=self._threads)
                 except Exception as error:  # noqa: BLE001 - no thread could be had: each caller hears of it
                     for order in orders:
-                        order.failure = order.failure or error
+                        if order.answer is None:
+                            order.failure = order.failure or error
                 finally:
                     for order in orders:
                         order.finished.set()

@@ -96,6 +96,11 @@ class Frozen:
         return module
 
 
+def test_a_network_of_any_size_is_refused_before_it_is_made():
+    with pytest.raises(KernelUnavailable, match="parameters, above"):
+        check_kernel("lanes", Mlp(hidden=10**9), _TRAINING)
+
+
 def test_weights_that_are_not_trained_are_torchs():
     assert chosen_kernel("auto", Frozen(), _TRAINING, shape=(4,)) == "torch"
     with pytest.raises(KernelUnavailable, match="not trained"):
