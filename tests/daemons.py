@@ -19,11 +19,13 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -175,7 +177,27 @@ async def running_geth(tmp_path: Path, period: int | None = None) -> AsyncIterat
         )
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}).encode()
         await _answers(process, log, f"http://127.0.0.1:{int(found)}", body)
+        await anyio.to_thread.run_sync(_until_funded, f"http://127.0.0.1:{int(found)}")
         yield f"ws://127.0.0.1:{int(found)}"
+
+
+def _until_funded(url: str) -> None:
+    """Its pool of transactions hears of the genesis block a moment after the node answers: till then its account is poor."""
+
+    def ask(method: str, *parameters: str) -> Any:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
+        request = urllib.request.Request(  # noqa: S310 - a node on loopback that we started
+            url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
+            return json.load(answer).get("result")
+
+    (account,) = ask("eth_accounts")
+    deadline = time.monotonic() + 20
+    while int(ask("eth_getBalance", account, "pending") or "0x0", 16) == 0:
+        assert time.monotonic() < deadline, "the node's account was never funded"
+        time.sleep(0.05)
+    time.sleep(0.3)
 
 
 def _kubo_environment(repository: Path) -> dict[str, str]:

@@ -230,6 +230,13 @@ class Scenario(Keys):
     chain: Chain = Chain()
     compute: Compute = Compute()
 
+    def as_written(self) -> Scenario:
+        """Of a run that has begun: it writes down what its kernel is, and before there was a choice it was torch."""
+        if self.compute.kernel != "auto":
+            return self
+        compute = self.compute.model_copy(update={"kernel": "torch"})
+        return self.model_copy(update={"compute": compute})
+
     @property
     def kind(self) -> Kind:
         """Who scores: a crowd's evaluator, or the members of a consortium each other."""

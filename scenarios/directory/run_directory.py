@@ -254,12 +254,7 @@ class RunDirectory:
         Raises:
             ScenarioError: the file is damaged.
         """
-        scenario = load(self.scenario_file)
-        if scenario.compute.kernel != "auto":
-            return scenario
-        # A run writes down what its kernel was; before there was a choice it was torch.
-        compute = scenario.compute.model_copy(update={"kernel": "torch"})
-        return scenario.model_copy(update={"compute": compute})
+        return load(self.scenario_file).as_written()
 
     def summary(self) -> Summary:
         """What the run came to.
