@@ -30,7 +30,6 @@ from bcfl.models.aggregation.fold import fold
 from bcfl.models.aggregation.weights import proportions
 from bcfl.models.networks.network import Network, initial_weights
 from bcfl.models.scoring.game import ScoringRound
-from bcfl.models.training.bench import Kernel
 from bcfl.models.training.engine import Engine
 from bcfl.models.training.hyperparameters import hyperparameters_of
 from bcfl.models.training.job import SamplesRef, TrainingJob
@@ -197,9 +196,9 @@ async def _straight(scenario: Scenario) -> _Straight:
     weights = initial_weights(network, seeds.integer("genesis"))
     reporting = 0.0
     scenario = with_kernel(scenario, dataset)
-    kernel: Kernel = "lanes" if scenario.compute.kernel == "lanes" else "torch"
+    compute = scenario.compute
     async with Engine.start(
-        executor=scenario.compute.chosen_executor, workers=_WORKERS, kernel=kernel
+        executor=compute.chosen_executor, workers=_WORKERS, kernel=compute.chosen_kernel
     ) as engine:
         engine.add_samples(TRAIN_SAMPLES, dataset.train)
         engine.add_samples(VALIDATION_SAMPLES, population.validation)

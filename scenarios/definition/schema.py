@@ -205,6 +205,11 @@ class Compute(Keys):
     kernel: Literal["auto", "torch", "lanes"] = "auto"
 
     @property
+    def chosen_kernel(self) -> Literal["torch", "lanes"]:
+        """Torch where nothing was chosen, as for a task among strangers."""
+        return "torch" if self.kernel == "auto" else self.kernel
+
+    @property
     def chosen_executor(self) -> Literal["threads", "processes"]:
         """Threads for the kernel that leaves Python alone while it works, processes for torch."""
         if self.executor != "auto":

@@ -210,7 +210,7 @@ def task_of(scenario: Scenario, genesis: Weights, *, sample_limit: int) -> Task:
         server_optimizer=_written_out(task.server_optimizer, "server_optimizer"),
         timeliness=task.reward.timeliness,
         reported_samples=task.reported_samples,
-        kernel="torch" if scenario.compute.kernel == "auto" else scenario.compute.kernel,
+        kernel=scenario.compute.chosen_kernel,
         kept_models=task.retention.models,
         kept_updates=task.retention.updates,
         tensors=tuple((tensor.name, tensor.shape) for tensor in genesis.schema.tensors),

@@ -81,7 +81,7 @@ async def opened(
             executor=executor,
             workers=compute.workers or _cores(),
             device=compute.device,
-            kernel="lanes" if compute.kernel == "lanes" else "torch",
+            kernel=compute.chosen_kernel,
         ) as engine,
         open_store(storage.kind, location) as store,
     ):
