@@ -11,6 +11,11 @@
     ├── SettingsInvalid      a setting cannot be, or the file of settings cannot be read
     ├── TaskUnfit            the task that an agent was told of is not for it
     ├── TracingUnavailable   traces are wanted, and the packages for them are not here
+    ├── RelayError           a message was not taken in by a relayer
+    │   ├── MessageRefused   the contract would not take it, or it is not signed by whom it names
+    │   ├── MessageEarly     it is of a moment that the relayer's chain has not come to
+    │   ├── IntakeOccupied   too much that is refused comes from that address
+    │   └── RelayerAway      nobody answers, or nobody who is a relayer
     └── UpdateUnavailable    an update that counts in the next model cannot be had
 """
 
@@ -20,8 +25,13 @@ from bcfl.errors import AgentError
 
 __all__ = (
     "AgentBroken",
+    "IntakeOccupied",
+    "MessageEarly",
+    "MessageRefused",
     "ModelDisagreement",
     "NothingHappened",
+    "RelayError",
+    "RelayerAway",
     "SettingsInvalid",
     "TaskUnfit",
     "TracingUnavailable",
@@ -66,3 +76,23 @@ class TracingUnavailable(AgentError):
     """Traces are wanted, and the packages that send them are not here."""
 
     exit_code = 2
+
+
+class RelayError(AgentError):
+    """A message was not taken in by a relayer."""
+
+
+class MessageRefused(RelayError):
+    """The contract would not take the message, or it is not signed by whom it names."""
+
+
+class MessageEarly(RelayError):
+    """The message is of a moment that the relayer's chain has not come to: worth another try."""
+
+
+class IntakeOccupied(RelayError):
+    """Too much that is refused comes from this address: worth another try later."""
+
+
+class RelayerAway(RelayError):
+    """Nobody answers at that address, or nobody who is a relayer."""

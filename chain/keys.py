@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
+from coincurve import PublicKey
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_account.typed_transactions import TypedTransaction
 from eth_typing import Hash32
 from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 
 from bcfl.chain.errors import KeystoreExists, KeystoreUnreadable, WrongPassword
@@ -34,6 +36,7 @@ __all__ = (
     "import_key",
     "open_key",
     "open_keystore",
+    "signer_of",
 )
 
 _FIELDS = ("chainId", "nonce", "to", "value", "data", "gas", "maxFeePerGas", "maxPriorityFeePerGas")
@@ -66,6 +69,20 @@ class Signer:
         if len(digest) != 32:
             raise ValueError(f"A digest to sign is 32 bytes, not {len(digest)}.")
         return bytes(self._account.unsafe_sign_hash(Hash32(digest)).signature)
+
+
+def signer_of(digest: bytes, signature: bytes) -> Address | None:
+    """Who signed a 32-byte digest; None where nobody did: 65 bytes r ‖ s ‖ v, v 27 or 28, low s only, as the contracts take it."""
+    if len(signature) != 65 or signature[64] not in {27, 28}:
+        return None
+    if int.from_bytes(signature[32:64]) > _CURVE_ORDER // 2:
+        return None
+    recoverable = signature[:64] + bytes([signature[64] - 27])
+    try:
+        key = PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
+    except Exception:  # noqa: BLE001 - the library's own, of several kinds, for bytes that are no signature
+        return None
+    return Address(to_checksum_address(keccak(key.format(compressed=False)[1:])[12:]))
 
 
 def decode_transaction(raw: bytes) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from bcfl.contracts.ids import Address, ContentId, TrainerIndex
 from bcfl.contracts.phases import CancelReason, Kind, Phase
 from bcfl.contracts.scores import from_bitmap, unpack_amounts, unpack_scores
 
-__all__ = ("decode_log", "decode_result", "encode_call", "encode_constructor", "error_name")
+__all__ = ("decode_call", "decode_log", "decode_result", "encode_call", "encode_constructor", "error_name")
 
 _CAPITAL = re.compile(r"([A-Z])")
 _COMMIT_ENTRY = 36
@@ -32,6 +32,14 @@ def encode_call(contract: str, function: str, *arguments: Any) -> bytes:  # noqa
     """Calldata of a function of one of our contracts."""
     selector, types, _ = _functions(contract)[function]
     return selector + eth_abi.encode(types, arguments)
+
+
+def decode_call(contract: str, data: bytes) -> tuple[str, tuple[Any, ...]]:
+    """The function that calldata is for, and its arguments; "" and none where the contract has no such function."""
+    for name, (selector, types, _) in _functions(contract).items():
+        if data[:4] == selector:
+            return name, tuple(eth_abi.decode(types, data[4:]))
+    return "", ()
 
 
 def decode_result(contract: str, function: str, data: bytes) -> tuple[Any, ...]:

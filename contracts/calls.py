@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,10 +25,12 @@ __all__ = (
     "cancel",
     "clear",
     "commit",
+    "commit_batch",
     "commit_scores",
     "create_task",
     "credit",
     "join",
+    "join_batch",
     "leave",
     "object_to",
     "open_validation",
@@ -126,6 +129,12 @@ def join(task: Address, account: Address, *, permit: Permit = NO_PERMIT, signatu
     return Call(task, encode_call(_TASK, "join", account, permit.to_abi(), signature))
 
 
+def join_batch(factory: Address, task: Address, joins: Sequence[tuple[Address, Permit, bytes]]) -> Call:
+    """Bring accounts that have signed, each for itself; an account, its permit and its signature each."""
+    signed = [(account, permit.to_abi(), signature) for account, permit, signature in joins]
+    return Call(factory, encode_call("TaskFactory", "joinBatch", task, signed))
+
+
 def leave(task: Address, *, round_number: int, index: int, signature: bytes = b"") -> Call:
     """Leave the task, in the round under way."""
     return Call(task, encode_call(_TASK, "leave", round_number, index, signature))
@@ -139,6 +148,12 @@ def bond(task: Address, *, evaluator: int, validation_commitment: bytes, permit:
 def commit(task: Address, *, round_number: int, index: int, commitment: bytes) -> Call:
     """Commit to the round's update. Every act of a member names its round, and reverts in another."""
     return Call(task, encode_call(_TASK, "commit", round_number, index, commitment))
+
+
+def commit_batch(task: Address, *, round_number: int, entries: Sequence[tuple[int, bytes, bytes]]) -> Call:
+    """Bring members' commitments: an index, a commitment and its signature (65 bytes) each; bad, late and doubled ones are skipped."""
+    packed = b"".join(index.to_bytes(4, "big") + hidden + signature for index, hidden, signature in entries)
+    return Call(task, encode_call(_TASK, "commitBatch", round_number, packed))
 
 
 def reveal(
@@ -155,20 +170,22 @@ def reveal(
         entries: all of the batch, as its ``UpdatesCommitted`` has them: index (4) ‖ commitment (32) each.
         openings: at most one for a place; a place beyond the batch is ignored.
     """
-    opening_at = {opening.place: opening for opening in openings}
-    packed = b"".join(
-        _packed(entries[start : start + _ENTRY], opening_at.get(place))
-        for place, start in enumerate(range(0, len(entries), _ENTRY))
-    )
-    return Call(task, encode_call(_TASK, "reveal", round_number, batch, packed))
+    packed = list(_closed(entries))
+    for opening in openings:
+        if opening.place < len(packed):
+            packed[opening.place] = _opened(packed[opening.place][1:5], opening)
+    return Call(task, encode_call(_TASK, "reveal", round_number, batch, b"".join(packed)))
 
 
-def _packed(entry: bytes, opening: Opening | None) -> bytes:
-    """Closed: 0x00 ‖ index (4) ‖ commitment (32); opened: 0x01 ‖ index (4) ‖ digest (32) ‖ size (4) ‖ salt (16)."""
-    if opening is None:
-        return b"\0" + entry
-    size = opening.content.size.to_bytes(4, "big")
-    return b"\1" + entry[:4] + opening.content.digest + size + opening.salt
+@functools.lru_cache(maxsize=16)
+def _closed(entries: bytes) -> tuple[bytes, ...]:
+    """0x00 ‖ index (4) ‖ commitment (32) each; kept, since all of a batch may open theirs one by one."""
+    return tuple(b"\0" + entries[start : start + _ENTRY] for start in range(0, len(entries), _ENTRY))
+
+
+def _opened(index: bytes, opening: Opening) -> bytes:
+    """0x01 ‖ index (4) ‖ digest (32) ‖ size (4) ‖ salt (16)."""
+    return b"\1" + index + opening.content.digest + opening.content.size.to_bytes(4, "big") + opening.salt
 
 
 def submit(task: Address, *, round_number: int, index: int, content: ContentId) -> Call:

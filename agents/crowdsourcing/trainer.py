@@ -18,6 +18,7 @@ from bcfl.agents.crowdsourcing.objecting.evaluation_check import (
     OwnLoss,
 )
 from bcfl.agents.crowdsourcing.objecting.objection import decide_objection
+from bcfl.agents.relayer.handing_in import HandIn, HandingIn
 from bcfl.agents.runtime.actions import Action, Results, View, Work
 from bcfl.contracts.calls import Permit
 from bcfl.contracts.crowd_state import CrowdState
@@ -50,6 +51,7 @@ class Trainer:
         services: what it shares with the agents of its process.
         conduct: its behaviour, honest by default.
         check: checks evaluations; agents of one process share it.
+        handing_in: its way through relayers; None: it acts itself.
     """
 
     role = "trainer"
@@ -63,6 +65,7 @@ class Trainer:
         services: AgentServices,
         conduct: Conduct | None = None,
         check: EvaluationCheck | None = None,
+        handing_in: HandingIn | None = None,
     ) -> None:
         self.name = identity.name
         self.identity = identity
@@ -76,14 +79,18 @@ class Trainer:
             role=self.role,
         )
         self._check = check or EvaluationCheck(services.retrieval)
+        self._handing_in = handing_in
         self._own_loss = OwnLoss(engine=services.engine, samples=data.samples, count=data.count)
 
     def decide(self, view: View, results: Results) -> Sequence[Action]:
         """All that it wants now."""
-        return self._updates.choose(view, decide(view, self.identity, results))
+        chosen = self._updates.choose(view, decide(view, self.identity, results))
+        return chosen if self._handing_in is None else self._handing_in.choose(view, chosen, results)
 
     async def perform(self, work: Work[Any]) -> Update | Permit | Objection | bool | None:
         """Do a piece of its work."""
         if isinstance(work, CheckEvaluation):
             return await self._check.check(work, self._own_loss, secret=self._secret)
+        if isinstance(work, HandIn) and self._handing_in is not None:
+            return await self._handing_in.perform(work)
         return await self._updates.perform(work)

@@ -65,6 +65,19 @@ contract TaskFactory is ITaskFactory {
         TrainingTask(task).initialize(evaluators, budget);
     }
 
+    /// @inheritdoc ITaskFactory
+    /// @dev Here, where there is room. A join is authorised by its signature, never by the caller, so that the factory has
+    /// no right of its own anywhere that `task` could be made to abuse.
+    function joinBatch(address task, SignedJoin[] calldata joins) external {
+        uint256 joined;
+        for (uint256 i; i < joins.length; ++i) {
+            try ITrainingTask(task).join(joins[i].account, joins[i].permit, joins[i].signature) {
+                ++joined;
+            } catch {}
+        }
+        if (joined == 0) revert NobodyJoined();
+    }
+
     /// @dev Here, where there is room: a task's code is near the limit of what a contract may have.
     function _validate(TaskConfig memory c, Kind kind, uint256 evaluators, uint64 budget) private view {
         // Below nine, an amount of 10⁻⁹ token is no whole number of base units; above 36 nobody's is.

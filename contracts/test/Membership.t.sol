@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {CrowdsourcingTask} from "../src/CrowdsourcingTask.sol";
+import {ITaskFactory} from "../src/interfaces/ITaskFactory.sol";
 import {ITrainingTask} from "../src/interfaces/ITrainingTask.sol";
 import {Permit, Phase, Sanction, Selection, TaskConfig} from "../src/interfaces/TaskTypes.sol";
 import {TaskFixture} from "./TaskFixture.sol";
@@ -115,6 +116,23 @@ contract MembershipTest is TaskFixture {
         _leave(0);
         vm.expectRevert(abi.encodeWithSelector(ITrainingTask.AlreadyMember.selector, _account(0)));
         task.join(_account(0), _noPermit(), signature);
+    }
+
+    function test_ABatchOfJoinsSkipsWhomTheTaskRefuses() public {
+        _create(_config());
+        ITaskFactory.SignedJoin[] memory joins = new ITaskFactory.SignedJoin[](4);
+        for (uint32 i; i < 4; ++i) {
+            // The third is not funded, the last has another's signature.
+            if (i != 2) token.transfer(_account(i), uint256(STAKE) * 1e9);
+            joins[i] = ITaskFactory.SignedJoin(_account(i), _stakePermit(i), _signJoin(i == 3 ? 0 : i, _account(i)));
+        }
+        vm.prank(stranger);
+        factory.joinBatch(address(task), joins);
+        vm.assertEq(task.population().active, 2);
+        vm.assertEq(_stakeOf(0), STAKE);
+        vm.assertEq(_stakeOf(1), STAKE);
+        vm.expectRevert(ITaskFactory.NobodyJoined.selector);
+        factory.joinBatch(address(task), joins);
     }
 
     function test_SignedLeaveReturnsTheStakeToTheAccount() public {

@@ -30,7 +30,7 @@ _LARGEST_COHORT = 2048
 _LARGEST_TASK = 65_536
 _LARGEST_CONSORTIUM = 256  # past members count
 _LARGEST_ESCROW = (2**56 - 1) * CREDIT_UNIT
-_RESERVED_NAMES = frozenset({"publisher", "keeper", "deployer", "runner", "chain"})
+_RESERVED_NAMES = frozenset({"publisher", "keeper", "deployer", "relayer", "runner", "chain"})
 
 
 def check(scenario: Scenario) -> None:

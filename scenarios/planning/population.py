@@ -30,12 +30,14 @@ __all__ = (
     "DEPLOYER",
     "KEEPER",
     "PUBLISHER",
+    "RELAYER",
     "TRAIN_SAMPLES",
     "VALIDATION_SAMPLES",
     "Population",
     "Task",
     "held_out_key",
     "plan_task",
+    "relayer_of",
     "populate",
     "task_config",
     "task_of",
@@ -43,6 +45,7 @@ __all__ = (
 
 PUBLISHER = "publisher"
 KEEPER = "keeper"
+RELAYER = "relayer"
 DEPLOYER = "deployer"
 TRAIN_SAMPLES = "train"
 VALIDATION_SAMPLES = "validation"
@@ -59,6 +62,11 @@ _SELECTIONS = {
 }
 
 
+def relayer_of(scenario: Scenario) -> str | None:
+    """Who brings the trainers' messages to the chain in batches, where the task takes them so."""
+    return RELAYER if scenario.task.intake.relayed else None
+
+
 def held_out_key(name: str) -> str:
     """Names in the engine the samples that a member judges on."""
     return f"held-out:{name}"
@@ -73,6 +81,7 @@ class Population:
         evaluators: of a crowd; in a consortium nobody.
         trainers: or a consortium's members.
         aggregator: who builds a crowd's models, where it is not the evaluator.
+        relayer: who brings the trainers' messages to the chain, where the task takes that.
         kind: of the task.
         founders: whom the task is created with: a crowd's evaluators, or the members who are let in from the start.
         train: the training split, with the wrong labels that the scenario wants.
@@ -91,6 +100,7 @@ class Population:
     held_out: dict[str, Indices] = field(default_factory=dict)
     validation: Samples
     aggregator: str | None = None
+    relayer: str | None = None
 
     @property
     def accounts(self) -> dict[str, Address]:
@@ -110,7 +120,8 @@ class Population:
     def agents(self) -> tuple[str, ...]:
         """Everybody who sends transactions for the task, in the order of a gathered release."""
         builder = () if self.aggregator is None else (self.aggregator,)
-        return (PUBLISHER, *self.evaluators, *builder, *self.trainers, KEEPER)
+        relayer = () if self.relayer is None else (self.relayer,)
+        return (PUBLISHER, *self.evaluators, *builder, *self.trainers, *relayer, KEEPER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +151,7 @@ def populate(scenario: Scenario, dataset: Dataset, seeds: Seeds) -> Population:
     parts = {name: parts[name] for name in trainers}
     builder = scenario.aggregator_name
     names = [PUBLISHER, KEEPER, DEPLOYER, *scenario.evaluator_names, *trainers]
-    if builder is not None:
-        names.append(builder)
+    names += [name for name in (builder, relayer_of(scenario)) if name is not None]
     population = Population(
         signers={name: derive_key(seeds.derive("key", name)) for name in names},
         evaluators=scenario.evaluator_names,
@@ -152,6 +162,7 @@ def populate(scenario: Scenario, dataset: Dataset, seeds: Seeds) -> Population:
         shares=parts,
         validation=_validation(scenario, dataset),
         aggregator=builder,
+        relayer=relayer_of(scenario),
     )
     if scenario.kind is Kind.CROWDSOURCING:
         return population

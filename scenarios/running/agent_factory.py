@@ -25,6 +25,10 @@ from bcfl.agents.crowdsourcing.evaluator import Evaluator, EvaluatorIdentity
 from bcfl.agents.crowdsourcing.objecting.evaluation_check import EvaluationCheck
 from bcfl.agents.crowdsourcing.target_loss import TargetLoss
 from bcfl.agents.crowdsourcing.trainer import Trainer
+from bcfl.agents.relayer.handing_in import HandingIn
+from bcfl.agents.relayer.intake import Intake
+from bcfl.agents.relayer.local import LocalRelay
+from bcfl.agents.relayer.relayer import Relayer
 from bcfl.agents.runtime.ports import ContentStore, LearningEngine, Node, Observer
 from bcfl.agents.runtime.shell import Role
 from bcfl.chain.journal import Journal
@@ -51,7 +55,10 @@ __all__ = ("AgentParts", "circles_of", "knows_all", "make_agents", "sight_of")
 
 @dataclass(frozen=True, kw_only=True)
 class AgentParts:
-    """What the agents of one process share; ``in_turn`` makes trainers join one after the other."""
+    """What the agents of one process share.
+
+    ``in_turn`` makes trainers join one after the other; ``intake`` is the relayer's, where it is among them.
+    """
 
     population: Population
     seeds: Seeds
@@ -65,6 +72,7 @@ class AgentParts:
     scenario: Scenario
     circles: Mapping[str, Circle]
     sight: Circle | None
+    intake: Intake | None = None
 
 
 def make_agents(
@@ -96,6 +104,8 @@ def make_agents(
                 role = _member(parts, name, places[name], entries[name])
             case "trainer":
                 role = _trainer(parts, name, places[name], check, entries[name])
+            case "relayer":
+                role = _relayer(parts, name, factory)
             case "keeper":
                 role = Keeper(name=KEEPER)
             case unknown:
@@ -195,7 +205,24 @@ def _trainer(parts: AgentParts, name: str, place: int, check: EvaluationCheck, e
         services=_services(parts, name),
         conduct=_conduct(parts, name, entry),
         check=check,
+        handing_in=_handing_in(parts, name),
     )
+
+
+def _handing_in(parts: AgentParts, name: str) -> HandingIn | None:
+    if parts.intake is None:
+        return None
+    return HandingIn(
+        signer=parts.population.signers[name],
+        chain_id=parts.node.chain_id,
+        relays=[LocalRelay(intake=parts.intake)],
+    )
+
+
+def _relayer(parts: AgentParts, name: str, factory: Address) -> Relayer:
+    if parts.intake is None:
+        raise ValueError("A relayer takes messages in.")
+    return Relayer(name=name, intake=parts.intake, factory=factory)
 
 
 def _member(parts: AgentParts, name: str, place: int, entry: Trainers) -> Member:

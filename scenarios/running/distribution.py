@@ -15,7 +15,7 @@ from bcfl.registry import nearest
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.errors import NotApart, UnknownParticipant
-from bcfl.scenarios.planning.population import KEEPER, PUBLISHER
+from bcfl.scenarios.planning.population import KEEPER, PUBLISHER, relayer_of
 from bcfl.scenarios.running.agent_factory import knows_all
 
 __all__ = ("AGENT_ENDED", "agents_ended", "check_agents", "check_host")
@@ -62,8 +62,8 @@ def _has_ended(directory: RunDirectory, name: str) -> bool:
 
 
 def _check_names(scenario: Scenario, names: Collection[str]) -> None:
-    builder = [] if scenario.aggregator_name is None else [scenario.aggregator_name]
-    known = [PUBLISHER, KEEPER, *scenario.evaluator_names, *builder, *scenario.trainer_names]
+    some = [name for name in (scenario.aggregator_name, relayer_of(scenario)) if name is not None]
+    known = [PUBLISHER, KEEPER, *scenario.evaluator_names, *some, *scenario.trainer_names]
     for name in names:
         if name not in known:
             raise UnknownParticipant(f"Nobody in '{scenario.name}' is called '{name}'{nearest(name, known)}.")

@@ -15,6 +15,7 @@ from bcfl.agents.adversaries.slow_contents import SlowContents
 from bcfl.agents.common.decisions import GaveUp, Telling
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.errors import AgentBroken
+from bcfl.agents.relayer.intake import Intake
 from bcfl.agents.runtime.chronicle import Chronicle, TaskFilter
 from bcfl.agents.runtime.participation import Participation
 from bcfl.agents.runtime.process import AgentProcess, ProcessSettings
@@ -25,12 +26,13 @@ from bcfl.chain.deployer import Deployment
 from bcfl.chain.dispatch import Gathered
 from bcfl.chain.fees import FeePolicy
 from bcfl.chain.journal import Journal
+from bcfl.chain.node import Node
 from bcfl.chain.reconnecting import ReconnectPolicy
 from bcfl.contracts.delivery import Delivery
 from bcfl.contracts.ids import Address
 from bcfl.contracts.owed import owes_nobody, owes_nothing
 from bcfl.errors import AgentError
-from bcfl.scenarios.planning.population import KEEPER, PUBLISHER, task_config
+from bcfl.scenarios.planning.population import KEEPER, PUBLISHER, Population, task_config
 from bcfl.scenarios.running.agent_factory import AgentParts, circles_of, make_agents, sight_of
 from bcfl.scenarios.running.chain_setup import Chain
 from bcfl.scenarios.running.past import Past
@@ -117,6 +119,7 @@ async def compose(
     task = TaskFilter(factory=deployment.factory, publisher=population.signers[PUBLISHER].address)
     participation = Participation(Chronicle(task), process.activity)
     resources.results.follow(lambda: participation.chronicle.seen)
+    intake = _intake(participation.chronicle, node, population, names)
     store = SlowContents(resources.store)
     parts = AgentParts(
         population=population,
@@ -131,6 +134,7 @@ async def compose(
         scenario=scenario,
         circles=circles_of(scenario, population),
         sight=sight_of(scenario, population),
+        intake=intake,
     )
     config = task_config(scenario, plan.task, token=deployment.token, accounts=population.accounts)
     away = frozenset[str]() if past is None else past.away
@@ -138,9 +142,20 @@ async def compose(
         parts, config=config, plan=plan.task, factory=deployment.factory, names=names
     ):
         if role.name not in away:
-            participation.add(role, signer)
+            seat = participation.add(role, signer)
+            if intake is not None and role.name == population.relayer:
+                intake.ring = seat.bell.ring
     process.attend(participation)
     return Hosted(process=process, chronicle=participation.chronicle)
+
+
+def _intake(
+    chronicle: Chronicle, node: Node, population: Population, names: Collection[str] | None
+) -> Intake | None:
+    """The relayer's, where this process hosts it; trainers of another process act for themselves."""
+    if population.relayer is None or (names is not None and population.relayer not in names):
+        return None
+    return Intake(chain_id=node.chain_id, seen=lambda: chronicle.seen, now=lambda: max(0, chronicle.now))
 
 
 def _absent(resources: RunResources, role: Role, error: AgentError) -> bool:

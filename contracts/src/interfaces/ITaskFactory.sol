@@ -10,8 +10,18 @@ interface ITaskFactory {
         Consortium
     }
 
+    /// @notice What somebody signs to become a member, brought by anybody.
+    struct SignedJoin {
+        address account;
+        Permit permit;
+        bytes signature;
+    }
+
     /// @notice This factory has no implementation of that kind.
     error UnsupportedKind(Kind kind);
+
+    /// @notice None of a batch became a member.
+    error NobodyJoined();
 
     /// @notice All that a member must know of a task, and where it is.
     event TaskCreated(
@@ -33,4 +43,7 @@ interface ITaskFactory {
         uint64 budget,
         Permit calldata permit
     ) external returns (address task);
+
+    /// @notice Bring signed joins to a task, each for itself: one that the task refuses does not keep the others out.
+    function joinBatch(address task, SignedJoin[] calldata joins) external;
 }

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages of one kind until they go out together: when all are there, or when the first has waited long enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, TypeVar
+
+__all__ = ("Gathering",)
+
+M = TypeVar("M")
+
+
+class Gathering(Generic[M]):
+    """What was handed in and is not on the chain.
+
+    A batch that has gone out stays as it is until all of it is on the chain or it is dropped: the same batch is the same
+    transaction, whenever it is asked for again.
+
+    Args:
+        order: what messages of a batch are sorted by: who was quicker must not decide what a block looks like.
+    """
+
+    def __init__(self, order: Callable[[M], int]) -> None:
+        self._order = order
+        self._waiting: dict[Hashable, M] = {}
+        self._batches: list[dict[Hashable, M]] = []
+        self._since: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting) + sum(len(batch) for batch in self._batches)
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._waiting or self.gone(key)
+
+    def gone(self, key: Hashable) -> bool:
+        """Whether a message of that key has gone out and is held still."""
+        return any(key in batch for batch in self._batches)
+
+    @property
+    def waiting(self) -> int:
+        """How many have not gone out."""
+        return len(self._waiting)
+
+    @property
+    def since(self) -> int | None:
+        """When the first of those came, in seconds of chain time."""
+        return self._since
+
+    @property
+    def batches(self) -> Sequence[tuple[M, ...]]:
+        """What has gone out and is not all on the chain."""
+        return [tuple(batch.values()) for batch in self._batches]
+
+    def add(self, key: Hashable, message: M, *, now: int) -> None:
+        """Hold a message; a second of the same key that has not gone out takes the place of the first."""
+        if not self._waiting:
+            self._since = now
+        self._waiting[key] = message
+
+    def close(self, size: int) -> None:
+        """What waits goes out, in batches of at most ``size``."""
+        ordered = sorted(self._waiting.items(), key=lambda item: self._order(item[1]))
+        self._batches += [dict(ordered[start : start + size]) for start in range(0, len(ordered), size)]
+        self._waiting.clear()
+        self._since = None
+
+    def drop(self, over: Callable[[M], bool]) -> None:
+        """Forget what waits and is over, and each batch of which all is."""
+        self._waiting = {key: message for key, message in self._waiting.items() if not over(message)}
+        self._batches = [batch for batch in self._batches if not all(map(over, batch.values()))]
+        if not self._waiting:
+            self._since = None

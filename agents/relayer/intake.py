@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a relayer takes in for one task: nothing that the contract would refuse, from each member once, and no more than there are members."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bcfl.agents.errors import MessageEarly, MessageRefused
+from bcfl.agents.relayer.gathering import Gathering
+from bcfl.chain.keys import signer_of
+from bcfl.contracts.commitments import commitment
+from bcfl.contracts.config import UNIT
+from bcfl.contracts.ids import Address
+from bcfl.contracts.messages import CommitMessage, JoinMessage, Message, OpeningMessage, digest_of
+from bcfl.contracts.phases import Phase
+from bcfl.contracts.state import TaskState
+
+__all__ = ("Intake",)
+
+
+class Intake:
+    """Messages of a task's members, held until its relayer has brought them to the chain.
+
+    What is cheap to refuse is refused before a signature is looked at.
+
+    Args:
+        chain_id: of the chain, which signatures are for.
+        seen: the task after the newest block; None before it exists.
+        now: newest chain time, in seconds.
+    """
+
+    def __init__(
+        self, *, chain_id: int, seen: Callable[[], TaskState | None], now: Callable[[], int]
+    ) -> None:
+        self.joins: Gathering[JoinMessage] = Gathering(lambda message: int(message.account, 16))
+        self.commitments: Gathering[CommitMessage] = Gathering(lambda message: message.index)
+        self.openings: Gathering[OpeningMessage] = Gathering(lambda message: message.index)
+        self.ring: Callable[[], None] = lambda: None
+        """Called when something came in."""
+        self._chain_id = chain_id
+        self._seen = seen
+        self._now = now
+
+    def take(self, message: Message) -> None:
+        """Hold a message, unless it is there already.
+
+        Raises:
+            MessageEarly: the task is not there yet, as far as is known here.
+            MessageRefused: the contract would not take it, or it is not signed by whom it names.
+        """
+        state = self._seen()
+        if state is None:
+            raise MessageEarly("The task is not known here yet.")
+        match message:
+            case JoinMessage():
+                self._join(state, message)
+            case CommitMessage():
+                self._commit(state, message)
+            case OpeningMessage():
+                self._open(state, message)
+        self.ring()
+
+    def _join(self, state: TaskState, message: JoinMessage) -> None:
+        account, permit = message.account, message.permit
+        if state.phase >= Phase.CLOSING:
+            raise MessageRefused("Nobody can join any more: the task is ending.")
+        if account in state.index_of:
+            raise MessageRefused(f"{account} is a member already, or was one.")
+        if account in self.joins:
+            return
+        if len(state.active_members) + len(self.joins) >= state.config.capacity:
+            raise MessageRefused(f"The task takes {state.config.capacity} members, and has or awaits them.")
+        if permit.value < state.config.stake * UNIT or (
+            state.config.stake and permit.deadline <= self._now()
+        ):
+            raise MessageRefused("The permit does not allow the stake that the task asks for.")
+        self._check_signature(state, message, account, message.signature)
+        self.joins.add(account, message, now=self._now())
+
+    def _commit(self, state: TaskState, message: CommitMessage) -> None:
+        _check_moment(state, message.round, Phase.TRAINING)
+        if message.index not in state.current.cohort:
+            raise MessageRefused(f"Member {message.index} is not in this round's cohort.")
+        if message.index in state.current.commitments:
+            raise MessageRefused(f"Member {message.index} has committed already.")
+        if self.commitments.gone((message.round, message.index)):
+            raise MessageRefused(f"A commitment of member {message.index} is on its way already.")
+        account = state.members[message.index].account
+        self._check_signature(state, message, account, message.signature)
+        self.commitments.add((message.round, message.index), message, now=self._now())
+
+    def _open(self, state: TaskState, message: OpeningMessage) -> None:
+        _check_moment(state, message.round, Phase.REVEAL)
+        entry = state.current.commitments.get(message.index)
+        if entry is None:
+            raise MessageRefused(f"Member {message.index} has not committed in this round.")
+        if message.index in state.current.updates:
+            raise MessageRefused(f"Member {message.index} has opened already.")
+        if message.content.size > state.config.max_update_size:
+            raise MessageRefused(f"The task takes updates of {state.config.max_update_size} bytes at most.")
+        expected = commitment(
+            chain_id=self._chain_id,
+            task=state.address,
+            round_number=message.round,
+            index=message.index,
+            content=message.content,
+            salt=message.salt,
+        )
+        if entry.commitment != expected:
+            raise MessageRefused("The opening is not of this commitment.")
+        if self.openings.gone((message.round, message.index)):
+            return
+        self.openings.add((message.round, message.index), message, now=self._now())
+
+    def _check_signature(
+        self, state: TaskState, message: JoinMessage | CommitMessage, account: Address, signature: bytes
+    ) -> None:
+        digest = digest_of(message, chain_id=self._chain_id, task=state.address)
+        if signer_of(digest, signature) != account:
+            raise MessageRefused(f"The message is not signed by {account}.")
+
+
+def _check_moment(state: TaskState, number: int, phase: Phase) -> None:
+    if (number, phase) == (state.round, state.phase):
+        return
+    if number > state.round or (number == state.round and state.phase < phase):
+        raise MessageEarly(f"Round {number} is not as far as {phase.name.lower()} here.")
+    raise MessageRefused(f"It is too late for the {phase.name.lower()} of round {number}.")

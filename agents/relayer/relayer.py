@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The relayer: brings what members of a task have signed to the chain, many messages in one transaction, and pays for it.
+
+It can leave somebody out, no more: what it brings is signed or opens what was committed to. Who finds itself left out acts
+for itself (``handing_in``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bcfl.agents.common.spare_gas import after_the_last_act, after_the_round
+from bcfl.agents.relayer.gathering import Gathering
+from bcfl.agents.relayer.intake import Intake
+from bcfl.agents.relayer.turns import window
+from bcfl.agents.runtime.actions import Action, Results, Transact, View, WakeAt, Work
+from bcfl.contracts import calls
+from bcfl.contracts.calls import Call, Opening
+from bcfl.contracts.crowd_state import CrowdState
+from bcfl.contracts.ids import Address
+from bcfl.contracts.messages import CommitMessage, JoinMessage, OpeningMessage
+from bcfl.contracts.phases import Phase
+from bcfl.contracts.state import TaskState
+
+__all__ = ("Relayer",)
+
+_COMMITMENTS = 256
+"""In one transaction, as the contract takes them."""
+_JOINS = 96
+"""In one transaction: each takes some 130,000 gas with its stake, of the 16.7 million that one may use."""
+_LONGEST_WAIT_S = 30
+_OF_THE_PHASE = 16
+
+
+class Relayer:
+    """Brings one task's messages to the chain.
+
+    Args:
+        name: what it is called.
+        intake: of the task.
+        factory: that made the task, and takes many joins at once.
+    """
+
+    role = "relayer"
+
+    def __init__(self, *, name: str, intake: Intake, factory: Address) -> None:
+        self.name = name
+        self._intake = intake
+        self._factory = factory
+
+    def decide(self, view: View, results: Results) -> Sequence[Action]:  # noqa: ARG002 - the shell's port
+        """What is to be brought now, or when to look again."""
+        state = CrowdState.of(view.seen)
+        if state is None or state.deadline == 0 or state.phase >= Phase.CLOSING:
+            return []
+        self._forget(state)
+        intake = self._intake
+        places = state.config.capacity - len(state.active_members)
+        waits = [_close(view, state, intake.joins, awaited=places, size=_JOINS)]
+        actions: list[Action] = [self._joining(state, batch) for batch in intake.joins.batches]
+        if state.phase is Phase.TRAINING:
+            missing = len(state.current.cohort) - len(state.current.commitments)
+            waits.append(_close(view, state, intake.commitments, awaited=missing, size=_COMMITMENTS))
+            actions += [_committing(state, batch) for batch in intake.commitments.batches]
+        elif state.phase is Phase.REVEAL:
+            missing = len(state.current.commitments) - len(state.current.updates)
+            waits.append(_close(view, state, intake.openings, awaited=missing, size=missing or 1))
+            for batch in intake.openings.batches:
+                actions += _opening(state, batch)
+        return [*actions, *(WakeAt(due) for due in waits if due is not None)]
+
+    async def perform(self, work: Work[Any]) -> None:
+        """Nothing is ever asked of it."""
+        raise TypeError(f"A relayer does not know {work!r}.")
+
+    def _forget(self, state: TaskState) -> None:
+        """What is on the chain, and what is too late."""
+        number, phase = state.round, state.phase
+        committed = state.current.commitments if number else {}
+        updates = state.current.updates if number else {}
+        self._intake.joins.drop(lambda message: message.account in state.index_of)
+        self._intake.commitments.drop(
+            lambda message: (
+                message.round != number or phase is not Phase.TRAINING or message.index in committed
+            )
+        )
+        self._intake.openings.drop(
+            lambda message: message.round != number or phase is not Phase.REVEAL or message.index in updates
+        )
+
+    def _joining(self, state: TaskState, batch: Sequence[JoinMessage]) -> Transact:
+        joins = [(message.account, message.permit, message.signature) for message in batch]
+        call = calls.join_batch(self._factory, state.address, joins)
+        # Whoever fills the task begins its first round.
+        return _transact(0, "join", call, after_the_round(state), len(batch))
+
+
+def _committing(state: TaskState, batch: Sequence[CommitMessage]) -> Transact:
+    entries = [(message.index, message.commitment, message.signature) for message in batch]
+    call = calls.commit_batch(state.address, round_number=state.round, entries=entries)
+    return _transact(state.round, "commit", call, after_the_last_act(state), len(batch))
+
+
+def _opening(state: TaskState, messages: Sequence[OpeningMessage]) -> Iterator[Transact]:
+    """One transaction for each batch of commitments that is opened."""
+    openings: dict[int, list[Opening]] = defaultdict(list)
+    for message in messages:
+        entry = state.current.commitments[message.index]
+        opening = Opening(place=entry.place, content=message.content, salt=message.salt)
+        openings[entry.batch].append(opening)
+    for batch, opened in sorted(openings.items()):
+        entries = state.current.batches[batch]
+        call = calls.reveal(
+            state.address, round_number=state.round, batch=batch, entries=entries, openings=opened
+        )
+        yield _transact(state.round, "reveal", call, after_the_last_act(state), len(opened))
+
+
+def _transact(number: int, what: str, call: Call, spare: int, messages: int) -> Transact:
+    """Named after what it brings: another batch is another action, in another life of the relayer too."""
+    name = f"{what}:{hashlib.sha256(call.data).hexdigest()[:12]}"
+    return Transact(
+        round=number, name=name, call=call, spare_gas=spare, evidence={"brought": what, "messages": messages}
+    )
+
+
+def _close(view: View, state: TaskState, held: Gathering[Any], *, awaited: int, size: int) -> int | None:
+    """Have what waits go out where all is there, or where it has waited long enough; else when that will be."""
+    if held.since is None:
+        return None
+    patience = max(1, min(_LONGEST_WAIT_S, window(state) // _OF_THE_PHASE))
+    due = min(held.since + patience, state.deadline - 1)
+    if len(held) < awaited and view.now < due:
+        return due
+    held.close(size)
+    return None

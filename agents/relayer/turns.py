@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Until when somebody waits for a relayer that has taken its message: part of the phase is left for the next one, and for acting itself."""
+
+from __future__ import annotations
+
+from bcfl.contracts.phases import Phase
+from bcfl.contracts.state import TaskState
+
+__all__ = ("turn_ends", "window")
+
+_SHARE = 4
+
+
+def window(state: TaskState) -> int:
+    """How long the phase under way may last, in seconds."""
+    schedule = state.config.schedule
+    return {
+        Phase.ENROLMENT: schedule.enrolment,
+        Phase.TRAINING: schedule.training,
+        Phase.REVEAL: schedule.reveal,
+        Phase.EVALUATION: schedule.evaluation,
+        Phase.AGGREGATION: schedule.aggregation,
+    }.get(state.phase, schedule.closing)
+
+
+def turn_ends(state: TaskState, relayer: int, relayers: int) -> int:
+    """When relayer number ``relayer`` of so many has had its time, a timestamp: the last quarter of a phase is nobody's but one's own.
+
+    With many relayers each has less of the phase; the first has what is left before the others'.
+    """
+    each = window(state) // max(_SHARE, relayers + 1)
+    return state.deadline - each * (relayers - relayer)
