@@ -15,6 +15,7 @@ import numpy as np
 
 from bcfl.agents.common.circle import Circle
 from bcfl.agents.common.retrieval import Retrieval
+from bcfl.agents.fleet.availability import ALWAYS, Attendance
 from bcfl.agents.runtime.actions import Action, View
 from bcfl.agents.runtime.ports import ContentStore, LearningEngine
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
@@ -159,13 +160,14 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Conduct:
-    """A trainer's behaviour with its plan: which stages count in a round."""
+    """A trainer's behaviour with its plan: which stages count in a round, and when it is there at all."""
 
     behaviour: Honest = HONEST
     plan: Plan = field(default_factory=Plan)
     seeds: Seeds = field(default_factory=lambda: Seeds(0))
     circle: Circle | None = None
     sight: Circle | None = None
+    attendance: Attendance = ALWAYS
 
     def at(self, state: TaskState, name: str, index: TrainerIndex | None) -> Honest:
         """The behaviour that acts in the state's round: its own, or the honest one. Pure."""

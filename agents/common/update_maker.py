@@ -87,11 +87,17 @@ class UpdateMaker:
         self._tell = Telling(observer=services.observer, agent=identity.name, role=role)
 
     def choose(self, view: View, actions: Sequence[Action]) -> Sequence[Action]:
-        """What its behaviour makes of what an honest member wants."""
+        """What its behaviour makes of what an honest member wants, as far as it is there."""
         state = view.seen
         if state is None:
             return actions
-        chosen = self._acting(state).decide(view, self.identity.address, actions, self._conduct.circle)
+        me, conduct = self.identity.address, self._conduct
+        if conduct.attendance.is_away(state, me):
+            self._release(actions, ())
+            return ()
+        chosen = conduct.attendance.choose(
+            view, me, self._acting(state).decide(view, me, actions, conduct.circle)
+        )
         self._release(actions, chosen)
         return chosen
 

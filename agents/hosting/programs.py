@@ -23,6 +23,7 @@ from bcfl.agents.crowdsourcing.trainer import Trainer
 from bcfl.agents.hosting.limits import Needs, needs_of_judge, needs_of_trainer
 from bcfl.agents.hosting.own_samples import check_task
 from bcfl.agents.hosting.round_auditor import AuditedRounds, RoundAuditor, next_round
+from bcfl.agents.relayer.handing_in import HandingIn, Relay
 from bcfl.agents.runtime.shell import Role
 from bcfl.chain.keys import Signer
 from bcfl.contracts.consortium_state import ConsortiumState
@@ -138,6 +139,8 @@ class TrainerProgram(_Paid):
 
     samples: Samples
     privacy: Privacy | None = None
+    relays: Sequence[Relay] = ()
+    """Who brings its messages to the chain, in tasks that take them so; itself where none does."""
     role: str = "trainer"
 
     def deposit(self, state: TaskState) -> int:
@@ -163,7 +166,16 @@ class TrainerProgram(_Paid):
             count=len(self.samples),
             privacy=self.privacy,
         )
-        return [Trainer(identity=me.identity, secret=me.secret, data=data, services=services)]
+        handing_in = HandingIn(signer=me.signer, chain_id=me.chain_id, relays=self.relays)
+        return [
+            Trainer(
+                identity=me.identity,
+                secret=me.secret,
+                data=data,
+                services=services,
+                handing_in=handing_in,
+            )
+        ]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

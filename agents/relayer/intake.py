@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import anyio
 
 from bcfl.agents.errors import MessageEarly, MessageRefused
 from bcfl.agents.relayer.gathering import Gathering
@@ -25,21 +25,27 @@ class Intake:
 
     Args:
         chain_id: of the chain, which signatures are for.
-        seen: the task after the newest block; None before it exists.
-        now: newest chain time, in seconds.
     """
 
-    def __init__(
-        self, *, chain_id: int, seen: Callable[[], TaskState | None], now: Callable[[], int]
-    ) -> None:
+    def __init__(self, *, chain_id: int) -> None:
         self.joins: Gathering[JoinMessage] = Gathering(lambda message: int(message.account, 16))
         self.commitments: Gathering[CommitMessage] = Gathering(lambda message: message.index)
         self.openings: Gathering[OpeningMessage] = Gathering(lambda message: message.index)
-        self.ring: Callable[[], None] = lambda: None
-        """Called when something came in."""
+        self.taken = 0
+        """How many messages ever were."""
         self._chain_id = chain_id
-        self._seen = seen
-        self._now = now
+        self._state: TaskState | None = None
+        self._now = 0
+        self._came = anyio.Event()
+
+    def observe(self, state: TaskState | None, now: int) -> None:
+        """The task after the newest block, and newest chain time, in seconds."""
+        self._state, self._now = state, max(now, self._now)
+
+    async def beyond(self, taken: int) -> None:
+        """Return when more than so many messages were taken."""
+        while self.taken <= taken:
+            await self._came.wait()
 
     def take(self, message: Message) -> None:
         """Hold a message, unless it is there already.
@@ -48,7 +54,7 @@ class Intake:
             MessageEarly: the task is not there yet, as far as is known here.
             MessageRefused: the contract would not take it, or it is not signed by whom it names.
         """
-        state = self._seen()
+        state = self._state
         if state is None:
             raise MessageEarly("The task is not known here yet.")
         match message:
@@ -58,7 +64,9 @@ class Intake:
                 self._commit(state, message)
             case OpeningMessage():
                 self._open(state, message)
-        self.ring()
+        self.taken += 1
+        self._came.set()
+        self._came = anyio.Event()
 
     def _join(self, state: TaskState, message: JoinMessage) -> None:
         account, permit = message.account, message.permit
@@ -70,12 +78,10 @@ class Intake:
             return
         if len(state.active_members) + len(self.joins) >= state.config.capacity:
             raise MessageRefused(f"The task takes {state.config.capacity} members, and has or awaits them.")
-        if permit.value < state.config.stake * UNIT or (
-            state.config.stake and permit.deadline <= self._now()
-        ):
+        if permit.value < state.config.stake * UNIT or (state.config.stake and permit.deadline <= self._now):
             raise MessageRefused("The permit does not allow the stake that the task asks for.")
         self._check_signature(state, message, account, message.signature)
-        self.joins.add(account, message, now=self._now())
+        self.joins.add(account, message, now=self._now)
 
     def _commit(self, state: TaskState, message: CommitMessage) -> None:
         _check_moment(state, message.round, Phase.TRAINING)
@@ -87,7 +93,7 @@ class Intake:
             raise MessageRefused(f"A commitment of member {message.index} is on its way already.")
         account = state.members[message.index].account
         self._check_signature(state, message, account, message.signature)
-        self.commitments.add((message.round, message.index), message, now=self._now())
+        self.commitments.add((message.round, message.index), message, now=self._now)
 
     def _open(self, state: TaskState, message: OpeningMessage) -> None:
         _check_moment(state, message.round, Phase.REVEAL)
@@ -110,7 +116,7 @@ class Intake:
             raise MessageRefused("The opening is not of this commitment.")
         if self.openings.gone((message.round, message.index)):
             return
-        self.openings.add((message.round, message.index), message, now=self._now())
+        self.openings.add((message.round, message.index), message, now=self._now)
 
     def _check_signature(
         self, state: TaskState, message: JoinMessage | CommitMessage, account: Address, signature: bytes

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bcfl.agents.common.spare_gas import after_the_last_act, after_the_round
@@ -31,8 +32,17 @@ _COMMITMENTS = 256
 """In one transaction, as the contract takes them."""
 _JOINS = 96
 """In one transaction: each takes some 130,000 gas with its stake, of the 16.7 million that one may use."""
-_LONGEST_WAIT_S = 30
-_OF_THE_PHASE = 16
+_PATIENCE = 16
+"""That part of a phase the first message of a batch waits for others at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listen(Work[None]):
+    """Wait until more messages have come than these."""
+
+    waits = True
+
+    taken: int
 
 
 class Relayer:
@@ -53,11 +63,12 @@ class Relayer:
 
     def decide(self, view: View, results: Results) -> Sequence[Action]:  # noqa: ARG002 - the shell's port
         """What is to be brought now, or when to look again."""
-        state = CrowdState.of(view.seen)
+        state, intake = CrowdState.of(view.seen), self._intake
+        intake.observe(state, view.now)
         if state is None or state.deadline == 0 or state.phase >= Phase.CLOSING:
             return []
         self._forget(state)
-        intake = self._intake
+        listen = Listen(round=state.round, taken=intake.taken)
         places = state.config.capacity - len(state.active_members)
         waits = [_close(view, state, intake.joins, awaited=places, size=_JOINS)]
         actions: list[Action] = [self._joining(state, batch) for batch in intake.joins.batches]
@@ -70,11 +81,13 @@ class Relayer:
             waits.append(_close(view, state, intake.openings, awaited=missing, size=missing or 1))
             for batch in intake.openings.batches:
                 actions += _opening(state, batch)
-        return [*actions, *(WakeAt(due) for due in waits if due is not None)]
+        return [*actions, *(WakeAt(due) for due in waits if due is not None), listen]
 
     async def perform(self, work: Work[Any]) -> None:
-        """Nothing is ever asked of it."""
-        raise TypeError(f"A relayer does not know {work!r}.")
+        """Wait for messages."""
+        if not isinstance(work, Listen):
+            raise TypeError(f"A relayer does not know {work!r}.")
+        await self._intake.beyond(work.taken)
 
     def _forget(self, state: TaskState) -> None:
         """What is on the chain, and what is too late."""
@@ -131,8 +144,7 @@ def _close(view: View, state: TaskState, held: Gathering[Any], *, awaited: int, 
     """Have what waits go out where all is there, or where it has waited long enough; else when that will be."""
     if held.since is None:
         return None
-    patience = max(1, min(_LONGEST_WAIT_S, window(state) // _OF_THE_PHASE))
-    due = min(held.since + patience, state.deadline - 1)
+    due = min(held.since + max(1, window(state) // _PATIENCE), state.deadline - 1)
     if len(held) < awaited and view.now < due:
         return due
     held.close(size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from bcfl.contracts.calls import Call
 from bcfl.contracts.phases import Phase
@@ -57,8 +57,10 @@ class Transact:
 class Work(Generic[R_co]):
     """Something that takes time off the chain; its result, an ``R_co``, comes back to the core under the work itself.
 
-    Descendants add what is needed to do it; equal works are one.
+    Descendants add what is needed to do it; equal works are one. One that ``waits`` for what others do keeps nobody busy.
     """
+
+    waits: ClassVar[bool] = False
 
     round: int
 

@@ -133,7 +133,8 @@ class Shell:
         for work in wanted:
             if work not in self._running and work not in self._results:
                 scope = self._running[work] = anyio.CancelScope()
-                self._activity.enter()
+                if not work.waits:
+                    self._activity.enter()
                 group.start_soon(self._work, work, scope)
         task = view.seen.address if view.seen is not None else NO_TASK
         for action in actions:
@@ -157,7 +158,8 @@ class Shell:
             # A work that was stopped and wanted again has a scope of its own by now.
             if self._running.get(work) is scope:
                 del self._running[work]
-            self._activity.leave()
+            if not work.waits:
+                self._activity.leave()
 
     async def _performed(self, work: Work[Any]) -> Any:  # noqa: ANN401 - each role's own results
         """Do the work; a store that is away for a while is waited for, as a node is."""

@@ -298,6 +298,7 @@ class Pipeline:
             certain=certain,
             doubtful=doubtful,
             absent=made.absent,
+            due=len(made.members) + len(made.invalid) + len(made.absent),
             suspended=made.suspended,
         )
         if self.sanctions:

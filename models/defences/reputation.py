@@ -10,15 +10,18 @@ class can hand in a nearly empty update.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bcfl.models.defences.bounds import Track, since
 from bcfl.models.defences.defence import Fault, Standing
 
-__all__ = ("Clerk", "Decision")
+__all__ = ("Clerk", "Decision", "unlikely")
 
 _ROUNDING = 1e-9
+_CHANCE = 1e-3
+"""That an honest member who is away as often as the others is sent out for it, in as many rounds as are remembered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +45,7 @@ class Clerk:
         strikes: doubtful strikes within ``memory`` rounds that condemn.
         memory: rounds.
         suspension: rounds; long enough for a full quota of ejections to come round.
-        misses: rounds missed within ``memory`` that suspend.
+        misses: rounds missed within ``memory`` that suspend, or more where the others are often away too.
         paroles: suspensions for absence that are followed by parole; the next one ends in ejection.
     """
 
@@ -63,6 +66,7 @@ class Clerk:
         certain: Mapping[int, Fault],
         doubtful: Mapping[int, Fault],
         absent: frozenset[int],
+        due: int,
         suspended: frozenset[int],
     ) -> Decision:
         """One round.
@@ -74,6 +78,7 @@ class Clerk:
             certain: faults that no honest member could commit.
             doubtful: faults that an honest member may commit once.
             absent: who was to train and revealed nothing.
+            due: how many were to train.
             suspended: who is suspended, and so handed in nothing.
         """
         after = {
@@ -96,7 +101,7 @@ class Clerk:
             suspend[index] = (self.suspension, fault)
         for index, (_, fault) in suspend.items():
             after[index] = dataclasses.replace(after.get(index, Standing()), condemned=True, fault=fault)
-        suspend |= self._absences(number, after, absent)
+        suspend |= self._absences(number, after, absent, due)
         eject = {
             index: standing.fault or Fault.HARMFUL
             for index in sorted(suspended)
@@ -132,15 +137,20 @@ class Clerk:
                 return bool(track.revealed)
 
     def _absences(
-        self, number: int, after: dict[int, Standing], absent: frozenset[int]
+        self, number: int, after: dict[int, Standing], absent: frozenset[int], due: int
     ) -> dict[int, tuple[int, Fault]]:
-        """Who misses too often holds up everybody until the deadline: out for a while, and for good if it goes on."""
+        """Who misses too often holds up everybody until the deadline: out for a while, and for good if it goes on.
+
+        Where many are away now and then, as light clients are, too often is what chance does not explain.
+        """
         suspend: dict[int, tuple[int, Fault]] = {}
+        usual = (len(absent) - 1) / (due - 1) if len(absent) > 1 else 0.0
+        misses = max(self.misses, unlikely(self.memory, usual))
         for index in sorted(absent):
             known = after.get(index, Standing())
             missed = (*(n for n in known.missed if n > number - self.memory), number)
             after[index] = known = dataclasses.replace(known, missed=missed)
-            if len(missed) >= self.misses:
+            if len(missed) >= misses:
                 suspend[index] = (self.suspension, Fault.ABSENT)
                 after[index] = dataclasses.replace(
                     known,
@@ -159,3 +169,18 @@ class Clerk:
             paroled=standing.paroled + 1,
             suspicion=min(standing.suspicion, self.watch),
         )
+
+
+def unlikely(rounds: int, rate: float) -> int:
+    """The fewest misses of so many rounds that chance explains less than once in a thousand (binomial); at most all of them.
+
+    Args:
+        rounds: that are looked at.
+        rate: the chance of missing one.
+    """
+    tail = 0.0
+    for misses in range(rounds, 0, -1):
+        tail += math.comb(rounds, misses) * rate**misses * (1 - rate) ** (rounds - misses)
+        if tail >= _CHANCE:
+            return min(rounds, misses + 1)
+    return 0

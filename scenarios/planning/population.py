@@ -37,8 +37,8 @@ __all__ = (
     "Task",
     "held_out_key",
     "plan_task",
-    "relayer_of",
     "populate",
+    "relayer_of",
     "task_config",
     "task_of",
 )

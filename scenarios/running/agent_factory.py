@@ -25,6 +25,7 @@ from bcfl.agents.crowdsourcing.evaluator import Evaluator, EvaluatorIdentity
 from bcfl.agents.crowdsourcing.objecting.evaluation_check import EvaluationCheck
 from bcfl.agents.crowdsourcing.target_loss import TargetLoss
 from bcfl.agents.crowdsourcing.trainer import Trainer
+from bcfl.agents.fleet.availability import Attendance, Availability
 from bcfl.agents.relayer.handing_in import HandingIn
 from bcfl.agents.relayer.intake import Intake
 from bcfl.agents.relayer.local import LocalRelay
@@ -290,7 +291,18 @@ def _conduct(parts: AgentParts, name: str, entry: Trainers) -> Conduct:
         seeds=parts.seeds,
         circle=parts.circles.get(name),
         sight=parts.sight,
+        attendance=Attendance(availability=availability_of(entry), seeds=parts.seeds, name=name),
     )
+
+
+def availability_of(entry: Trainers) -> Availability:
+    """When the trainers of an entry are there."""
+    given = entry.availability
+    drawn = {
+        key: None if of is None else of.create("distribution")
+        for key, of in (("joins", given.joins), ("delay", given.delay_s), ("stays", given.stays))
+    }
+    return Availability(present=given.present, **drawn)
 
 
 def _entry_of(parts: AgentParts, evaluator: str) -> EvaluatorEntry:

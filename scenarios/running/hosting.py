@@ -26,7 +26,6 @@ from bcfl.chain.deployer import Deployment
 from bcfl.chain.dispatch import Gathered
 from bcfl.chain.fees import FeePolicy
 from bcfl.chain.journal import Journal
-from bcfl.chain.node import Node
 from bcfl.chain.reconnecting import ReconnectPolicy
 from bcfl.contracts.delivery import Delivery
 from bcfl.contracts.ids import Address
@@ -119,7 +118,7 @@ async def compose(
     task = TaskFilter(factory=deployment.factory, publisher=population.signers[PUBLISHER].address)
     participation = Participation(Chronicle(task), process.activity)
     resources.results.follow(lambda: participation.chronicle.seen)
-    intake = _intake(participation.chronicle, node, population, names)
+    intake = _intake(participation.chronicle, process, population, names)
     store = SlowContents(resources.store)
     parts = AgentParts(
         population=population,
@@ -142,20 +141,21 @@ async def compose(
         parts, config=config, plan=plan.task, factory=deployment.factory, names=names
     ):
         if role.name not in away:
-            seat = participation.add(role, signer)
-            if intake is not None and role.name == population.relayer:
-                intake.ring = seat.bell.ring
+            participation.add(role, signer)
     process.attend(participation)
     return Hosted(process=process, chronicle=participation.chronicle)
 
 
 def _intake(
-    chronicle: Chronicle, node: Node, population: Population, names: Collection[str] | None
+    chronicle: Chronicle, process: AgentProcess, population: Population, names: Collection[str] | None
 ) -> Intake | None:
     """The relayer's, where this process hosts it; trainers of another process act for themselves."""
     if population.relayer is None or (names is not None and population.relayer not in names):
         return None
-    return Intake(chain_id=node.chain_id, seen=lambda: chronicle.seen, now=lambda: max(0, chronicle.now))
+    intake = Intake(chain_id=process.chain_id)
+    # Before anybody looks at a block: a message about it must not come too early.
+    process.listen(lambda _: intake.observe(chronicle.seen, chronicle.now))
+    return intake
 
 
 def _absent(resources: RunResources, role: Role, error: AgentError) -> bool:

@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import numpy as np
+import pytest
+
 from bcfl.models.defences.defence import Fault
-from bcfl.models.defences.reputation import Clerk
+from bcfl.models.defences.reputation import Clerk, unlikely
 
 CLERK = Clerk(watch=2.0, condemn=4.0, strikes=2, memory=5, suspension=3, misses=3, paroles=1)
 
 
-def _round(number, standings=None, *, evidence=None, certain=None, doubtful=None, absent=(), suspended=()):
+def _round(
+    number, standings=None, *, evidence=None, certain=None, doubtful=None, absent=(), suspended=(), due=10
+):
     return CLERK.decide(
         number,
         standings or {},
@@ -17,6 +24,7 @@ def _round(number, standings=None, *, evidence=None, certain=None, doubtful=None
         certain=certain or {},
         doubtful=doubtful or {},
         absent=frozenset(absent),
+        due=due,
         suspended=frozenset(suspended),
     )
 
@@ -77,6 +85,26 @@ def test_who_keeps_missing_is_sent_out_paroled_and_at_last_ejected():
         standings = decision.standings
     assert decision.suspend == {7: (3, Fault.ABSENT)}
     assert _round(10, standings, suspended=[7]).eject == {7: Fault.ABSENT}
+
+
+@pytest.mark.parametrize(
+    ("rate", "misses"), [(0.0, 0), (0.01, 2), (0.04, 3), (0.1, 4), (0.2, 5), (0.6, 5), (1.0, 5)]
+)
+def test_how_many_misses_chance_does_not_explain(rate, misses):
+    assert unlikely(5, rate) == misses
+
+
+def test_who_misses_no_more_than_the_others_is_not_sent_out():
+    rng = np.random.default_rng(4)
+    standings: dict = {}
+    out: Counter = Counter()
+    for number in range(1, 21):
+        away = [index for index in range(500) if rng.random() < 0.2]
+        decision = _round(number, standings, absent=[*away, 999], due=501)
+        standings = decision.standings
+        out.update(list(decision.suspend))
+    assert out[999] >= 3, "who is never there is, in every window of rounds"
+    assert sum(index != 999 for index in out) <= 10, "of 500 over twenty rounds"
 
 
 def test_a_single_miss_now_and_then_costs_nothing():

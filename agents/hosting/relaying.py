@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a relayer is in tasks of strangers: one intake for all of them, at one address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bcfl.agents.common.services import AgentServices
+from bcfl.agents.hosting.limits import Needs
+from bcfl.agents.hosting.programs import OpenTask, Self
+from bcfl.agents.relayer.intake import Intake
+from bcfl.agents.relayer.relayer import Relayer
+from bcfl.agents.runtime.shell import Role
+from bcfl.contracts.ids import Address
+from bcfl.contracts.specification import Specification
+from bcfl.contracts.state import TaskState
+
+__all__ = ("RelayerProgram",)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RelayerProgram:
+    """Brings what members of tasks have signed to the chain, and pays for it.
+
+    Attributes:
+        factory: that made the tasks.
+        intakes: by task, of those that it takes messages for (``relayer.service`` shows them to others).
+    """
+
+    factory: Address
+    intakes: dict[Address, Intake] = field(default_factory=dict)
+    role: str = "relayer"
+
+    def deposit(self, state: TaskState) -> int:  # noqa: ARG002 - the port's
+        """Nothing."""
+        return 0
+
+    def needs(self, state: TaskState, specification: Specification) -> Needs:  # noqa: ARG002 - the port's
+        """Nothing."""
+        return Needs()
+
+    def refuses(self, task: OpenTask, me: Self) -> str | None:  # noqa: ARG002 - the port's
+        """Where members send for themselves."""
+        return None if task.state.config.relayed else "its members send for themselves (task.intake.relayed)"
+
+    def agents(self, task: OpenTask, me: Self, services: AgentServices) -> Sequence[Role]:  # noqa: ARG002 - the port's
+        """A relayer."""
+        intake = self.intakes[task.state.address] = Intake(chain_id=me.chain_id)
+        return [Relayer(name=me.name, intake=intake, factory=self.factory)]
+
+    def over(self, state: TaskState, me: Self) -> bool:  # noqa: ARG002 - the port's
+        """Nobody has anything to say any more."""
+        if state.ended:
+            self.intakes.pop(state.address, None)
+        return state.ended
