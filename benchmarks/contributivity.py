@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bcfl.scenarios.sweeping.measures import Measured, measure
 from bcfl.scenarios.sweeping.sweep import Outcome
+from bcfl.scenarios.outcome.summary import Final
 from benchmarks.finished import finished, mean, table, token_means
 
 SWEEPS = Path("scenarios/sweeps")
@@ -64,7 +65,7 @@ older system's program: its network is larger, and its Shapley values are of ano
 
 {tokens}
 
-**A class held alone** (`sole_9`): the first trainer has every nine and nothing else. Without it the final accuracy is {without}, with it {with_}. By `step`, as
+**A class held alone** (`sole_9`): the first trainer has every nine and nothing else. Without it the final loss is {without}, with it {with_}. By `step`, as
 published, it earns nothing, for its own model alone is useless; by leave-one-out and by Shapley values it is paid.
 
 ## Rank correlation of pay and sound data
@@ -145,23 +146,24 @@ def equal_table(groups: Groups) -> list[str]:
     return table(("setting", "step", "leave-one-out", "Shapley"), rows)
 
 
+def _final(finals: list[Final]) -> str:
+    """Mean loss and accuracy."""
+    return f"{mean(one.loss for one in finals):.3f} (accuracy {mean(one.accuracy for one in finals):.2%})"
+
+
 def main(runs: Path) -> None:
     """Write the page."""
     groups = grouped(finished(SWEEPS / "contributivity.yaml", runs / "contributivity"))
     seeds = {outcome.cell.labels.seed for found in groups.values() for outcome, _ in found}
     sole = {
-        name: mean(
-            outcome.result.summary.final.accuracy
-            for outcome, _ in groups[name, "shapley"]
-            if outcome.result.summary
-        )
+        name: [one.result.summary.final for one, _ in groups[name, "shapley"] if one.result.summary]
         for name in ("sole_9", "sole_9_absent")
     }
     page = _PAGE.format(
         seeds=len(seeds),
         tokens="\n".join(tokens_table(groups)),
-        without=f"{sole['sole_9_absent']:.2%}",
-        with_=f"{sole['sole_9']:.2%}",
+        without=_final(sole["sole_9_absent"]),
+        with_=_final(sole["sole_9"]),
         quality="\n".join(quality_table(groups)),
         equal="\n".join(equal_table(groups)),
     )
