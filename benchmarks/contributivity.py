@@ -11,9 +11,9 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+from bcfl.scenarios.outcome.summary import Final
 from bcfl.scenarios.sweeping.measures import Measured, measure
 from bcfl.scenarios.sweeping.sweep import Outcome
-from bcfl.scenarios.outcome.summary import Final
 from benchmarks.finished import finished, mean, table, token_means
 
 SWEEPS = Path("scenarios/sweeps")

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 import click
 
@@ -55,16 +56,25 @@ agent.add_command(run)
 
 
 @agent.command()
+@click.option(
+    "--relay",
+    "relays",
+    multiple=True,
+    metavar="URL",
+    help="A relayer that brings its messages to the chain, in tasks that take them so; the next one, or it itself, where none does.",
+)
 @data_options
 @life_options
 @signing_options
-def trainer(**given: Any) -> None:  # noqa: ANN401 - the options above
+def trainer(relays: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401 - the options above
     """Train for a crowd's tasks on your own data."""
+    addresses = [_http_url(one) for one in relays]
 
     def program(samples: Samples) -> Program:
         from bcfl.agents.hosting.programs import TrainerProgram
+        from bcfl.agents.relayer.remote import RemoteRelay
 
-        return TrainerProgram(samples=samples)
+        return TrainerProgram(samples=samples, relays=[RemoteRelay(one) for one in addresses])
 
     _live(given, program, "train")
 
@@ -135,6 +145,36 @@ def keeper(**given: Any) -> None:  # noqa: ANN401 - the options above
 
 
 @agent.command()
+@click.option(
+    "--intake",
+    type=click.IntRange(0, 65535),
+    default=8800,
+    show_default=True,
+    metavar="PORT",
+    help="Where messages are taken, 0: any port.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Of this machine: whom it is open to.",
+)
+@life_options
+@signing_options
+def relayer(intake: int, host: str, **given: Any) -> None:  # noqa: ANN401 - the options above
+    """Bring what trainers of tasks have signed to the chain, many messages in one transaction, and pay for it."""
+    factory = surroundings(network=given.get("network")).factory
+
+    def program(_samples: Samples) -> Program:
+        from bcfl.agents.hosting.relaying import RelayerProgram
+
+        return RelayerProgram(factory=factory, host=host, port=intake)
+
+    _live(given, program, "train")
+
+
+@agent.command()
 @click.option("--name", default="auditor", show_default=True, help="What it is called, and its folder.")
 @life_options
 def auditor(name: str, **given: Any) -> None:  # noqa: ANN401 - the options above
@@ -144,11 +184,18 @@ def auditor(name: str, **given: Any) -> None:  # noqa: ANN401 - the options abov
     """
 
     def program(_samples: Samples) -> Program:
-        from bcfl.agents.hosting.programs import AuditorProgram
+        from bcfl.agents.hosting.auditing import AuditorProgram
 
         return AuditorProgram()
 
     _live(given, program, "train", keyless=name)
+
+
+def _http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise click.UsageError(f"--relay '{text}' is no address: write http://HOST:PORT.")
+    return text
 
 
 def _live(
@@ -267,7 +314,7 @@ def _tell(*, as_json: bool) -> Callable[[HostEvent], None]:
     import json
 
     def tell(event: HostEvent) -> None:
-        from bcfl.agents.hosting.host_events import Answers, Joined, Left, Passed
+        from bcfl.agents.hosting.host_events import Answers, Joined, Left, Passed, TakesIn
 
         if as_json:
             click.echo(json.dumps({"event": type(event).__name__.lower(), **dataclasses.asdict(event)}))
@@ -278,6 +325,8 @@ def _tell(*, as_json: bool) -> Callable[[HostEvent], None]:
             click.echo(f"{event.task} is over: {event.paid / 1e9:g} tokens were paid")
         elif isinstance(event, Answers):
             click.echo(f"answers at {event.address}/metrics, /healthz and /readyz")
+        elif isinstance(event, TakesIn):
+            click.echo(f"takes messages at {event.address}")
         elif isinstance(event, Passed):
             click.echo(f"passes {event.task}: {event.reason}")
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bcfl.contracts.ids import Address
 
-__all__ = ("Answers", "GaveUpTask", "Hindered", "HostEvent", "Joined", "Left", "Passed")
+__all__ = ("Answers", "GaveUpTask", "Hindered", "HostEvent", "Joined", "Left", "Passed", "TakesIn")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,13 @@ class Answers:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TakesIn:
+    """The agent, a relayer, takes messages at this address."""
+
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Hindered:
     """Something that only its owner can mend keeps an agent from acting."""
 
@@ -57,4 +64,4 @@ class Hindered:
     reason: str
 
 
-HostEvent = Joined | Passed | Left | GaveUpTask | Answers | Hindered
+HostEvent = Joined | Passed | Left | GaveUpTask | Answers | TakesIn | Hindered

@@ -19,13 +19,14 @@ from bcfl.agents.common.services import AgentServices
 from bcfl.agents.common.token_permits import PermitSource
 from bcfl.agents.hosting.choice import Choice
 from bcfl.agents.hosting.host import Earlier, Host
-from bcfl.agents.hosting.host_events import Answers, GaveUpTask, Hindered, HostEvent
+from bcfl.agents.hosting.host_events import Answers, GaveUpTask, Hindered, HostEvent, TakesIn
 from bcfl.agents.hosting.observing.complaints import Complaints
 from bcfl.agents.hosting.observing.diary import Diary
 from bcfl.agents.hosting.observing.endpoint import agent_endpoint
 from bcfl.agents.hosting.observing.metrics import Metered, TaskGauges
 from bcfl.agents.hosting.observing.tracing import TracedProgram, TracedTransactions, open_tracer
 from bcfl.agents.hosting.programs import Program, Self
+from bcfl.agents.hosting.relaying import RelayerProgram
 from bcfl.agents.runtime.ports import Observer
 from bcfl.agents.runtime.process import AgentProcess, ProcessSettings
 from bcfl.agents.runtime.shell import Role
@@ -159,6 +160,7 @@ async def live(
             Journal.open(home.journal, chain_id=node.chain_id, genesis_hash=node.genesis_hash) as journal,
             Engine.start(executor=means.executor, workers=means.workers) as engine,
         ):
+            opening = program if isinstance(program, RelayerProgram) else None
             if tracer is not None:
                 diary, program = TracedTransactions(diary, tracer), TracedProgram(program, tracer)
             network.check(means.network_name, node)
@@ -223,7 +225,10 @@ async def live(
                 keeps=keeps,
             )
             registry.register(TaskGauges(host, signer.address))
-            async with _endpoint(means.metrics, registry, process, tell):
+            async with (
+                _endpoint(means.metrics, registry, process, tell),
+                _intake(opening, node.chain_id, tell),
+            ):
                 await host.run(earlier, from_there=from_there)
     except BaseExceptionGroup as group:
         raise first_cause(group) from group
@@ -238,6 +243,18 @@ async def _endpoint(
         return
     async with serving(agent_endpoint(registry, head=lambda: process.head), port=port) as address:
         tell(Answers(address=address))
+        yield
+
+
+@asynccontextmanager
+async def _intake(
+    program: RelayerProgram | None, chain_id: int, tell: Callable[[HostEvent], None]
+) -> AsyncIterator[None]:
+    if program is None:
+        yield
+        return
+    async with program.open(chain_id) as address:
+        tell(TakesIn(address=address))
         yield
 
 

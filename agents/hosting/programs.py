@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -22,20 +22,17 @@ from bcfl.agents.crowdsourcing.memory_folder import MemoryFolder
 from bcfl.agents.crowdsourcing.trainer import Trainer
 from bcfl.agents.hosting.limits import Needs, needs_of_judge, needs_of_trainer
 from bcfl.agents.hosting.own_samples import check_task
-from bcfl.agents.hosting.round_auditor import AuditedRounds, RoundAuditor, next_round
 from bcfl.agents.relayer.handing_in import HandingIn, Relay
 from bcfl.agents.runtime.shell import Role
 from bcfl.chain.keys import Signer
 from bcfl.contracts.consortium_state import ConsortiumState
 from bcfl.contracts.crowd_state import CrowdState
-from bcfl.contracts.ids import Address
 from bcfl.contracts.owed import owes_nobody, owes_nothing
 from bcfl.contracts.phases import Kind
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import TaskState
 from bcfl.models.data.dataset import Samples
 from bcfl.models.data.hold_out import hold_out
-from bcfl.models.kernel.choice import check_kernel
 from bcfl.models.training.job import SamplesRef
 from bcfl.models.training.privacy import Privacy
 from bcfl.seeds import Seeds
@@ -322,34 +319,3 @@ class KeeperProgram(_Unpaid):
     def agents(self, task: OpenTask, me: Self, services: AgentServices) -> Sequence[Role]:  # noqa: ARG002 - the port's
         """A keeper."""
         return [Keeper(name=me.name)]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class AuditorProgram(_Unpaid):
-    """Repeats every round from what is public; it sends nothing."""
-
-    audited: dict[Address, AuditedRounds] = field(default_factory=dict)
-    role: str = "auditor"
-
-    def needs(self, state: TaskState, specification: Specification) -> Needs:
-        """Everybody's updates, none of them in its store."""
-        return Needs(memory=needs_of_judge(state.config, specification).memory)
-
-    def over(self, state: TaskState, me: Self) -> bool:  # noqa: ARG002 - the port's
-        """It has ended, and every round was audited."""
-        done = self.audited.get(state.address)
-        return state.ended and done is not None and next_round(state, done) is None
-
-    def refuses(self, task: OpenTask, me: Self) -> str | None:  # noqa: ARG002 - the port's
-        """Only where it could not repeat the task's work."""
-        terms = task.specification
-        check_kernel(terms.kernel, network_of(terms), terms.training)
-        return None
-
-    def agents(self, task: OpenTask, me: Self, services: AgentServices) -> Sequence[Role]:
-        """An auditor."""
-        folder = services.task_folder(task.state.address)
-        done = self.audited[task.state.address] = AuditedRounds(
-            None if folder is None else folder / "audited"
-        )
-        return [RoundAuditor(name=me.name, done=done, secret=me.secret, services=services)]

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bcfl.agents.common.services import AgentServices
@@ -11,10 +12,12 @@ from bcfl.agents.hosting.limits import Needs
 from bcfl.agents.hosting.programs import OpenTask, Self
 from bcfl.agents.relayer.intake import Intake
 from bcfl.agents.relayer.relayer import Relayer
+from bcfl.agents.relayer.service import IntakeService
 from bcfl.agents.runtime.shell import Role
 from bcfl.contracts.ids import Address
 from bcfl.contracts.specification import Specification
 from bcfl.contracts.state import TaskState
+from bcfl.serving import LOOPBACK, serving
 
 __all__ = ("RelayerProgram",)
 
@@ -25,12 +28,27 @@ class RelayerProgram:
 
     Attributes:
         factory: that made the tasks.
+        host: where messages are taken, an address of this machine.
+        port: there; 0: any that is free.
         intakes: by task, of those that it takes messages for (``relayer.service`` shows them to others).
     """
 
     factory: Address
+    host: str = LOOPBACK
+    port: int = 0
     intakes: dict[Address, Intake] = field(default_factory=dict)
     role: str = "relayer"
+
+    @asynccontextmanager
+    async def open(self, chain_id: int) -> AsyncIterator[str]:
+        """Take messages for the length of the block; yields where.
+
+        Raises:
+            PortTaken: nobody can listen there.
+        """
+        service = IntakeService(self.intakes, chain_id=chain_id)
+        async with serving(service.app, port=self.port, host=self.host) as address:
+            yield address
 
     def deposit(self, state: TaskState) -> int:  # noqa: ARG002 - the port's
         """Nothing."""

@@ -7,9 +7,9 @@ import pytest
 
 from bcfl.agents.hosting.choice import Choice
 from bcfl.agents.hosting.limits import Limits
+from bcfl.agents.hosting.auditing import AuditorProgram
 from bcfl.agents.hosting.programs import (
     AggregatorProgram,
-    AuditorProgram,
     EvaluatorProgram,
     KeeperProgram,
     MemberProgram,
