@@ -75,6 +75,8 @@ class Attendance:
         if self._leaves(state, index):
             call = calls.leave(state.address, round_number=state.round, index=index)
             return [Transact(round=state.round, name="leave", call=call)]
+        if self.availability.delay is None:
+            return actions
         ready = state.current.began + round(self._draw("delay", self.availability.delay, state.round))
         if view.now >= ready:
             return actions

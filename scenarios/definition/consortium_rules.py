@@ -76,6 +76,12 @@ def _check_crowds_keys(scenario: Scenario) -> None:
             ("population", "evaluators"),
             "has no meaning in a consortium, whose members judge each other; drop it",
         )
+    for place, entry in enumerate(scenario.population.trainers):
+        if entry.availability.joins is not None or entry.availability.stays is not None:
+            raise RuleBroken(
+                ("population", "trainers", place, "availability"),
+                "has 'joins' or 'stays'; who comes to a consortium and who goes is its members' to vote for, so write 'votes'",
+            )
     if scenario.data.validation.samples is not None:
         raise RuleBroken(
             ("data", "validation", "samples"),

@@ -22,6 +22,7 @@ from bcfl.scenarios.definition.consortium_rules import check_consortium
 from bcfl.scenarios.definition.crowd_rules import check_crowd, check_standbys
 from bcfl.scenarios.definition.refusals import RuleBroken
 from bcfl.scenarios.definition.schema import ENTRY_KINDS, NamedEntry, Scenario
+from bcfl.scenarios.definition.schema_population import AvailabilityKeys
 from bcfl.scenarios.definition.tokens import BASE_UNITS, CREDIT_UNIT, parse_tokens
 
 __all__ = ("check",)
@@ -258,6 +259,7 @@ def _check_behaviours(scenario: Scenario) -> None:
         key = ("population", "trainers", place)
         _check_behaviour((*key, "behaviour"), trainers.behaviour, naming.behaviour)
         _check_behaviour((*key, "judge"), trainers.judge, naming.judge)
+        _check_availability((*key, "availability"), trainers.availability)
         plan = trainers.plan
         if plan.stop is not None and plan.stop < plan.start:
             raise RuleBroken(
@@ -266,6 +268,16 @@ def _check_behaviours(scenario: Scenario) -> None:
     for place, evaluator in enumerate(scenario.population.evaluators):
         key = ("population", "evaluators", place)
         _check_behaviour((*key, "behaviour"), evaluator.behaviour, naming.judge)
+
+
+def _check_availability(key: tuple[str | int, ...], given: AvailabilityKeys) -> None:
+    for name, entry in (("joins", given.joins), ("delay_s", given.delay_s), ("stays", given.stays)):
+        if entry is None:
+            continue
+        try:
+            entry.create("distribution")
+        except RegistryError as error:
+            raise RuleBroken((*key, name), _clause(error)) from error
 
 
 def _check_behaviour(

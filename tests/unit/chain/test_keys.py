@@ -13,6 +13,7 @@ from bcfl.chain.keys import (
     import_key,
     open_key,
     open_keystore,
+    signer_of,
 )
 
 SEED = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
@@ -62,6 +63,24 @@ def test_a_signed_digest_recovers_to_the_signer():
     assert Account._recover_hash(b"\x07" * 32, signature=signature) == signer.address
     with pytest.raises(ValueError, match="32 bytes"):
         signer.sign_digest(b"short")
+
+
+def test_who_signed_is_found_as_the_contracts_find_it():
+    signer, digest = derive_key(SEED), b"\x07" * 32
+    signature = signer.sign_digest(digest)
+    assert signer_of(digest, signature) == signer.address
+    assert signer_of(b"\x08" * 32, signature) != signer.address
+    order = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+    high = (order - int.from_bytes(signature[32:64])).to_bytes(32)
+    for no_signature in (
+        b"",
+        signature[:64],
+        signature[:64] + bytes([signature[64] - 27]),
+        signature[:32] + high + bytes([55 - signature[64]]),  # valid on the curve, and not low
+        bytes(64) + b"\x1b",
+        b"\xff" * 32 + bytes(32) + b"\x1c",
+    ):
+        assert signer_of(digest, no_signature) is None
 
 
 @pytest.mark.asyncio

@@ -11,8 +11,8 @@ import pytest
 from bcfl import registry
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.consortium.member_round import MemberRounds
-from bcfl.agents.hosting.observing.complaints import Complaints
 from bcfl.agents.hosting.auditing import AuditorProgram
+from bcfl.agents.hosting.observing.complaints import Complaints
 from bcfl.agents.hosting.programs import OpenTask
 from bcfl.agents.hosting.round_auditor import AuditedRounds, AuditRound, RoundAuditor, next_round
 from bcfl.agents.runtime.actions import View

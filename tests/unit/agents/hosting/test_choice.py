@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from bcfl.agents.hosting.auditing import AuditorProgram
 from bcfl.agents.hosting.choice import Choice
 from bcfl.agents.hosting.limits import Limits
-from bcfl.agents.hosting.auditing import AuditorProgram
 from bcfl.agents.hosting.programs import (
     AggregatorProgram,
     EvaluatorProgram,

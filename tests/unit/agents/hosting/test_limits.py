@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from bcfl.agents.hosting.limits import Limits, Needs
 from bcfl.agents.hosting.auditing import AuditorProgram
+from bcfl.agents.hosting.limits import Limits, Needs
 from bcfl.agents.hosting.programs import (
     AggregatorProgram,
     EvaluatorProgram,

@@ -139,6 +139,26 @@ async def test_equal_works_are_one():
         assert len(stand.core.started) == 2
 
 
+@dataclass(frozen=True, kw_only=True)
+class Waiting(Job):
+    waits = True
+
+
+@pytest.mark.asyncio
+async def test_who_waits_for_others_keeps_nobody_busy():
+    async with _running() as stand:
+        await stand.look(Waiting(round=1))
+        assert stand.core.started == [Waiting(round=1)]
+        assert stand.activity.depth == 0
+        stand.core.let_go()
+        await anyio.wait_all_tasks_blocked()
+        assert stand.core.results == {Waiting(round=1): "result of job"}
+        await stand.look(Waiting(round=2))
+        await stand.look()
+        assert stand.core.stopped == [Waiting(round=2)]
+        assert stand.activity.depth == 0
+
+
 @pytest.mark.asyncio
 async def test_work_that_is_no_longer_wanted_is_stopped():
     async with _running() as stand:
