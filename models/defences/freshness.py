@@ -15,7 +15,7 @@ then many standard deviations above 1. ``docs/adr/0009-three-decisions.md`` has 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,8 @@ _NEGLIGIBLE = 1e-10
 _EVEN = 0.1
 """Of the mean square of all gradients, added to that of a coordinate before they are scaled to like sizes."""
 _RIDGE = 1e-9
+_RIDGE_OF_MANY = 1e-6
+"""Above what single precision leaves of inner products."""
 _CROWDED = 0.5
 """Share of all dimensions that may be public before nobody can be told from noise any more,"""
 _SURELY = 1000.0
@@ -41,6 +43,8 @@ _MADE_OF = 0.5
 """Share of the square of what sets one of many updates apart that others explain, from which it is looked at beside them;"""
 _NEIGHBOURS = 32
 """beside those most like it, so many."""
+_PLENTY = 2.0
+"""Times what is enough, beside gradients that are not projected likewise: then it is surely fresh."""
 _LITTLE = 1e-3
 """Ridge of that share: copies among the others make them dependent."""
 _TINY = 1e-300
@@ -120,20 +124,24 @@ def _of_many(
     crowded = history.rank + len(updates) > _CROWDED * updates.shape[1]
     alone = _significances(residuals, lengths, signal, crowded=crowded)
     beside = alone.copy()
-    near = _neighbours(residuals)
+    near, inner = _neighbours(residuals)
 
-    def fresh(place: int, others: Sequence[int]) -> float:
+    def exact(place: int, others: Sequence[int]) -> float:
         if not others:
             return float(alone[place])
         few = residuals[[place, *others]].astype(np.float64)
         found = _Round(few, lengths[[place, *others]], signal)
         return found.fresh(0, range(1, len(few)), crowded=crowded)
 
+    # Nearly everybody of a first round is much like others, and by far most have plenty that is their own.
+    rest = _rest(residuals, inner, near)
+    beside[list(near)] = _significances(rest, lengths[list(near)], signal, crowded=crowded)
     for place, others in near.items():
-        beside[place] = fresh(place, others)
+        if beside[place] < _PLENTY * least:
+            beside[place] = exact(place, others)
     owners = {place for place in range(len(updates)) if beside[place] >= least}
     for place in sorted(near.keys() - owners, key=lambda place: positions[place]):
-        beside[place] = fresh(place, [other for other in near[place] if other in owners])
+        beside[place] = exact(place, [other for other in near[place] if other in owners])
         owners.add(place)
     return Freshness(
         beside=beside,
@@ -145,8 +153,8 @@ def _of_many(
     )
 
 
-def _neighbours(residuals: Vectors) -> dict[int, list[int]]:
-    """Of whom half or more could be a mixture of others: those that are most like it, at most so many.
+def _neighbours(residuals: Vectors) -> tuple[dict[int, list[int]], Vectors]:
+    """Of whom half or more could be a mixture of others: those that are most like it, at most so many; and all cosines (n, n).
 
     How much could be is told from inner products alone, of what sets each apart from the mean of the round.
     """
@@ -163,7 +171,22 @@ def _neighbours(residuals: Vectors) -> dict[int, list[int]]:
         share = float(cosines[place, others] @ np.linalg.solve(among, cosines[place, others]))
         if share >= _MADE_OF:
             found[place] = [int(other) for other in others]
-    return found
+    return found, inner
+
+
+def _rest(residuals: Vectors, inner: Vectors, others: Mapping[int, Sequence[int]]) -> Vectors:
+    """What is left of each of these beside those others, (m, d)."""
+    sizes = np.linalg.norm(residuals, axis=1)
+    sizes = np.where(sizes > 0, sizes, 1)
+    rest = np.empty((len(others), residuals.shape[1]))
+    for row, (place, chosen) in enumerate(others.items()):
+        rest[row] = residuals[place]
+        if chosen:
+            # A copy makes the others dependent.
+            among = inner[np.ix_(chosen, chosen)] + _RIDGE_OF_MANY * np.eye(len(chosen))
+            part = np.linalg.solve(among, inner[place, chosen]) * sizes[place] / sizes[chosen]
+            rest[row] -= part @ residuals[chosen].astype(np.float64)
+    return rest
 
 
 def _significances(residuals: Vectors, lengths: Vectors, gradients: Vectors, *, crowded: bool) -> Vectors:
