@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import importlib.metadata
 import inspect
 from collections.abc import Callable, Mapping
@@ -88,7 +89,12 @@ class Entry:
         """The first paragraph of the entry's docstring, on one line."""
         return " ".join((inspect.getdoc(self.factory) or "").split("\n\n")[0].split())
 
-    @property
+    @functools.cached_property
+    def adapter(self) -> pydantic.TypeAdapter[Any]:
+        """Checks parameters; made once, for it takes longer than most entries, and agents build theirs every round."""
+        return pydantic.TypeAdapter(self.factory)
+
+    @functools.cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """What a scenario may set."""
         return tuple(
@@ -185,7 +191,7 @@ def create(kind: str, name: str, parameters: Mapping[str, object] | None = None)
                 f"The {kind} '{name}' has no parameter '{key}'{nearest(key, known)}.", parameter=key
             )
     try:
-        return pydantic.TypeAdapter(entry.factory).validate_python(given)
+        return entry.adapter.validate_python(given)
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = str(first["loc"][0]) if first["loc"] else None
