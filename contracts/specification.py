@@ -32,6 +32,9 @@ class EntryReference:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
+_NONE = {"name": "none", "parameters": {}}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Specification:
     """How a task learns, scores and aggregates."""
@@ -57,6 +60,8 @@ class Specification:
     """So many validation samples measure an update that no score and no defence measures, only to report it; None: all."""
     kernel: str = "torch"
     """What computes: ``torch``, or ``lanes``, whose bits are the same on every processor that has it."""
+    codec: EntryReference = EntryReference("none")
+    """How updates are packed."""
     audit: str = "public"
     score_tolerance: float = 1e-6
     """Largest absolute difference between a score and its recomputation."""
@@ -93,6 +98,8 @@ class Specification:
             content["reported_samples"] = self.reported_samples
         if self.kernel != "torch":
             content["kernel"] = self.kernel
+        if self.codec.name != "none":
+            content["codec"] = _entry(self.codec)
         if self.timeliness:
             content["timeliness"] = self.timeliness
         if self.kept_models is not None or self.kept_updates is not None:
@@ -129,9 +136,8 @@ class Specification:
                 reported_samples=_count(content.get("reported_samples")),
                 kernel=str(content.get("kernel", "torch")),
                 timeliness=float(content.get("timeliness", 0.0)),
-                server_optimizer=_reference(content["server_optimizer"])
-                if "server_optimizer" in content
-                else EntryReference("none"),
+                server_optimizer=_reference(content.get("server_optimizer", _NONE)),
+                codec=_reference(content.get("codec", _NONE)),
             )
         except (LookupError, ArithmeticError, TypeError, ValueError) as error:
             raise MalformedSpecification from error

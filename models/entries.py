@@ -45,6 +45,7 @@ import bcfl.models.scoring.marginal
 import bcfl.models.scoring.sampled
 import bcfl.models.scoring.shapley
 import bcfl.models.training.optimizers
-import bcfl.models.training.schedules  # noqa: F401 - imported for what it registers
+import bcfl.models.training.schedules
+import bcfl.models.wire.codecs  # noqa: F401 - imported for what it registers
 
 __all__ = ()

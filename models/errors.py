@@ -150,6 +150,7 @@ MalformedReason = Literal[
     "overlap",  # two tensors share bytes
     "gap",  # bytes between tensors
     "non_finite",  # NaN or an infinity
+    "packed",  # not as the task's codec packs an update
 ]
 """Why an update was refused; stable, as reports and event logs carry it."""
 

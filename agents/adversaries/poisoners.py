@@ -10,6 +10,7 @@ import numpy as np
 
 from bcfl.agents.common.behaviour import Honest, Turn
 from bcfl.agents.common.circle import Circle
+from bcfl.agents.common.entries import packing_of
 from bcfl.contracts.ids import ContentId
 from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.errors import BcflError
@@ -191,10 +192,10 @@ async def _past(turn: Turn, records: list[RoundRecord]) -> tuple[tuple[Vector, .
     """The trainer's own oldest and newest revealed update that can still be had, and their models."""
     updates, models = [], []
     for record in records[:1] + records[1:][-1:]:
-        model = await _update_model(turn, record.updates[turn.index].content)
+        begin = await turn.model(record.start_model)
+        model = await _update_model(turn, record.updates[turn.index].content, begin)
         if model is not None:
-            before = (await turn.model(record.start_model)).vector.astype(np.float64)
-            updates.append(_update(model, before))
+            updates.append(_update(model, begin.vector.astype(np.float64)))
             models.append(model.vector.astype(np.float64))
     return tuple(updates), tuple(models)
 
@@ -205,17 +206,22 @@ async def _revealed(turn: Turn) -> tuple[Vector, ...]:
         record = turn.state.rounds[number]
         if not record.updates:
             continue
-        start = (await turn.model(record.start_model)).vector.astype(np.float64)
-        models = [await _update_model(turn, update.content) for _, update in sorted(record.updates.items())]
+        begin = await turn.model(record.start_model)
+        models = [
+            await _update_model(turn, update.content, begin) for _, update in sorted(record.updates.items())
+        ]
+        start = begin.vector.astype(np.float64)
         return tuple(_update(model, start) for model in models if model is not None)
     return ()
 
 
-async def _update_model(turn: Turn, content: ContentId) -> Weights | None:
+async def _update_model(turn: Turn, content: ContentId, start: Weights) -> Weights | None:
     """A revealed update; None: it cannot be had or read, as others misbehave too."""
     try:
+        config = turn.state.config
+        packing = packing_of(await turn.retrieval.specification(config.specification), start)
         model, _ = await turn.retrieval.update(
-            content, turn.start.schema, max_bytes=turn.state.config.max_update_size
+            content, turn.start.schema, max_bytes=config.max_update_size, packing=packing
         )
     except BcflError:
         return None

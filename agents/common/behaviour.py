@@ -22,6 +22,7 @@ from bcfl.contracts.ids import Address, ContentId, TrainerIndex
 from bcfl.contracts.state import TaskState
 from bcfl.models.training.job import TrainingJob, TrainingResult
 from bcfl.models.weights import Weights
+from bcfl.models.wire.packed import Packing
 from bcfl.models.wire.tensors import encode
 from bcfl.seeds import Seeds
 
@@ -57,6 +58,7 @@ class Turn:
         retrieval: fetches what is public.
         circle: accomplices, if any.
         sight: everybody's models, for attacks that are said to know all.
+        packing: how the task wants updates; None: as they are.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Turn:
     retrieval: Retrieval
     circle: Circle | None = None
     sight: Circle | None = None
+    packing: Packing | None = None
     results: list[TrainingResult] = field(default_factory=list)
     """What training gave in this turn, newest last."""
 
@@ -132,9 +135,9 @@ class Honest:
         """How many samples it says that it trained on."""
         return turn.samples
 
-    def encode(self, turn: Turn, weights: Weights, metadata: Mapping[str, str]) -> bytes:  # noqa: ARG002
+    def encode(self, turn: Turn, weights: Weights, metadata: Mapping[str, str]) -> bytes:
         """The bytes to commit to."""
-        return encode(weights, dict(metadata))
+        return encode(weights, metadata) if turn.packing is None else turn.packing.encode(weights, metadata)
 
     async def publish(self, data: bytes, store: ContentStore) -> None:
         """The storage stage: make the bytes available."""

@@ -15,8 +15,11 @@ from bcfl.models.aggregation.server import ServerOptimizer
 from bcfl.models.defences.defence import Defence
 from bcfl.models.networks.network import Network
 from bcfl.models.scoring.game import Score
+from bcfl.models.weights import Weights
+from bcfl.models.wire.codecs import Uncompressed
+from bcfl.models.wire.packed import Packing
 
-__all__ = ("aggregator_of", "defence_of", "network_of", "score_of", "server_optimizer_of")
+__all__ = ("aggregator_of", "defence_of", "network_of", "packing_of", "score_of", "server_optimizer_of")
 
 
 def network_of(specification: Specification) -> Network:
@@ -47,6 +50,12 @@ def server_optimizer_of(specification: Specification) -> ServerOptimizer:
     """How the mean of a round moves the global model."""
     optimizer: ServerOptimizer = _entry("server_optimizer", specification.server_optimizer)
     return optimizer
+
+
+def packing_of(specification: Specification, start: Weights) -> Packing | None:
+    """How updates that start from that model are packed; None: they are not."""
+    codec = _entry("codec", specification.codec)
+    return None if isinstance(codec, Uncompressed) else Packing(codec=codec, start=start)
 
 
 def _entry(kind: str, reference: EntryReference) -> Any:  # noqa: ANN401 - an entry of any kind

@@ -9,6 +9,7 @@ from typing import get_args
 
 import anyio
 
+from bcfl.agents.common.entries import packing_of
 from bcfl.agents.common.retrieval import Retrieval, schema_of
 from bcfl.contracts.ids import ContentId, TrainerIndex
 from bcfl.contracts.specification import Specification
@@ -80,9 +81,10 @@ async def gather(
     specification: Specification,
     updates: Mapping[TrainerIndex, UpdateRecord],
     *,
+    start: Weights,
     max_bytes: int,
 ) -> Gathered:
-    """Fetch and check the updates.
+    """Fetch and check the updates, which start from that model.
 
     Raises:
         StorageError: the own store failed, which is nobody else's fault.
@@ -92,7 +94,8 @@ async def gather(
     models: dict[TrainerIndex, Weights] = {}
     samples: dict[TrainerIndex, int] = {}
     wanted = {index: record.content for index, record in updates.items() if record.owned}
-    for index, found in (await fetched(retrieval, specification, wanted, max_bytes=max_bytes)).items():
+    contents = await fetched(retrieval, specification, wanted, start=start, max_bytes=max_bytes)
+    for index, found in contents.items():
         if isinstance(found, FetchError | MalformedUpdate):
             rejected[index] = found.reason
             faults[index] = Fault.UNAVAILABLE if found.reason in UNAVAILABLE else Fault.INVALID
@@ -112,6 +115,7 @@ async def fetched(
     specification: Specification,
     contents: Mapping[TrainerIndex, ContentId],
     *,
+    start: Weights,
     max_bytes: int,
 ) -> dict[TrainerIndex, Fetched]:
     """The updates, several at a time: slow ones must not add up to a missed deadline.
@@ -119,7 +123,7 @@ async def fetched(
     Raises:
         StorageError: the own store failed.
     """
-    schema = schema_of(specification)
+    schema, packing = schema_of(specification), packing_of(specification, start)
     found: dict[TrainerIndex, Fetched] = {}
     failures: list[StorageError] = []
     turns = anyio.CapacityLimiter(FETCHES)
@@ -127,7 +131,7 @@ async def fetched(
     async def take(index: TrainerIndex, content: ContentId) -> None:
         async with turns:
             try:
-                found[index] = await retrieval.update(content, schema, max_bytes=max_bytes)
+                found[index] = await retrieval.update(content, schema, max_bytes=max_bytes, packing=packing)
             except (FetchError, MalformedUpdate) as error:
                 found[index] = error
             except StorageError as error:

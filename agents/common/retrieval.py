@@ -9,6 +9,7 @@ from bcfl.agents.runtime.ports import ContentStore
 from bcfl.contracts.ids import ContentId
 from bcfl.contracts.specification import Specification
 from bcfl.models.weights import Schema, TensorSpec, Weights
+from bcfl.models.wire.packed import Packing
 from bcfl.models.wire.tensors import decode
 from bcfl.storage.fetch import fetch
 
@@ -74,8 +75,8 @@ class Retrieval:
         return known
 
     async def update(
-        self, content: ContentId, schema: Schema, *, max_bytes: int
+        self, content: ContentId, schema: Schema, *, max_bytes: int, packing: Packing | None = None
     ) -> tuple[Weights, dict[str, str]]:
-        """A trainer's update and its metadata; raises as ``model``."""
+        """A trainer's update and its metadata, packed in that way or not at all; raises as ``model``."""
         data = await self.content(content, max_bytes=max_bytes)
-        return decode(data, schema)
+        return decode(data, schema) if packing is None else packing.decode(data)

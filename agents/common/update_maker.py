@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bcfl.agents.common.behaviour import Conduct, Honest, Turn
 from bcfl.agents.common.decisions import Misbehaving, Telling, Trained, Training, Unusable
-from bcfl.agents.common.entries import network_of
+from bcfl.agents.common.entries import network_of, packing_of
 from bcfl.agents.common.joining import AllowStake, TrainerIdentity
 from bcfl.agents.common.retrieval import schema_of
 from bcfl.agents.common.services import AgentServices
@@ -26,12 +27,14 @@ from bcfl.chain.journal import ActionRecord
 from bcfl.chain.outbox import ActionKey
 from bcfl.contracts.calls import Permit
 from bcfl.contracts.commitments import salt_for
+from bcfl.contracts.ids import Address
 from bcfl.contracts.state import TaskState
 from bcfl.errors import ContractError, RegistryError
 from bcfl.models.errors import InvalidHyperparameters, MalformedUpdate, SchemaMismatch
 from bcfl.models.training.hyperparameters import hyperparameters_of
 from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.models.training.privacy import Privacy, steps_of
+from bcfl.models.weights import Weights
 from bcfl.storage.content_id import content_id
 from bcfl.storage.errors import FetchError
 
@@ -84,6 +87,7 @@ class UpdateMaker:
         self._services = services
         self._conduct = conduct
         self._told: set[int] = set()
+        self._left: dict[Address, npt.NDArray[np.float32]] = {}
         self._tell = Telling(observer=services.observer, agent=identity.name, role=role)
 
     def choose(self, view: View, actions: Sequence[Action]) -> Sequence[Action]:
@@ -180,6 +184,7 @@ class UpdateMaker:
             retrieval=self._services.retrieval,
             circle=self._conduct.circle,
             sight=self._conduct.sight,
+            packing=packing_of(specification, start),
         )
         acting = self._conduct.at(state, self.identity.name, turn.index)
         self._tell(work.round, Training())
@@ -189,9 +194,10 @@ class UpdateMaker:
             turn.share(None)  # accomplices need not wait for what will not come
         if weights is None:
             return None
+        whole = self._with_what_was_left(turn, weights)
         data = acting.encode(
             turn,
-            weights,
+            whole,
             {
                 "round": str(work.round),
                 "samples": str(acting.claim(turn)),
@@ -209,6 +215,17 @@ class UpdateMaker:
         # told before: what the journal has is not trained again, and then nobody would say so
         await self._services.journal.write(actions=[ActionRecord(key, data)])
         return Update(key=key, content=content_id(data), salt=salt)
+
+    def _with_what_was_left(self, turn: Turn, weights: Weights) -> Weights:
+        """With what codecs left out of its earlier updates of the task; a new start forgets that, which costs no more than that."""
+        packing = turn.packing
+        if packing is None or not packing.codec.feeds_back:
+            return weights
+        task = turn.state.address
+        if task in self._left:
+            weights = Weights(weights.schema, weights.vector + self._left[task])
+        self._left[task] = packing.lost(weights).vector
+        return weights
 
     def _spent(self, turn: Turn) -> float | None:
         """ε of all that it has handed in, this round's update with it; what nobody saw has cost nothing."""

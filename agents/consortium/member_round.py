@@ -235,7 +235,8 @@ class MemberRounds:
         max_update_size: int,
     ) -> Gathered:
         updates = {index: record.updates[index] for index in wanted}
-        return await gather(self._retrieval, specification, updates, max_bytes=max_update_size)
+        start = await self._start(specification, record, max_update_size)
+        return await gather(self._retrieval, specification, updates, start=start, max_bytes=max_update_size)
 
 
 def _copies(

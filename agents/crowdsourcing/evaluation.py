@@ -144,7 +144,7 @@ class RoundEvaluator:
         network = network_of(specification)
         late = await self._late(record)
         present = {index: update for index, update in record.updates.items() if index not in late}
-        found = await gather(self._retrieval, specification, present, max_bytes=max_update_size)
+        found = await gather(self._retrieval, specification, present, start=begin, max_bytes=max_update_size)
         faults = {int(index): fault for index, fault in found.faults.items()}
         if not record.commitments:
             # In the open, whoever is quicker can take a digest: that is no reason to suspend its author.

@@ -26,14 +26,24 @@ import numpy.typing as npt
 from bcfl.models.errors import MalformedReason, MalformedUpdate
 from bcfl.models.weights import Schema, Weights
 
-__all__ = ("MAX_METADATA_CHARACTERS", "MAX_METADATA_ENTRIES", "decode", "encode")
+__all__ = (
+    "MAX_METADATA_CHARACTERS",
+    "MAX_METADATA_ENTRIES",
+    "METADATA",
+    "all_finite",
+    "check_metadata",
+    "decode",
+    "encode",
+    "read_header",
+)
 
 MAX_METADATA_ENTRIES = 64
 MAX_METADATA_CHARACTERS = 4096
 """In one key or value."""
 
 _LENGTH_BYTES = 8
-_METADATA = "__metadata__"
+METADATA = "__metadata__"
+"""The key of the metadata in a header."""
 _DTYPE = "F32"
 _FIELDS = frozenset(("dtype", "shape", "data_offsets"))
 _MAX_DIGITS = 19  # a 64-bit number
@@ -50,7 +60,7 @@ def encode(weights: Weights, metadata: Mapping[str, str]) -> bytes:
     """
     header: dict[str, object] = {}
     if metadata:
-        header[_METADATA] = dict(sorted(metadata.items()))
+        header[METADATA] = dict(sorted(metadata.items()))
     parts: list[npt.NDArray[np.float32]] = []
     offset = 0
     for name, tensor in sorted(weights.tensors().items()):
@@ -80,22 +90,26 @@ def decode(data: bytes, schema: Schema, *, max_header: int = 65536) -> tuple[Wei
     Raises:
         MalformedUpdate: with the reason; see there.
     """
-    header, start = _read_header(data, max_header)
-    metadata = _check_metadata(header.pop(_METADATA, {}))
+    header, start = read_header(data, max_header)
+    metadata = check_metadata(header.pop(METADATA, {}))
     offsets = _check_tensors(header, schema, body=len(data) - start)
     vector = np.empty(schema.size, dtype=np.float32)
     position = 0
     for tensor in schema.tensors:
         values = np.frombuffer(data, dtype="<f4", count=tensor.size, offset=start + offsets[tensor.name])
-        if not _all_finite(values):
+        if not all_finite(values):
             _reject("non_finite", f"Tensor '{tensor.name}' has values that are not finite numbers.")
         vector[position : position + tensor.size] = values
         position += tensor.size
     return Weights(schema, vector), metadata
 
 
-def _read_header(data: bytes, max_header: int) -> tuple[dict[str, Any], int]:
-    """The parsed header and where the tensors begin."""
+def read_header(data: bytes, max_header: int) -> tuple[dict[str, Any], int]:
+    """The parsed header and where the tensors begin.
+
+    Raises:
+        MalformedUpdate: with the reason.
+    """
     if len(data) < _LENGTH_BYTES:
         _reject("truncated", f"The update has {len(data)} bytes: too few for the length of a header.")
     (length,) = struct.unpack_from("<Q", data)
@@ -151,7 +165,12 @@ def _no_such_number(text: str) -> NoReturn:
     _reject("header_number", f"The header of the update has the number {text[:40]}, which is not an integer.")
 
 
-def _check_metadata(metadata: object) -> dict[str, str]:
+def check_metadata(metadata: object) -> dict[str, str]:
+    """A bounded map of texts to texts.
+
+    Raises:
+        MalformedUpdate: it is none.
+    """
     if not isinstance(metadata, dict):
         _reject("metadata", "The metadata of the update is not an object.")
     if len(metadata) > MAX_METADATA_ENTRIES:
@@ -219,7 +238,7 @@ def _integers(value: object) -> bool:
     return isinstance(value, list) and all(type(item) is int for item in value)  # True is an int too
 
 
-def _all_finite(values: npt.NDArray[np.float32]) -> bool:
+def all_finite(values: npt.NDArray[np.float32]) -> bool:
     """Whether no value is NaN or infinite, without a temporary as long as the values.
 
     float32 cannot overflow a float64 sum, and neither NaN nor an infinity can leave one.

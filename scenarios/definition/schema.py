@@ -72,6 +72,7 @@ ENTRY_KINDS: dict[tuple[str, ...], str] = {
     ("task", "aggregator"): "aggregator",
     ("task", "server_optimizer"): "server_optimizer",
     ("task", "defence"): "defence",
+    ("task", "intake", "codec"): "codec",
     ("data", "dataset"): "dataset",
     ("data", "partition"): "partition",
 }

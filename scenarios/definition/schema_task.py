@@ -99,6 +99,7 @@ class Intake(Keys):
     relayed: bool = False
     commit_reveal: bool = True
     unique_digests: bool | None = None
+    codec: NamedEntry = NamedEntry(name="none")
     max_update_bytes: Annotated[int, Field(ge=64, le=1 << 30)] = 4 * 1024 * 1024
 
 

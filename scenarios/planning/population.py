@@ -222,6 +222,7 @@ def task_of(scenario: Scenario, genesis: Weights, *, sample_limit: int) -> Task:
         timeliness=task.reward.timeliness,
         reported_samples=task.reported_samples,
         kernel=scenario.compute.chosen_kernel,
+        codec=_written_out(task.intake.codec, "codec"),
         kept_models=task.retention.models,
         kept_updates=task.retention.updates,
         tensors=tuple((tensor.name, tensor.shape) for tensor in genesis.schema.tensors),

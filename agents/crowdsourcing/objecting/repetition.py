@@ -184,9 +184,9 @@ class Repetition:
         self, specification: Specification, record: CrowdRound, report: EvaluationReport, max_bytes: int
     ) -> _Seen:
         wanted = {index: record.updates[index].content for index in checkable(record, report)}
-        found = await fetched(self._retrieval, specification, wanted, max_bytes=max_bytes)
-        facts = {index: _fact(one, specification) for index, one in found.items()}
         start = await self._retrieval.model(record.start_model, schema_of(specification), max_bytes=max_bytes)
+        found = await fetched(self._retrieval, specification, wanted, start=start, max_bytes=max_bytes)
+        facts = {index: _fact(one, specification) for index, one in found.items()}
         return _Seen(start=start, found=found, facts=facts)
 
     async def _what_counted(
@@ -225,13 +225,13 @@ class Repetition:
             for index in drawn
             if record.updates[index].content not in self._facts
         }
-        found = await fetched(self._retrieval, specification, wanted, max_bytes=max_bytes)
+        start = await self._retrieval.model(record.start_model, schema_of(specification), max_bytes=max_bytes)
+        found = await fetched(self._retrieval, specification, wanted, start=start, max_bytes=max_bytes)
         for index, one in found.items():
             self._facts[wanted[index]] = _fact(one, specification)
         facts = {index: self._facts[record.updates[index].content] for index in drawn}
         while len(self._facts) > _REMEMBERED:
             del self._facts[next(iter(self._facts))]
-        start = await self._retrieval.model(record.start_model, schema_of(specification), max_bytes=max_bytes)
         if not _borne_out(specification, record, report, facts, start.digest()):
             return VERDICT
         return None if _weighed(specification, record, report, facts) else MODEL
