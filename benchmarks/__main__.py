@@ -20,7 +20,18 @@ from benchmarks.record import Record, write
 __all__ = ("main",)
 
 _RESULTS = Path(__file__).resolve().parent / "results"
-_MODULES = ("latency", "catch_up", "gas", "jobs", "kernel", "overhead", "restart", "rounds", "tables")
+_MODULES = (
+    "latency",
+    "catch_up",
+    "codecs",
+    "gas",
+    "jobs",
+    "kernel",
+    "overhead",
+    "restart",
+    "rounds",
+    "tables",
+)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, NoReturn, Protocol
+from typing import ClassVar, Literal, NoReturn, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -65,13 +65,11 @@ class Int8:
 
     def pack(self, update: Vector) -> bytes:
         """Scales, then numbers from -127 to 127."""
-        scales, numbers = _quantised(update, 127)
-        return _compressed(scales.tobytes() + numbers.tobytes())
+        return _compressed(_quantised(update, bits=8))
 
     def unpack(self, packed: bytes, size: int) -> Vector:
         """The numbers times their scales."""
-        data = _decompressed(packed, _scale_bytes(size) + size)
-        return _scaled(data, np.frombuffer(data, np.int8, offset=_scale_bytes(size)))
+        return _scaled(_decompressed(packed, _quantised_bytes(size, bits=8)), size, bits=8)
 
 
 @register("codec", "int4", source="block-wise 4-bit quantisation (QSGD, Alistarh et al., 2017)")
@@ -83,18 +81,11 @@ class Int4:
 
     def pack(self, update: Vector) -> bytes:
         """Scales, then two numbers from -7 to 7 a byte, as 1 to 15."""
-        scales, numbers = _quantised(update, 7)
-        nibbles = np.append((numbers + 8).astype(np.uint8), np.zeros(len(numbers) % 2, np.uint8))
-        return _compressed(scales.tobytes() + (nibbles[::2] << 4 | nibbles[1::2]).tobytes())
+        return _compressed(_quantised(update, bits=4))
 
     def unpack(self, packed: bytes, size: int) -> Vector:
         """The numbers times their scales."""
-        data = _decompressed(packed, _scale_bytes(size) + -(-size // 2))
-        both = np.frombuffer(data, np.uint8, offset=_scale_bytes(size))
-        nibbles = np.stack((both >> 4, both & 15), axis=1).reshape(-1)[:size]
-        if nibbles.min(initial=8) == 0:
-            _reject("A packed update has a number below -7.")
-        return _scaled(data, nibbles.astype(np.int8) - np.int8(8))
+        return _scaled(_decompressed(packed, _quantised_bytes(size, bits=4)), size, bits=4)
 
 
 @register(
@@ -104,13 +95,15 @@ class Int4:
 )
 @dataclass(frozen=True, kw_only=True)
 class TopK:
-    """The largest numbers of the update alone, in 8 bits each; what is left out is added to the next update.
+    """The largest numbers of the update alone; what is left out is added to the next update.
 
     Attributes:
         share: of all numbers that is sent.
+        bits: of each of them.
     """
 
-    share: float = 0.1
+    share: float = 0.25
+    bits: Literal[4, 8] = 4
 
     feeds_back: ClassVar[bool] = True
 
@@ -119,27 +112,25 @@ class TopK:
             raise ValueError(f"share is {self.share}; write a number above 0, up to 1")
 
     def pack(self, update: Vector) -> bytes:
-        """Gaps between the places, byte by byte of all of them; scales; numbers."""
+        """Gaps between the places, the lowest byte of all of them first; scales; numbers."""
         kept = self._kept(len(update))
         places = np.sort(np.argsort(-np.abs(update), kind="stable")[:kept])
         gaps = np.diff(places, prepend=-1).astype("<u4")
         planes = gaps.view(np.uint8).reshape(kept, 4).T
-        scales, numbers = _quantised(update[places], 127)
-        return _compressed(planes.tobytes() + scales.tobytes() + numbers.tobytes())
+        return _compressed(planes.tobytes() + _quantised(update[places], bits=self.bits))
 
     def unpack(self, packed: bytes, size: int) -> Vector:
         """The numbers at their places, zero elsewhere."""
         kept = self._kept(size)
         head = 4 * kept
-        data = _decompressed(packed, head + _scale_bytes(kept) + kept)
+        data = _decompressed(packed, head + _quantised_bytes(kept, bits=self.bits))
         planes = np.frombuffer(data, np.uint8, count=head).reshape(4, kept)
         gaps = np.ascontiguousarray(planes.T).view("<u4").reshape(-1).astype(np.int64)
         places = np.cumsum(gaps) - 1
         if gaps.min(initial=1) < 1 or (kept and places[-1] >= size):
             _reject("The places of a packed update do not ascend, or leave the model.")
-        numbers = np.frombuffer(data, np.int8, offset=head + _scale_bytes(kept))
         update = np.zeros(size, np.float32)
-        update[places] = _scaled(data[head:], numbers)
+        update[places] = _scaled(data[head:], kept, bits=self.bits)
         return update
 
     def _kept(self, size: int) -> int:
@@ -150,8 +141,13 @@ def _scale_bytes(size: int) -> int:
     return 4 * -(-size // _BLOCK)
 
 
-def _quantised(values: Vector, most: int) -> tuple[Vector, npt.NDArray[np.int8]]:
-    """Scales of blocks, little-endian, and whole numbers from ``-most`` to ``most``."""
+def _quantised_bytes(size: int, *, bits: int) -> int:
+    return _scale_bytes(size) + -(-size * bits // 8)
+
+
+def _quantised(values: Vector, *, bits: int) -> bytes:
+    """Scales of blocks, little-endian; then whole numbers from -127 to 127, or two from -7 to 7 a byte, as 1 to 15."""
+    most = 2 ** (bits - 1) - 1
     padded = np.zeros(-(-len(values) // _BLOCK) * _BLOCK, np.float32)
     padded[: len(values)] = values
     blocks = padded.reshape(-1, _BLOCK)
@@ -159,16 +155,26 @@ def _quantised(values: Vector, most: int) -> tuple[Vector, npt.NDArray[np.int8]]
     with np.errstate(over="ignore", invalid="ignore"):
         ratios = blocks / np.where(scales > 0, scales, np.float32(1))[:, None]
     # a scale that is denormal may have lost digits: never beyond what the codec has
-    numbers = np.clip(np.rint(np.nan_to_num(ratios)), -most, most).astype(np.int8)
-    return scales, numbers.reshape(-1)[: len(values)]
+    whole = np.clip(np.rint(np.nan_to_num(ratios)), -most, most).astype(np.int8)
+    numbers = whole.reshape(-1)[: len(values)]
+    if bits == 8:
+        return bytes(scales.tobytes() + numbers.tobytes())
+    nibbles = np.append((numbers + 8).astype(np.uint8), np.zeros(len(numbers) % 2, np.uint8))
+    return bytes(scales.tobytes() + (nibbles[::2] << 4 | nibbles[1::2]).tobytes())
 
 
-def _scaled(data: bytes, numbers: npt.NDArray[np.int8]) -> Vector:
-    """Numbers times the scales that the data begin with."""
-    size = len(numbers)
+def _scaled(data: bytes, size: int, *, bits: int) -> Vector:
+    """The inverse: numbers times their scales."""
     scales = np.frombuffer(data, "<f4", count=_scale_bytes(size) // 4)
     if not (np.isfinite(scales).all() and (scales >= 0).all()):
         _reject("A scale of a packed update is no finite number from zero up.")
+    numbers = np.frombuffer(data, np.int8, offset=_scale_bytes(size))
+    if bits == 4:
+        both = numbers.view(np.uint8)
+        nibbles = np.stack((both >> 4, both & 15), axis=1).reshape(-1)[:size]
+        if nibbles.min(initial=8) == 0:
+            _reject("A packed update has a number below -7.")
+        numbers = nibbles.astype(np.int8) - np.int8(8)
     with np.errstate(over="ignore"):
         values: Vector = numbers.astype(np.float32) * np.repeat(scales, _BLOCK)[:size]
     return values

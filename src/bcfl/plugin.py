@@ -17,6 +17,7 @@ attack         knowledge         whose models it sees: 'self', 'public', 'collud
 behaviour      misbehaves        it counts as an adversary; False
 behaviour      sees_everybody    it is given everybody's models of a round; False
 judge          misbehaves        it counts as an adversary; False
+codec          feeds_back        what it leaves out is to be added to the trainer's next update
 ============== ================= ====================================================================================
 """
 
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 from bcfl.agents.common.behaviour import Honest, HonestJudge, Judgement, Turn
 from bcfl.agents.common.circle import Circle
+from bcfl.agents.fleet.distributions import Distribution
 from bcfl.agents.runtime.actions import Action, View
 from bcfl.agents.runtime.ports import ContentStore
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
@@ -52,6 +54,7 @@ from bcfl.models.scoring.game import CoalitionValues, Score, ScoringEngine, Scor
 from bcfl.models.training.optimizers import Optimizer
 from bcfl.models.training.schedules import Schedule
 from bcfl.models.weights import Schema, TensorSpec, Weights
+from bcfl.models.wire.codecs import Codec
 from bcfl.registry import register
 
 __all__ = (
@@ -64,6 +67,7 @@ __all__ = (
     "Bounded",
     "Circle",
     "CoalitionValues",
+    "Codec",
     "ContentId",
     "ContentStore",
     "DataAttack",
@@ -71,6 +75,7 @@ __all__ = (
     "DatasetSource",
     "Defence",
     "DefenceRound",
+    "Distribution",
     "Doubted",
     "Fault",
     "Honest",

@@ -15,7 +15,7 @@ task:
   network: {name: mlp, hidden: 8}
   training: {learning_rate: 0.1, epochs: 1}
   score: first_order
-  intake: {relayed: true}
+  intake: {relayed: true, codec: {name: top_k, share: 0.2, bits: 4}}
   reward: {budget: "30"}
 data: {dataset: synthetic, validation: {samples: 200}}
 population:
@@ -60,6 +60,8 @@ def test_the_relayer_alone_pays_and_everybody_is_paid_and_it_repeats(scenario, t
     assert len({frozenset(name for name in there if "fickle" in name) for there in by_round.values()}) > 1
     assert ["late" in there for there in by_round.values()] == [False, False, True]
     assert ["brief" in there for there in by_round.values()] == [True, False, False]
+    sizes = {one["content"][1] for one in events if one["event"] == "UpdateSubmitted"}
+    assert max(sizes) < 4 * 784 * 8 / 8, "an eighth of the model"
     summary = json.loads((tmp_path / "one" / "summary.json").read_text())
     assert int(summary["tokens"]["paid"]) > 0
     assert bcfl("audit", str(tmp_path / "one")).returncode == 0
@@ -85,6 +87,8 @@ def test_the_same_without_a_driver(scenario, tmp_path, bcfl):
     [
         ("population.trainers.0.availability={present: 0}", "present"),
         ("population.trainers.0.availability={joins: {name: gamma}}", "gamma"),
+        ("task.intake.codec={name: top_k, share: 2.0}", "share is 2.0"),
+        ("task.intake.codec=int5", "int5"),
         ("population.trainers.0.availability={delay_s: {name: exponential, mean: -1.0}}", "mean is -1.0"),
     ],
 )
@@ -92,4 +96,4 @@ def test_what_cannot_be_is_said_before_it_begins(scenario, bcfl, changed, words)
     done = bcfl("check", str(scenario), "--set", changed)
     assert done.returncode == 2
     assert words in done.stderr.splitlines()[-1]
-    assert "availability" in done.stderr
+    assert changed.partition("=")[0].split(".")[-1] in done.stderr

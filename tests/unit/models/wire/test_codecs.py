@@ -21,7 +21,7 @@ from bcfl.models.wire.packed import Packing
 from bcfl.models.wire.tensors import encode
 from bcfl.registry import InvalidParameters, create
 
-CODECS = (Int8(), Int4(), TopK(share=0.1))
+CODECS = (Int8(), Int4(), TopK(share=0.1), TopK(share=0.1, bits=4))
 SIZE = 1000
 
 
@@ -45,7 +45,8 @@ def _plain(packed):
 
 
 @pytest.mark.parametrize(
-    ("codec", "error", "bits"), [(Int8(), 0.03, 8), (Int4(), 0.35, 4), (TopK(share=0.1), 0.6, 2)]
+    ("codec", "error", "bits"),
+    [(Int8(), 0.03, 8), (Int4(), 0.35, 4), (TopK(share=0.1), 0.6, 2), (TopK(share=0.1, bits=4), 0.65, 1.2)],
 )
 def test_an_update_comes_back_nearly_as_it_was_in_fewer_bits(codec, error, bits):
     update = _update(40_000)
