@@ -10,7 +10,6 @@ import numpy as np
 
 from bcfl.agents.common.behaviour import Honest, Turn
 from bcfl.agents.common.circle import Circle
-from bcfl.agents.common.entries import packing_of
 from bcfl.contracts.ids import ContentId
 from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.errors import BcflError
@@ -218,10 +217,11 @@ async def _revealed(turn: Turn) -> tuple[Vector, ...]:
 async def _update_model(turn: Turn, content: ContentId, start: Weights) -> Weights | None:
     """A revealed update; None: it cannot be had or read, as others misbehave too."""
     try:
-        config = turn.state.config
-        packing = packing_of(await turn.retrieval.specification(config.specification), start)
         model, _ = await turn.retrieval.update(
-            content, turn.start.schema, max_bytes=config.max_update_size, packing=packing
+            content,
+            turn.start.schema,
+            max_bytes=turn.state.config.max_update_size,
+            packing=None if turn.packing is None else dataclasses.replace(turn.packing, start=start),
         )
     except BcflError:
         return None

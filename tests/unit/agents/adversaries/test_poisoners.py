@@ -67,7 +67,7 @@ class _Retrieval:
             raise StorageError
         return self.models[content]
 
-    async def update(self, content, schema, *, max_bytes):
+    async def update(self, content, schema, *, max_bytes, packing=None):
         return await self.model(content, schema, max_bytes=max_bytes), {}
 
 

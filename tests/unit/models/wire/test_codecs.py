@@ -21,7 +21,7 @@ from bcfl.models.wire.packed import Packing
 from bcfl.models.wire.tensors import encode
 from bcfl.registry import InvalidParameters, create
 
-CODECS = (Int8(), Int4(), TopK(share=0.1), TopK(share=0.1, bits=4))
+CODECS = (Int8(), Int4(), TopK(share=0.1, bits=8), TopK(share=0.1, bits=4))
 SIZE = 1000
 
 
@@ -46,7 +46,12 @@ def _plain(packed):
 
 @pytest.mark.parametrize(
     ("codec", "error", "bits"),
-    [(Int8(), 0.03, 8), (Int4(), 0.35, 4), (TopK(share=0.1), 0.6, 2), (TopK(share=0.1, bits=4), 0.65, 1.2)],
+    [
+        (Int8(), 0.03, 8),
+        (Int4(), 0.35, 4),
+        (TopK(share=0.1, bits=8), 0.6, 2),
+        (TopK(share=0.1, bits=4), 0.65, 1.2),
+    ],
 )
 def test_an_update_comes_back_nearly_as_it_was_in_fewer_bits(codec, error, bits):
     update = _update(40_000)
@@ -65,14 +70,14 @@ def test_every_size_and_nothing_at_all(codec, size):
 
 def test_the_largest_are_sent_and_nothing_else():
     update = _update()
-    found = TopK(share=0.05).unpack(TopK(share=0.05).pack(update), SIZE)
+    found = TopK(share=0.05, bits=8).unpack(TopK(share=0.05, bits=8).pack(update), SIZE)
     kept = np.flatnonzero(found)
     assert len(kept) == 50
     assert np.abs(update[kept]).min() >= np.abs(np.delete(update, kept)).max()
     assert found[kept] == pytest.approx(update[kept], rel=0.5)
 
 
-@pytest.mark.parametrize("codec", [Int4(), TopK(share=0.05)])
+@pytest.mark.parametrize("codec", [Int4(), TopK(share=0.05), TopK(share=0.05, bits=8)])
 def test_what_is_left_out_comes_with_the_next(codec):
     schema = Schema((TensorSpec("w", (SIZE,)),))
     packing = Packing(codec=codec, start=Weights(schema, np.zeros(SIZE, np.float32)))
@@ -134,7 +139,7 @@ def test_scales_are_finite_and_not_below_zero(scale):
 
 @pytest.mark.parametrize("gap", [0, SIZE, 2**31])
 def test_places_ascend_within_the_model(gap):
-    codec = TopK(share=0.1)
+    codec = TopK(share=0.1, bits=8)
     data = bytearray(_plain(codec.pack(_update())))
     for plane in range(4):
         data[100 * plane + 7] = gap >> 8 * plane & 255

@@ -192,7 +192,8 @@ def test_the_blob_that_the_corpus_varies_is_valid():
 
 
 def test_every_reason_has_its_case():
-    assert {reason for reason, _ in CORPUS.values()} == set(get_args(MalformedReason))
+    # what a codec packs has its own (test_codecs.py)
+    assert {reason for reason, _ in CORPUS.values()} == set(get_args(MalformedReason)) - {"packed"}
 
 
 @pytest.mark.parametrize("name", CORPUS)
