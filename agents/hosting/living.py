@@ -227,7 +227,7 @@ async def live(
             registry.register(TaskGauges(host, signer.address))
             async with (
                 _endpoint(means.metrics, registry, process, tell),
-                _intake(opening, node.chain_id, tell),
+                _intake(opening, node, tell),
             ):
                 await host.run(earlier, from_there=from_there)
     except BaseExceptionGroup as group:
@@ -248,12 +248,12 @@ async def _endpoint(
 
 @asynccontextmanager
 async def _intake(
-    program: RelayerProgram | None, chain_id: int, tell: Callable[[HostEvent], None]
+    program: RelayerProgram | None, node: Node, tell: Callable[[HostEvent], None]
 ) -> AsyncIterator[None]:
     if program is None:
         yield
         return
-    async with program.open(chain_id) as address:
+    async with program.open(node) as address:
         tell(TakesIn(address=address))
         yield
 

@@ -13,6 +13,7 @@ from bcfl.agents.hosting.programs import OpenTask, Self
 from bcfl.agents.relayer.intake import Intake
 from bcfl.agents.relayer.relayer import Relayer
 from bcfl.agents.relayer.service import IntakeService
+from bcfl.agents.runtime.ports import Node
 from bcfl.agents.runtime.shell import Role
 from bcfl.contracts.ids import Address
 from bcfl.contracts.specification import Specification
@@ -22,7 +23,7 @@ from bcfl.serving import LOOPBACK, serving
 __all__ = ("RelayerProgram",)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class RelayerProgram:
     """Brings what members of tasks have signed to the chain, and pays for it.
 
@@ -30,23 +31,26 @@ class RelayerProgram:
         factory: that made the tasks.
         host: where messages are taken, an address of this machine.
         port: there; 0: any that is free.
+        node: of the chain, while it is open.
         intakes: by task, of those that it takes messages for (``relayer.service`` shows them to others).
     """
 
     factory: Address
     host: str = LOOPBACK
     port: int = 0
+    node: Node | None = None
     intakes: dict[Address, Intake] = field(default_factory=dict)
     role: str = "relayer"
 
     @asynccontextmanager
-    async def open(self, chain_id: int) -> AsyncIterator[str]:
+    async def open(self, node: Node) -> AsyncIterator[str]:
         """Take messages for the length of the block; yields where.
 
         Raises:
             PortTaken: nobody can listen there.
         """
-        service = IntakeService(self.intakes, chain_id=chain_id)
+        self.node = node
+        service = IntakeService(self.intakes, chain_id=node.chain_id)
         async with serving(service.app, port=self.port, host=self.host) as address:
             yield address
 
@@ -64,7 +68,8 @@ class RelayerProgram:
 
     def agents(self, task: OpenTask, me: Self, services: AgentServices) -> Sequence[Role]:  # noqa: ARG002 - the port's
         """A relayer."""
-        intake = self.intakes[task.state.address] = Intake(chain_id=me.chain_id)
+        assert self.node is not None  # noqa: S101 - for mypy: it is open while it lives
+        intake = self.intakes[task.state.address] = Intake(node=self.node)
         return [Relayer(name=me.name, intake=intake, factory=self.factory)]
 
     def over(self, state: TaskState, me: Self) -> bool:  # noqa: ARG002 - the port's

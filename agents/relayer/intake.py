@@ -7,13 +7,17 @@ import anyio
 
 from bcfl.agents.errors import MessageEarly, MessageRefused
 from bcfl.agents.relayer.gathering import Gathering
+from bcfl.agents.runtime.ports import Node
 from bcfl.chain.keys import signer_of
+from bcfl.chain.rpc_errors import Verdict, classify
+from bcfl.contracts import calls
 from bcfl.contracts.commitments import commitment
 from bcfl.contracts.config import UNIT
 from bcfl.contracts.ids import Address
 from bcfl.contracts.messages import CommitMessage, JoinMessage, Message, OpeningMessage, digest_of
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
+from bcfl.errors import ChainError
 
 __all__ = ("Intake",)
 
@@ -24,16 +28,16 @@ class Intake:
     What is cheap to refuse is refused before a signature is looked at.
 
     Args:
-        chain_id: of the chain, which signatures are for.
+        node: of the chain that signatures are for; it is asked whether somebody who joins has the stake.
     """
 
-    def __init__(self, *, chain_id: int) -> None:
+    def __init__(self, *, node: Node) -> None:
         self.joins: Gathering[JoinMessage] = Gathering(lambda message: int(message.account, 16))
         self.commitments: Gathering[CommitMessage] = Gathering(lambda message: message.index)
         self.openings: Gathering[OpeningMessage] = Gathering(lambda message: message.index)
         self.taken = 0
         """How many messages ever were."""
-        self._chain_id = chain_id
+        self._node = node
         self._state: TaskState | None = None
         self._now = 0
         self._came = anyio.Event()
@@ -47,7 +51,7 @@ class Intake:
         while self.taken <= taken:
             await self._came.wait()
 
-    def take(self, message: Message) -> None:
+    async def take(self, message: Message) -> None:
         """Hold a message, unless it is there already.
 
         Raises:
@@ -59,7 +63,7 @@ class Intake:
             raise MessageEarly("The task is not known here yet.")
         match message:
             case JoinMessage():
-                self._join(state, message)
+                await self._join(state, message)
             case CommitMessage():
                 self._commit(state, message)
             case OpeningMessage():
@@ -68,7 +72,7 @@ class Intake:
         self._came.set()
         self._came = anyio.Event()
 
-    def _join(self, state: TaskState, message: JoinMessage) -> None:
+    async def _join(self, state: TaskState, message: JoinMessage) -> None:
         account, permit = message.account, message.permit
         if state.phase >= Phase.CLOSING:
             raise MessageRefused("Nobody can join any more: the task is ending.")
@@ -81,7 +85,19 @@ class Intake:
         if permit.value < state.config.stake * UNIT or (state.config.stake and permit.deadline <= self._now):
             raise MessageRefused("The permit does not allow the stake that the task asks for.")
         self._check_signature(state, message, account, message.signature)
+        if state.config.stake:
+            await self._check_stake(state, message)
         self.joins.add(account, message, now=self._now)
+
+    async def _check_stake(self, state: TaskState, message: JoinMessage) -> None:
+        """Whoever has none would take a place among those who wait, and the relayer's ether."""
+        call = calls.join(state.address, message.account, permit=message.permit, signature=message.signature)
+        try:
+            await self._node.call(state.address, call.data)
+        except ChainError as error:
+            if classify(error) is Verdict.REVERTED:
+                raise MessageRefused("The task would refuse it: its stake cannot be taken.") from error
+            raise MessageEarly("The relayer's node does not answer.") from error
 
     def _commit(self, state: TaskState, message: CommitMessage) -> None:
         _check_moment(state, message.round, Phase.TRAINING)
@@ -105,7 +121,7 @@ class Intake:
         if message.content.size > state.config.max_update_size:
             raise MessageRefused(f"The task takes updates of {state.config.max_update_size} bytes at most.")
         expected = commitment(
-            chain_id=self._chain_id,
+            chain_id=self._node.chain_id,
             task=state.address,
             round_number=message.round,
             index=message.index,
@@ -121,7 +137,7 @@ class Intake:
     def _check_signature(
         self, state: TaskState, message: JoinMessage | CommitMessage, account: Address, signature: bytes
     ) -> None:
-        digest = digest_of(message, chain_id=self._chain_id, task=state.address)
+        digest = digest_of(message, chain_id=self._node.chain_id, task=state.address)
         if signer_of(digest, signature) != account:
             raise MessageRefused(f"The message is not signed by {account}.")
 

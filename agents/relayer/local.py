@@ -20,4 +20,4 @@ class LocalRelay:
 
     async def hand_in(self, task: Address, message: Message) -> None:  # noqa: ARG002 - it has one task
         """Give it a message; raises as ``Intake.take``."""
-        self.intake.take(message)
+        await self.intake.take(message)

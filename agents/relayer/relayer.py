@@ -31,7 +31,7 @@ __all__ = ("Relayer",)
 _COMMITMENTS = 256
 """In one transaction, as the contract takes them."""
 _JOINS = 96
-"""In one transaction: each takes some 130,000 gas with its stake, of the 16.7 million that one may use."""
+"""In one transaction: each takes some 106,000 gas with its stake, of the 16.7 million that one may use."""
 _PATIENCE = 16
 """That part of a phase the first message of a batch waits for others at most."""
 

@@ -76,7 +76,7 @@ class IntakeService:
             intake = self._intakes.get(Address(request.path_params["task"]))
             if intake is None:
                 raise MessageEarly("The task is not one that messages are taken for here.")
-            intake.take(message)
+            await intake.take(message)
         except ClientDisconnect:
             self._refusals.note(sender)
             return Response(status_code=400)

@@ -156,11 +156,6 @@ class AgentProcess:
         return self.pump.cursor.number if self._level.is_set() else None
 
     @property
-    def chain_id(self) -> int:
-        """Of the chain that it is on."""
-        return self._node.chain_id
-
-    @property
     def confirmations(self) -> int:
         """Depth at which a block is final."""
         return self._settings.confirmations

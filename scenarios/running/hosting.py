@@ -26,6 +26,7 @@ from bcfl.chain.deployer import Deployment
 from bcfl.chain.dispatch import Gathered
 from bcfl.chain.fees import FeePolicy
 from bcfl.chain.journal import Journal
+from bcfl.chain.node import Node
 from bcfl.chain.reconnecting import ReconnectPolicy
 from bcfl.contracts.delivery import Delivery
 from bcfl.contracts.ids import Address
@@ -118,7 +119,7 @@ async def compose(
     task = TaskFilter(factory=deployment.factory, publisher=population.signers[PUBLISHER].address)
     participation = Participation(Chronicle(task), process.activity)
     resources.results.follow(lambda: participation.chronicle.seen)
-    intake = _intake(participation.chronicle, process, population, names)
+    intake = _intake(participation.chronicle, process, node, population, names)
     store = SlowContents(resources.store)
     parts = AgentParts(
         population=population,
@@ -147,12 +148,16 @@ async def compose(
 
 
 def _intake(
-    chronicle: Chronicle, process: AgentProcess, population: Population, names: Collection[str] | None
+    chronicle: Chronicle,
+    process: AgentProcess,
+    node: Node,
+    population: Population,
+    names: Collection[str] | None,
 ) -> Intake | None:
     """The relayer's, where this process hosts it; trainers of another process act for themselves."""
     if population.relayer is None or (names is not None and population.relayer not in names):
         return None
-    intake = Intake(chain_id=process.chain_id)
+    intake = Intake(node=node)
     # Before anybody looks at a block: a message about it must not come too early.
     process.listen(lambda _: intake.observe(chronicle.seen, chronicle.now))
     return intake

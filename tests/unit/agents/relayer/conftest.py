@@ -9,14 +9,32 @@ from types import SimpleNamespace
 import pytest
 
 from bcfl.agents.relayer.intake import Intake
+from bcfl.chain.errors import ConnectionLost, RpcError
 from bcfl.chain.keys import derive_key
 from bcfl.contracts import events as e
-from bcfl.contracts.calls import NO_PERMIT
+from bcfl.contracts.calls import NO_PERMIT, Call
 from bcfl.contracts.commitments import commitment
-from bcfl.contracts.messages import CommitMessage, JoinMessage, OpeningMessage, digest_of
+from bcfl.contracts.messages import CommitMessage, JoinMessage, OpeningMessage, digest_of, message_of
 from bcfl.contracts.phases import Phase
 
 CHAIN_ID = 31337
+
+
+class Accountant:
+    """A node that knows who has no tokens."""
+
+    chain_id = CHAIN_ID
+
+    def __init__(self):
+        self.poor, self.asked, self.silent = set(), 0, False
+
+    async def call(self, to, data, block="latest"):
+        self.asked += 1
+        if self.silent:
+            raise ConnectionLost("gone")
+        if message_of(Call(to, data)).account in self.poor:
+            raise RpcError(3, "execution reverted", "0x")
+        return b""
 
 
 class Light:
@@ -26,7 +44,8 @@ class Light:
         self.keys = [derive_key(bytes([n + 1]) * 32) for n in range(members + 4)]
         self.content = content
         self.told = story(relayed=True, unique_digests=False, **options)
-        self.intake = Intake(chain_id=CHAIN_ID)
+        self.node = Accountant()
+        self.intake = Intake(node=self.node)
         self.now = 0
         self.told.tell(e.PhaseStarted, round=0, phase=Phase.ENROLMENT, deadline=600)
         for index in range(members):

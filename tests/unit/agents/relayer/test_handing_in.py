@@ -119,7 +119,7 @@ async def test_what_is_handed_in_is_what_the_call_says_and_signed(light):
     assert await way.perform(HandIn(round=0, relay=0, task=address, call=join))
     assert lying.taken == [task.join(4)]
     assert isinstance(lying.taken[0], JoinMessage)
-    task.intake.take(lying.taken[0])
+    await task.intake.take(lying.taken[0])
 
 
 @pytest.mark.asyncio

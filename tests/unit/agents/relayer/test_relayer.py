@@ -32,21 +32,23 @@ def _calls(actions):
     return [action.call for action in actions]
 
 
-def test_it_waits_for_others_while_somebody_is_missing(light, wants):
+@pytest.mark.asyncio
+async def test_it_waits_for_others_while_somebody_is_missing(light, wants):
     task = light(members=3).start()
     assert wants(task) == []
-    task.intake.take(task.commitment(0))
+    await task.intake.take(task.commitment(0))
     (wake,) = wants(task)
     assert wake == WakeAt(task.state.config.schedule.training // 16)
-    task.intake.take(task.commitment(1))
+    await task.intake.take(task.commitment(1))
     assert wants(task) == [wake]
 
 
-def test_all_go_out_together_in_the_order_of_members(light, wants):
+@pytest.mark.asyncio
+async def test_all_go_out_together_in_the_order_of_members(light, wants):
     task = light(members=3).start()
     messages = {index: task.commitment(index) for index in (2, 0, 1)}
     for message in messages.values():
-        task.intake.take(message)
+        await task.intake.take(message)
     entries = [(n, messages[n].commitment, messages[n].signature) for n in range(3)]
     expected = calls.commit_batch(task.state.address, round_number=1, entries=entries)
     (first,) = wants(task)
@@ -55,12 +57,13 @@ def test_all_go_out_together_in_the_order_of_members(light, wants):
     assert first.spare_gas > 0
 
 
-def test_after_its_patience_it_brings_what_it_has_and_then_the_rest(light, wants):
+@pytest.mark.asyncio
+async def test_after_its_patience_it_brings_what_it_has_and_then_the_rest(light, wants):
     task = light(members=3).start()
-    task.intake.take(task.commitment(0))
+    await task.intake.take(task.commitment(0))
     (wake,) = wants(task)
     (first,) = wants(task, wake.timestamp)
-    task.intake.take(task.commitment(2))
+    await task.intake.take(task.commitment(2))
     one, again = wants(task, wake.timestamp)
     assert one == first
     assert isinstance(again, WakeAt)
@@ -72,27 +75,30 @@ def test_after_its_patience_it_brings_what_it_has_and_then_the_rest(light, wants
     assert wants(task.look(), again.timestamp) == []
 
 
-def test_shortly_before_the_deadline_it_waits_for_nobody(light, wants):
+@pytest.mark.asyncio
+async def test_shortly_before_the_deadline_it_waits_for_nobody(light, wants):
     task = light(members=3).start()
     task.look(1990)
-    task.intake.take(task.commitment(0))
+    await task.intake.take(task.commitment(0))
     (wake,) = wants(task)
     assert wake == WakeAt(1999)
 
 
-def test_more_than_a_batch_takes_are_several(light, wants):
+@pytest.mark.asyncio
+async def test_more_than_a_batch_takes_are_several(light, wants):
     task = light(members=3, capacity=2000).start()
     for index in range(3):
-        task.intake.take(task.commitment(index))
+        await task.intake.take(task.commitment(index))
     task.intake.commitments.close(2)
     assert [len(batch) for batch in task.intake.commitments.batches] == [2, 1]
     assert len(_calls(wants(task))) == 2
 
 
-def test_openings_go_by_the_batches_that_they_open(light, wants):
+@pytest.mark.asyncio
+async def test_openings_go_by_the_batches_that_they_open(light, wants):
     task = light(members=4).start().reveal((0, 1), (2,), (3,))
     for index in (3, 1, 2, 0):
-        task.intake.take(task.opening(index))
+        await task.intake.take(task.opening(index))
     record = task.state.current
     expected = [
         calls.reveal(
@@ -110,11 +116,12 @@ def test_openings_go_by_the_batches_that_they_open(light, wants):
     assert _calls(wants(task)) == expected
 
 
-def test_joins_go_through_the_factory_in_the_order_of_accounts(light, wants):
+@pytest.mark.asyncio
+async def test_joins_go_through_the_factory_in_the_order_of_accounts(light, wants):
     task = light(members=1, capacity=4)
     joins = [task.join(who) for who in (2, 3, 4)]
     for message in joins:
-        task.intake.take(message)
+        await task.intake.take(message)
     (join,) = wants(task)
     ordered = sorted(joins, key=lambda message: int(message.account, 16))
     assert join.call == calls.join_batch(
@@ -124,9 +131,10 @@ def test_joins_go_through_the_factory_in_the_order_of_accounts(light, wants):
     assert wants(task.look()) == [join], "until all of them are members"
 
 
-def test_what_is_too_late_is_forgotten(light, wants):
+@pytest.mark.asyncio
+async def test_what_is_too_late_is_forgotten(light, wants):
     task = light(members=2).start()
-    task.intake.take(task.commitment(0))
+    await task.intake.take(task.commitment(0))
     task.told.phase(Phase.REVEAL)
     assert wants(task.look(3000)) == []
     assert len(task.intake.commitments) == 0
@@ -142,4 +150,4 @@ async def test_it_looks_again_when_something_comes(light):
         with anyio.fail_after(5):
             group.start_soon(relayer.perform, listen)
             await anyio.sleep(0)
-            task.intake.take(task.commitment(0))
+            await task.intake.take(task.commitment(0))

@@ -81,7 +81,7 @@ async def test_what_comes_too_early_is_tried_again(served, monkeypatch):
     task, serving_it = served
     tries = []
 
-    def later(message):
+    async def later(message):
         tries.append(message)
         if len(tries) < 3:
             raise MessageEarly("Not yet.")
