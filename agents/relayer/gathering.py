@@ -25,6 +25,7 @@ class Gathering(Generic[M]):
         self._order = order
         self._waiting: dict[Hashable, M] = {}
         self._batches: list[dict[Hashable, M]] = []
+        self._gone_at: list[int] = []
         self._since: int | None = None
 
     def __len__(self) -> int:
@@ -58,16 +59,26 @@ class Gathering(Generic[M]):
             self._since = now
         self._waiting[key] = message
 
-    def close(self, size: int) -> None:
+    def close(self, size: int, *, now: int = 0) -> None:
         """What waits goes out, in batches of at most ``size``."""
         ordered = sorted(self._waiting.items(), key=lambda item: self._order(item[1]))
-        self._batches += [dict(ordered[start : start + size]) for start in range(0, len(ordered), size)]
+        batches = [dict(ordered[start : start + size]) for start in range(0, len(ordered), size)]
+        self._batches += batches
+        self._gone_at += [now] * len(batches)
         self._waiting.clear()
         self._since = None
 
     def drop(self, over: Callable[[M], bool]) -> None:
         """Forget what waits and is over, and each batch of which all is."""
         self._waiting = {key: message for key, message in self._waiting.items() if not over(message)}
-        self._batches = [batch for batch in self._batches if not all(map(over, batch.values()))]
+        self._keep([not all(map(over, batch.values())) for batch in self._batches])
         if not self._waiting:
             self._since = None
+
+    def expire(self, before: int) -> None:
+        """Forget batches that went out before that time: what of them was refused must take nobody's place for ever."""
+        self._keep([gone_at >= before for gone_at in self._gone_at])
+
+    def _keep(self, kept: Sequence[bool]) -> None:
+        self._batches = [batch for batch, stays in zip(self._batches, kept, strict=True) if stays]
+        self._gone_at = [gone_at for gone_at, stays in zip(self._gone_at, kept, strict=True) if stays]

@@ -32,6 +32,8 @@ _COMMITMENTS = 256
 """In one transaction, as the contract takes them."""
 _JOINS = 96
 """In one transaction: each takes some 106,000 gas with its stake, of the 16.7 million that one may use."""
+_FORGOTTEN_S = 600
+"""After which a join that has gone out and made nobody a member takes no place any more; its transaction goes on."""
 _PATIENCE = 16
 """That part of a phase the first message of a batch waits for others at most."""
 
@@ -68,6 +70,7 @@ class Relayer:
         if state is None or state.deadline == 0 or state.phase >= Phase.CLOSING:
             return []
         self._forget(state)
+        intake.joins.expire(view.now - _FORGOTTEN_S)
         listen = Listen(round=state.round, taken=intake.taken)
         places = state.config.capacity - len(state.active_members)
         waits = [_close(view, state, intake.joins, awaited=places, size=_JOINS)]
@@ -147,5 +150,5 @@ def _close(view: View, state: TaskState, held: Gathering[Any], *, awaited: int, 
     due = min(held.since + max(1, window(state) // _PATIENCE), state.deadline - 1)
     if len(held) < awaited and view.now < due:
         return due
-    held.close(size)
+    held.close(size, now=view.now)
     return None

@@ -82,7 +82,8 @@ class IntakeService:
             return Response(status_code=400)
         except RelayError as error:
             if not isinstance(error, IntakeOccupied):
-                self._refusals.note(sender)
+                # Who is a block ahead of this relayer has done nothing wrong, and costs little.
+                self._refusals.note(sender, 1 / 16 if isinstance(error, MessageEarly) else 1)
             return JSONResponse({"refused": str(error)}, status_code=STATUS[type(error)])
         return JSONResponse({"taken": True}, status_code=202)
 
@@ -110,8 +111,8 @@ class _Refusals:
         if self._level(sender) < 1:
             raise IntakeOccupied("Too much that is refused comes from there: wait some seconds.")
 
-    def note(self, sender: str) -> None:
-        self._left[sender] = (self._level(sender) - 1, self._now())
+    def note(self, sender: str, weight: float = 1) -> None:
+        self._left[sender] = (self._level(sender) - weight, self._now())
         self._left.move_to_end(sender)
         while len(self._left) > _KNOWN:
             self._left.popitem(last=False)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from bcfl.agents.errors import MessageRefused
 from bcfl.agents.relayer.relayer import Listen, Relayer
 from bcfl.agents.runtime.actions import Transact, WakeAt
 from bcfl.contracts import calls
@@ -129,6 +130,19 @@ async def test_joins_go_through_the_factory_in_the_order_of_accounts(light, want
     )
     task.told.tell(e.TrainerJoined, index=1, account=joins[0].account, stake=0)
     assert wants(task.look()) == [join], "until all of them are members"
+
+
+@pytest.mark.asyncio
+async def test_a_join_that_made_nobody_a_member_takes_no_place_for_ever(light, wants):
+    task = light(members=1, capacity=2)
+    await task.intake.take(task.join(2))
+    (join,) = wants(task)
+    assert isinstance(join, Transact)
+    with pytest.raises(MessageRefused, match="takes 2 members"):
+        await task.intake.take(task.join(3))
+    assert wants(task.look(600), 600) == [join]
+    assert wants(task.look(601), 601) == []
+    await task.intake.take(task.join(3))
 
 
 @pytest.mark.asyncio

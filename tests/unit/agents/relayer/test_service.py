@@ -114,6 +114,17 @@ async def test_who_is_refused_too_often_waits_and_others_do_not(served, clock):
 
 
 @pytest.mark.asyncio
+async def test_who_is_early_is_not_taken_for_a_flood(served):
+    task, serving_it = served
+    early, (kind, data) = encoded(task.commitment(0)), encoded(task.join(4))
+    async with serving_it as url, httpx.AsyncClient(trust_env=False) as client:
+        at = f"{url}/tasks/{task.state.address}"
+        told = {(await client.post(f"{at}/{early[0]}", content=early[1])).status_code for _ in range(200)}
+        assert told == {425}
+        assert (await client.post(f"{at}/{kind}", content=data)).status_code == 202
+
+
+@pytest.mark.asyncio
 async def test_too_much_is_not_read(served):
     task, serving_it = served
     async with serving_it as url, httpx.AsyncClient(trust_env=False) as client:
