@@ -16,10 +16,18 @@ from bcfl.models.defences.defence import Defence
 from bcfl.models.networks.network import Network
 from bcfl.models.scoring.game import Score
 from bcfl.models.weights import Weights
-from bcfl.models.wire.codecs import Uncompressed
+from bcfl.models.wire.codecs import Codec, Uncompressed
 from bcfl.models.wire.packed import Packing
 
-__all__ = ("aggregator_of", "defence_of", "network_of", "packing_of", "score_of", "server_optimizer_of")
+__all__ = (
+    "aggregator_of",
+    "codec_of",
+    "defence_of",
+    "network_of",
+    "packing_of",
+    "score_of",
+    "server_optimizer_of",
+)
 
 
 def network_of(specification: Specification) -> Network:
@@ -52,10 +60,16 @@ def server_optimizer_of(specification: Specification) -> ServerOptimizer:
     return optimizer
 
 
+def codec_of(specification: Specification) -> Codec | None:
+    """How updates are packed; None: they are not."""
+    codec: Codec | Uncompressed = _entry("codec", specification.codec)
+    return None if isinstance(codec, Uncompressed) else codec
+
+
 def packing_of(specification: Specification, start: Weights) -> Packing | None:
     """How updates that start from that model are packed; None: they are not."""
-    codec = _entry("codec", specification.codec)
-    return None if isinstance(codec, Uncompressed) else Packing(codec=codec, start=start)
+    codec = codec_of(specification)
+    return None if codec is None else Packing(codec=codec, start=start)
 
 
 def _entry(kind: str, reference: EntryReference) -> Any:  # noqa: ANN401 - an entry of any kind

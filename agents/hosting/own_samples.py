@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 
-from bcfl.agents.common.entries import network_of
+from bcfl.agents.common.entries import codec_of, network_of
 from bcfl.agents.common.retrieval import schema_of
 from bcfl.contracts.config import TaskConfig
 from bcfl.contracts.specification import Specification
@@ -56,8 +56,9 @@ def check_task(samples: Samples, terms: Specification, config: TaskConfig) -> No
     Raises:
         NetworkUnfit: they do not fit the network, or its updates have other tensors.
         KernelUnavailable: the task is computed by a kernel that this machine does not have.
-        RegistryError: the network is not known here.
+        RegistryError: the network, or how updates are packed, is not known here.
     """
+    codec_of(terms)
     name, network = terms.network.name, network_of(terms)
     check_samples(samples, name, network, most_bytes=config.max_update_size)
     if network.schema() != schema_of(terms):

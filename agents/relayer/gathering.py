@@ -26,17 +26,22 @@ class Gathering(Generic[M]):
         self._waiting: dict[Hashable, M] = {}
         self._batches: list[dict[Hashable, M]] = []
         self._gone_at: list[int] = []
+        self._done: set[Hashable] = set()
         self._since: int | None = None
 
     def __len__(self) -> int:
-        return len(self._waiting) + sum(len(batch) for batch in self._batches)
+        return len(self._waiting) + sum(key not in self._done for batch in self._batches for key in batch)
 
     def __contains__(self, key: Hashable) -> bool:
-        return key in self._waiting or self.gone(key)
+        return self.latest(key) is not None
 
-    def gone(self, key: Hashable) -> bool:
-        """Whether a message of that key has gone out and is held still."""
-        return any(key in batch for batch in self._batches)
+    def gone(self, key: Hashable) -> M | None:
+        """The message of that key that has gone out and is held still; None where there is none."""
+        return next((batch[key] for batch in self._batches if key in batch), None)
+
+    def latest(self, key: Hashable) -> M | None:
+        """The newest message of that key."""
+        return self._waiting.get(key) or self.gone(key)
 
     @property
     def waiting(self) -> int:
@@ -68,10 +73,12 @@ class Gathering(Generic[M]):
         self._waiting.clear()
         self._since = None
 
-    def drop(self, over: Callable[[M], bool]) -> None:
-        """Forget what waits and is over, and each batch of which all is."""
+    def drop(self, over: Callable[[M], bool], *, at_once: bool = False) -> None:
+        """Forget what waits and is over, and each batch of which all is; ``at_once``: of which anything is, as what is in one transaction comes together."""
         self._waiting = {key: message for key, message in self._waiting.items() if not over(message)}
-        self._keep([not all(map(over, batch.values())) for batch in self._batches])
+        enough = any if at_once else all
+        self._keep([not enough(map(over, batch.values())) for batch in self._batches])
+        self._done = {key for batch in self._batches for key, message in batch.items() if over(message)}
         if not self._waiting:
             self._since = None
 

@@ -44,6 +44,8 @@ class HandIn(Work[bool]):
     relay: int
     task: Address
     call: Call
+    deadline: int
+    """Of the phase: who was refused in one may ask again in the next."""
 
 
 class HandingIn:
@@ -72,12 +74,17 @@ class HandingIn:
             yield action
             return
         for place in range(len(self._relays)):
-            work = HandIn(round=action.round, relay=place, task=state.address, call=action.call)
+            work = HandIn(
+                round=action.round,
+                relay=place,
+                task=state.address,
+                call=action.call,
+                deadline=state.deadline,
+            )
             yield work
-            if work not in results:
-                return
             ends = turn_ends(state, place, len(self._relays))
-            if results[work] and view.now < ends:
+            # One that says nothing has its time, and no more.
+            if view.now < ends and (work not in results or results[work]):
                 yield WakeAt(ends)
                 return
         yield action

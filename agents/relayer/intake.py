@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import anyio
 
 from bcfl.agents.errors import MessageEarly, MessageRefused
@@ -19,7 +21,15 @@ from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
 from bcfl.errors import ChainError
 
-__all__ = ("Intake",)
+__all__ = ("Intake", "Opened")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """An opening with the commitment, 32 bytes, that it was found to be of."""
+
+    message: OpeningMessage
+    commitment: bytes
 
 
 class Intake:
@@ -34,7 +44,7 @@ class Intake:
     def __init__(self, *, node: Node) -> None:
         self.joins: Gathering[JoinMessage] = Gathering(lambda message: int(message.account, 16))
         self.commitments: Gathering[CommitMessage] = Gathering(lambda message: message.index)
-        self.openings: Gathering[OpeningMessage] = Gathering(lambda message: message.index)
+        self.openings: Gathering[Opened] = Gathering(lambda opened: opened.message.index)
         self.taken = 0
         """How many messages ever were."""
         self._node = node
@@ -63,31 +73,38 @@ class Intake:
             raise MessageEarly("The task is not known here yet.")
         match message:
             case JoinMessage():
-                await self._join(state, message)
+                changed = await self._join(state, message)
             case CommitMessage():
-                self._commit(state, message)
+                changed = self._commit(state, message)
             case OpeningMessage():
-                self._open(state, message)
-        self.taken += 1
-        self._came.set()
-        self._came = anyio.Event()
+                changed = self._open(state, message)
+        if changed:
+            self.taken += 1
+            self._came.set()
+            self._came = anyio.Event()
 
-    async def _join(self, state: TaskState, message: JoinMessage) -> None:
+    async def _join(self, state: TaskState, message: JoinMessage) -> bool:
         account, permit = message.account, message.permit
         if state.phase >= Phase.CLOSING:
             raise MessageRefused("Nobody can join any more: the task is ending.")
         if account in state.index_of:
             raise MessageRefused(f"{account} is a member already, or was one.")
-        if account in self.joins:
-            return
-        if len(state.active_members) + len(self.joins) >= state.config.capacity:
-            raise MessageRefused(f"The task takes {state.config.capacity} members, and has or awaits them.")
+        if account not in self.joins:
+            self._check_room(state)
         if permit.value < state.config.stake * UNIT or (state.config.stake and permit.deadline <= self._now):
             raise MessageRefused("The permit does not allow the stake that the task asks for.")
         self._check_signature(state, message, account, message.signature)
+        if account in self.joins:
+            return False
         if state.config.stake:
             await self._check_stake(state, message)
+            self._check_room(state)  # others may have come meanwhile
         self.joins.add(account, message, now=self._now)
+        return True
+
+    def _check_room(self, state: TaskState) -> None:
+        if len(state.active_members) + len(self.joins) >= state.config.capacity:
+            raise MessageRefused(f"The task takes {state.config.capacity} members, and has or awaits them.")
 
     async def _check_stake(self, state: TaskState, message: JoinMessage) -> None:
         """Whoever has none would take a place among those who wait, and the relayer's ether."""
@@ -99,19 +116,25 @@ class Intake:
                 raise MessageRefused("The task would refuse it: its stake cannot be taken.") from error
             raise MessageEarly("The relayer's node does not answer.") from error
 
-    def _commit(self, state: TaskState, message: CommitMessage) -> None:
+    def _commit(self, state: TaskState, message: CommitMessage) -> bool:
+        if not state.config.commit_reveal:
+            raise MessageRefused("The task takes updates in the open, each from its trainer.")
         _check_moment(state, message.round, Phase.TRAINING)
         if message.index not in state.current.cohort:
             raise MessageRefused(f"Member {message.index} is not in this round's cohort.")
         if message.index in state.current.commitments:
             raise MessageRefused(f"Member {message.index} has committed already.")
-        if self.commitments.gone((message.round, message.index)):
-            raise MessageRefused(f"A commitment of member {message.index} is on its way already.")
         account = state.members[message.index].account
         self._check_signature(state, message, account, message.signature)
-        self.commitments.add((message.round, message.index), message, now=self._now)
+        key = (message.round, message.index)
+        known = self.commitments.latest(key)
+        if known is not None and known.commitment == message.commitment:
+            return False
+        # Another one may be on its way, of before a reorganisation: the contract takes the first that comes.
+        self.commitments.add(key, message, now=self._now)
+        return True
 
-    def _open(self, state: TaskState, message: OpeningMessage) -> None:
+    def _open(self, state: TaskState, message: OpeningMessage) -> bool:
         _check_moment(state, message.round, Phase.REVEAL)
         entry = state.current.commitments.get(message.index)
         if entry is None:
@@ -130,9 +153,11 @@ class Intake:
         )
         if entry.commitment != expected:
             raise MessageRefused("The opening is not of this commitment.")
-        if self.openings.gone((message.round, message.index)):
-            return
-        self.openings.add((message.round, message.index), message, now=self._now)
+        key = (message.round, message.index, expected)
+        if key in self.openings:
+            return False
+        self.openings.add(key, Opened(message=message, commitment=expected), now=self._now)
+        return True
 
     def _check_signature(
         self, state: TaskState, message: JoinMessage | CommitMessage, account: Address, signature: bytes

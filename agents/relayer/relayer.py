@@ -15,14 +15,14 @@ from typing import Any
 
 from bcfl.agents.common.spare_gas import after_the_last_act, after_the_round
 from bcfl.agents.relayer.gathering import Gathering
-from bcfl.agents.relayer.intake import Intake
+from bcfl.agents.relayer.intake import Intake, Opened
 from bcfl.agents.relayer.turns import window
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, WakeAt, Work
 from bcfl.contracts import calls
 from bcfl.contracts.calls import Call, Opening
 from bcfl.contracts.crowd_state import CrowdState
 from bcfl.contracts.ids import Address
-from bcfl.contracts.messages import CommitMessage, JoinMessage, OpeningMessage
+from bcfl.contracts.messages import CommitMessage, JoinMessage
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
 
@@ -97,14 +97,20 @@ class Relayer:
         number, phase = state.round, state.phase
         committed = state.current.commitments if number else {}
         updates = state.current.updates if number else {}
-        self._intake.joins.drop(lambda message: message.account in state.index_of)
+        self._intake.joins.drop(lambda message: message.account in state.index_of, at_once=True)
         self._intake.commitments.drop(
             lambda message: (
                 message.round != number or phase is not Phase.TRAINING or message.index in committed
             )
         )
+
+        def stands(opened: Opened) -> bool:
+            """Its commitment is on the chain, which a reorganisation may have changed, and is not opened."""
+            entry, index = committed.get(opened.message.index), opened.message.index
+            return entry is not None and entry.commitment == opened.commitment and index not in updates
+
         self._intake.openings.drop(
-            lambda message: message.round != number or phase is not Phase.REVEAL or message.index in updates
+            lambda opened: opened.message.round != number or phase is not Phase.REVEAL or not stands(opened)
         )
 
     def _joining(self, state: TaskState, batch: Sequence[JoinMessage]) -> Transact:
@@ -120,17 +126,19 @@ def _committing(state: TaskState, batch: Sequence[CommitMessage]) -> Transact:
     return _transact(state.round, "commit", call, after_the_last_act(state), len(batch))
 
 
-def _opening(state: TaskState, messages: Sequence[OpeningMessage]) -> Iterator[Transact]:
+def _opening(state: TaskState, batch: Sequence[Opened]) -> Iterator[Transact]:
     """One transaction for each batch of commitments that is opened."""
     openings: dict[int, list[Opening]] = defaultdict(list)
-    for message in messages:
-        entry = state.current.commitments[message.index]
+    for message in (opened.message for opened in batch):
+        entry = state.current.commitments.get(message.index)
+        if entry is None:
+            continue  # of a batch that has gone out, and was undone since
         opening = Opening(place=entry.place, content=message.content, salt=message.salt)
         openings[entry.batch].append(opening)
-    for batch, opened in sorted(openings.items()):
-        entries = state.current.batches[batch]
+    for number, opened in sorted(openings.items()):
+        entries = state.current.batches[number]
         call = calls.reveal(
-            state.address, round_number=state.round, batch=batch, entries=entries, openings=opened
+            state.address, round_number=state.round, batch=number, entries=entries, openings=opened
         )
         yield _transact(state.round, "reveal", call, after_the_last_act(state), len(opened))
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 import anyio
 import httpx
 
@@ -16,6 +18,8 @@ from bcfl.log import public_url
 __all__ = ("RemoteRelay",)
 
 _TIMEOUT_S = 10.0
+_DEADLINE_S = 30.0
+_LONGEST_ANSWER = 4096
 _TRIES = 8
 _PAUSE_S = 1.0
 _ERRORS = {status: error for error, status in STATUS.items()}
@@ -41,9 +45,15 @@ class RemoteRelay:
             RelayerAway: nobody answers, or nobody who is a relayer.
         """
         kind, data = encoded(message)
+        with anyio.move_on_after(_DEADLINE_S):
+            await self._handed_in(f"{self._url}/tasks/{task}/{kind}", data)
+            return
+        raise RelayerAway(f"{public_url(self._url)} has not answered within {_DEADLINE_S:g} s.")
+
+    async def _handed_in(self, url: str, data: bytes) -> None:
         for left in reversed(range(_TRIES)):
             try:
-                await self._post(f"{self._url}/tasks/{task}/{kind}", data)
+                await self._post(url, data)
             except MessageEarly:
                 if not left:
                     raise
@@ -54,8 +64,17 @@ class RemoteRelay:
     async def _post(self, url: str, data: bytes) -> None:
         shown = public_url(self._url)
         try:
-            async with httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=False) as client:
-                answer = await client.post(url, content=data, headers={"Content-Type": "application/json"})
+            async with (
+                httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=False) as client,
+                client.stream(
+                    "POST", url, content=data, headers={"Content-Type": "application/json"}
+                ) as answer,
+            ):
+                said = b""
+                async for part in answer.aiter_raw():
+                    said += part
+                    if len(said) > _LONGEST_ANSWER:
+                        break
         except httpx.HTTPError as error:
             raise RelayerAway(f"No relayer answers at {shown} ({type(error).__name__}).") from error
         if answer.status_code == httpx.codes.ACCEPTED:
@@ -63,13 +82,13 @@ class RemoteRelay:
         error_type = _ERRORS.get(answer.status_code)
         if error_type is None:
             raise RelayerAway(f"{shown} is no relayer: it answers {answer.status_code}.")
-        raise error_type(_said(answer))
+        raise error_type(_reason(said))
 
 
-def _said(answer: httpx.Response) -> str:
+def _reason(said: bytes) -> str:
     """Why, in the relayer's words, as far as they are some."""
     try:
-        reason = answer.json()["refused"]
+        reason = json.loads(said)["refused"]
     except (ValueError, KeyError, TypeError):
         reason = None
     return reason[:200] if isinstance(reason, str) else "The relayer does not say why."

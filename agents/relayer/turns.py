@@ -26,7 +26,7 @@ def window(state: TaskState) -> int:
 def turn_ends(state: TaskState, relayer: int, relayers: int) -> int:
     """When relayer number ``relayer`` of so many has had its time, a timestamp: the last quarter of a phase is nobody's but one's own.
 
-    With many relayers each has less of the phase; the first has what is left before the others'.
+    Each but the first has a quarter too, or less where they are many; the first has all that comes before.
     """
-    each = window(state) // max(_SHARE, relayers + 1)
+    each = max(1, window(state) // max(_SHARE, relayers + 1))
     return state.deadline - each * (relayers - relayer)

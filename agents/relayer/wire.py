@@ -33,7 +33,15 @@ Bytes20 = Annotated[str, _hexadecimal(20)]
 Bytes32 = Annotated[str, _hexadecimal(32)]
 Bytes65 = Annotated[str, _hexadecimal(65)]
 Uint32 = Annotated[int, Field(ge=0, lt=1 << 32)]
-Uint256 = Annotated[str, Field(pattern="^(0|[1-9][0-9]{0,77})$")]
+
+
+def _below_2_256(text: str) -> str:
+    if int(text) >= 1 << 256:
+        raise ValueError("a number below 2²⁵⁶ is wanted")
+    return text
+
+
+Uint256 = Annotated[str, Field(pattern="^(0|[1-9][0-9]{0,77})$"), AfterValidator(_below_2_256)]
 """As text: many readers of JSON round numbers above 2⁵³."""
 
 

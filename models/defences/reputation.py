@@ -21,7 +21,7 @@ __all__ = ("Clerk", "Decision", "unlikely")
 
 _ROUNDING = 1e-9
 _CHANCE = 1e-3
-"""That an honest member who is away as often as the others is sent out for it, in as many rounds as are remembered."""
+"""Of missing so many of the rounds that are remembered, for one who is away as often as the others were in them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,13 +144,18 @@ class Clerk:
         Where many are away now and then, as light clients are, too often is what chance does not explain.
         """
         suspend: dict[int, tuple[int, Fault]] = {}
-        usual = (len(absent) - 1) / (due - 1) if len(absent) > 1 else 0.0
-        misses = max(self.misses, unlikely(self.memory, usual))
+        window = min(self.memory, number)
+        recent = {
+            index: sum(n > number - self.memory for n in known.missed) for index, known in after.items()
+        }
+        everybody = sum(recent.values()) + len(absent)
         for index in sorted(absent):
             known = after.get(index, Standing())
             missed = (*(n for n in known.missed if n > number - self.memory), number)
             after[index] = known = dataclasses.replace(known, missed=missed)
-            if len(missed) >= misses:
+            others = everybody - recent.get(index, 0) - 1
+            usual = min(1.0, others / ((due - 1) * window)) if due > 1 else 0.0
+            if len(missed) >= max(self.misses, unlikely(self.memory, usual)):
                 suspend[index] = (self.suspension, Fault.ABSENT)
                 after[index] = dataclasses.replace(
                     known,
@@ -172,7 +177,7 @@ class Clerk:
 
 
 def unlikely(rounds: int, rate: float) -> int:
-    """The fewest misses of so many rounds that chance explains less than once in a thousand (binomial); at most all of them.
+    """The fewest misses of so many rounds that chance explains less than once in a thousand (binomial); one more than all where there is none.
 
     Args:
         rounds: that are looked at.
@@ -182,5 +187,5 @@ def unlikely(rounds: int, rate: float) -> int:
     for misses in range(rounds, 0, -1):
         tail += math.comb(rounds, misses) * rate**misses * (1 - rate) ** (rounds - misses)
         if tail >= _CHANCE:
-            return min(rounds, misses + 1)
+            return misses + 1
     return 0

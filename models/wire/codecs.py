@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Codecs: an update as the difference from the round's model, with fewer bits a number or fewer numbers, compressed by Zstandard.
 
-Who unpacks takes nothing that its codec would not have made: the length is known before anything is decompressed, scales
-are finite, places ascend. All arithmetic is elementwise, so everybody unpacks the same numbers. The compressed bytes, and so
+Who unpacks takes nothing that is not in its codec's form: the length is known before anything is decompressed, scales
+are finite, places ascend. The same numbers can still be packed into other bytes, so that a copy has a content id of its own; it is
+the numbers that a defence compares. All arithmetic is elementwise, so everybody unpacks the same numbers. The compressed bytes, and so
 the content id, are those of one version of libzstd (RFC 8878 leaves them to the encoder).
 """
 
@@ -175,6 +176,8 @@ def _scaled(data: bytes, size: int, *, bits: int) -> Vector:
         if nibbles.min(initial=8) == 0:
             _reject("A packed update has a number below -7.")
         numbers = nibbles.astype(np.int8) - np.int8(8)
+    elif numbers.min(initial=0) == -128:
+        _reject("A packed update has a number below -127.")
     with np.errstate(over="ignore"):
         values: Vector = numbers.astype(np.float32) * np.repeat(scales, _BLOCK)[:size]
     return values

@@ -119,7 +119,7 @@ class Repetition:
 
     def __init__(self, retrieval: Retrieval) -> None:
         self._retrieval = retrieval
-        self._facts: dict[ContentId, _Fact] = {}
+        self._facts: dict[tuple[ContentId, ContentId], _Fact] = {}
 
     async def whole(
         self,
@@ -223,13 +223,13 @@ class Repetition:
         wanted = {
             index: record.updates[index].content
             for index in drawn
-            if record.updates[index].content not in self._facts
+            if (record.start_model, record.updates[index].content) not in self._facts
         }
         start = await self._retrieval.model(record.start_model, schema_of(specification), max_bytes=max_bytes)
         found = await fetched(self._retrieval, specification, wanted, start=start, max_bytes=max_bytes)
         for index, one in found.items():
-            self._facts[wanted[index]] = _fact(one, specification)
-        facts = {index: self._facts[record.updates[index].content] for index in drawn}
+            self._facts[record.start_model, wanted[index]] = _fact(one, specification)
+        facts = {index: self._facts[record.start_model, record.updates[index].content] for index in drawn}
         while len(self._facts) > _REMEMBERED:
             del self._facts[next(iter(self._facts))]
         if not _borne_out(specification, record, report, facts, start.digest()):

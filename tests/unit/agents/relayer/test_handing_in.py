@@ -116,7 +116,7 @@ async def test_what_is_handed_in_is_what_the_call_says_and_signed(light):
     way = _way(task, lying, member=4)
     address = task.state.address
     join = calls.join(address, task.keys[4].address)
-    assert await way.perform(HandIn(round=0, relay=0, task=address, call=join))
+    assert await way.perform(HandIn(round=0, relay=0, deadline=9, task=address, call=join))
     assert lying.taken == [task.join(4)]
     assert isinstance(lying.taken[0], JoinMessage)
     await task.intake.take(lying.taken[0])
@@ -126,7 +126,7 @@ async def test_what_is_handed_in_is_what_the_call_says_and_signed(light):
 async def test_commitments_and_openings_reach_an_intake_beside_it(light):
     task = light().start()
     way = _way(task, LocalRelay(intake=task.intake), member=1)
-    work = HandIn(round=1, relay=0, task=task.state.address, call=_commit(task, 1).call)
+    work = HandIn(round=1, relay=0, deadline=9, task=task.state.address, call=_commit(task, 1).call)
     assert await way.perform(work)
     task.intake.commitments.close(9)
     assert task.intake.commitments.batches == [(task.commitment(1),)]
@@ -140,13 +140,41 @@ async def test_commitments_and_openings_reach_an_intake_beside_it(light):
         entries=task.state.current.batches[0],
         openings=[opening],
     )
-    assert await way.perform(HandIn(round=1, relay=0, task=task.state.address, call=call))
+    assert await way.perform(HandIn(round=1, relay=0, deadline=9, task=task.state.address, call=call))
     task.intake.openings.close(9)
-    assert task.intake.openings.batches == [(task.opening(1),)]
+    ((opened,),) = task.intake.openings.batches
+    assert opened.message == task.opening(1)
 
 
 @pytest.mark.asyncio
 async def test_a_refusal_is_an_answer_and_no_failure(light):
     task = light().start()
     way = _way(task, LocalRelay(intake=task.intake), member=3)  # no member
-    assert not await way.perform(HandIn(round=1, relay=0, task=task.state.address, call=_commit(task).call))
+    assert not await way.perform(
+        HandIn(round=1, relay=0, deadline=9, task=task.state.address, call=_commit(task).call)
+    )
+
+
+@pytest.mark.asyncio
+async def test_a_relayer_that_says_nothing_has_its_time_and_no_more(light, view):
+    task = light().start()
+    way, action = _way(task, Lying(), Lying()), _commit(task)
+    quarter, end = task.state.config.schedule.training // 4, task.state.deadline
+    first, wake = way.choose(view(task, end - 3 * quarter), [action], {})
+    assert (first.relay, wake) == (0, WakeAt(end - 2 * quarter))
+    *asked, wake = way.choose(view(task, end - 2 * quarter), [action], {})
+    assert ([one.relay for one in asked], wake) == ([0, 1], WakeAt(end - quarter))
+    *asked, acting = way.choose(view(task, end - quarter), [action], {})
+    assert ([one.relay for one in asked], acting) == ([0, 1], action)
+
+
+@pytest.mark.asyncio
+async def test_who_was_refused_in_one_phase_asks_again_in_the_next(light, view):
+    task = light(members=1, capacity=9)
+    way = _way(task, Deaf(), member=4)
+    join = Transact(round=0, name="join", call=calls.join(task.state.address, task.keys[4].address))
+    results = {}
+    assert await _until(way, task, view, join, 0, results) == [join]
+    task.start()
+    first, _ = way.choose(view(task, 0), [join], results)
+    assert first not in results

@@ -30,7 +30,8 @@ async def test_who_wants_to_join_is_taken_once(light):
     task = light()
     await task.intake.take(task.join(4))
     await task.intake.take(task.join(4))
-    assert (len(task.intake.joins), task.intake.taken) == (1, 2)
+    assert (len(task.intake.joins), task.intake.taken) == (1, 1)
+    await _refused(task.intake, task.join(4, signer=5), "not signed by")
 
 
 @pytest.mark.asyncio
@@ -100,7 +101,11 @@ async def test_a_second_commitment_counts_until_the_first_is_on_its_way(light):
     await task.intake.take(other)
     task.intake.commitments.close(256)
     assert task.intake.commitments.batches == [(other,)]
-    await _refused(task.intake, first, "on its way already")
+    taken = task.intake.taken
+    await task.intake.take(other)
+    assert task.intake.taken == taken, "it is on its way"
+    await task.intake.take(first)  # the round began anew
+    assert task.intake.commitments.waiting == 1
 
 
 @pytest.mark.asyncio

@@ -129,7 +129,7 @@ async def test_joins_go_through_the_factory_in_the_order_of_accounts(light, want
         FACTORY, task.state.address, [(one.account, one.permit, one.signature) for one in ordered]
     )
     task.told.tell(e.TrainerJoined, index=1, account=joins[0].account, stake=0)
-    assert wants(task.look()) == [join], "until all of them are members"
+    assert wants(task.look()) == [], "they were in one transaction"
 
 
 @pytest.mark.asyncio
@@ -165,3 +165,21 @@ async def test_it_looks_again_when_something_comes(light):
             group.start_soon(relayer.perform, listen)
             await anyio.sleep(0)
             await task.intake.take(task.commitment(0))
+
+
+@pytest.mark.asyncio
+async def test_an_opening_whose_commitment_was_undone_is_not_brought(light, wants):
+    task = light(members=3).start().reveal((0, 1))
+    for index in (0, 1):
+        await task.intake.take(task.opening(index))
+    (both,) = wants(task)
+    assert isinstance(both, Transact)
+    again = light(members=3).start()
+    again.intake, again.node = task.intake, task.node
+    again.reveal((1, 2))  # the same round, after a reorganisation
+    (left,) = wants(again)
+    opening = Opening(place=0, content=again.content("update 1"), salt=b"s" * 16)
+    record = again.state.current
+    assert left.call == calls.reveal(
+        again.state.address, round_number=1, batch=0, entries=record.batches[0], openings=[opening]
+    )

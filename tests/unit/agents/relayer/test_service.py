@@ -6,10 +6,12 @@ from __future__ import annotations
 import json
 import socket
 
+import anyio
 import httpx
 import pytest
 
 from bcfl.agents.errors import IntakeOccupied, MessageEarly, MessageRefused, RelayerAway
+from bcfl.agents.relayer import remote
 from bcfl.agents.relayer.remote import RemoteRelay
 from bcfl.agents.relayer.service import IntakeService
 from bcfl.agents.relayer.wire import LARGEST, decoded, encoded
@@ -48,12 +50,18 @@ def test_messages_come_out_as_they_went_in(light):
         ("commit", {"index": "1"}, "'index' of commit"),
         ("commit", {"commitment": "zz"}, "32 bytes in lower-case hexadecimal"),
         ("commit", {"more": 1}, "'more' of commit"),
+        (
+            "join",
+            {"permit": {"value": str(2**256), "deadline": "1", "v": 27, "r": "00" * 32, "s": "00" * 32}},
+            "below 2²⁵⁶",
+        ),
         ("commit", None, "the message"),
         ("leave", {}, "There is no message 'leave'"),
     ],
 )
 def test_what_is_no_message_is_said_to_be_none(light, kind, change, words):
-    _, data = encoded(light().start().commitment(1))
+    task = light().start()
+    _, data = encoded(task.join(4) if kind == "join" else task.commitment(1))
     given = b"[" if change is None else json.dumps({**json.loads(data), **change}).encode()
     with pytest.raises(MessageRefused, match=words):
         decoded(kind, given)
@@ -147,4 +155,20 @@ async def test_nobody_and_somebody_else_are_no_relayers(light):
 
     async with serving(teapot, port=0) as url:
         with pytest.raises(RelayerAway, match="is no relayer: it answers 418"):
+            await RemoteRelay(url).hand_in(task.state.address, task.join(4))
+
+
+@pytest.mark.asyncio
+async def test_one_that_drips_is_not_waited_for(light, monkeypatch):
+    monkeypatch.setattr(remote, "_DEADLINE_S", 0.3)
+    task = light()
+
+    async def drips(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 409, "headers": []})
+        while True:
+            await send({"type": "http.response.body", "body": b" ", "more_body": True})
+            await anyio.sleep(0.05)
+
+    async with serving(drips, port=0) as url:
+        with pytest.raises(RelayerAway, match=r"has not answered within 0\.3 s"):
             await RemoteRelay(url).hand_in(task.state.address, task.join(4))

@@ -88,7 +88,7 @@ def test_who_keeps_missing_is_sent_out_paroled_and_at_last_ejected():
 
 
 @pytest.mark.parametrize(
-    ("rate", "misses"), [(0.0, 0), (0.01, 2), (0.04, 3), (0.1, 4), (0.2, 5), (0.6, 5), (1.0, 5)]
+    ("rate", "misses"), [(0.0, 0), (0.01, 2), (0.04, 3), (0.1, 4), (0.2, 5), (0.6, 6), (1.0, 6)]
 )
 def test_how_many_misses_chance_does_not_explain(rate, misses):
     assert unlikely(5, rate) == misses
@@ -105,6 +105,23 @@ def test_who_misses_no_more_than_the_others_is_not_sent_out():
         out.update(list(decision.suspend))
     assert out[999] >= 3, "who is never there is, in every window of rounds"
     assert sum(index != 999 for index in out) <= 10, "of 500 over twenty rounds"
+
+
+@pytest.mark.parametrize(
+    ("members", "present", "most"), [(10, 0.8, 0.05), (20, 0.8, 0.03), (100, 0.5, 0.0), (100, 0.3, 0.0)]
+)
+def test_in_twenty_rounds_hardly_anybody_is_sent_out_for_what_all_do(members, present, most):
+    rng, sent, runs = np.random.default_rng(9), 0, 10
+    for _ in range(runs):
+        standings: dict = {}
+        out: set = set()
+        for number in range(1, 21):
+            away = [index for index in range(members) if rng.random() >= present]
+            decision = _round(number, standings, absent=away, due=members)
+            standings = decision.standings
+            out |= decision.suspend.keys()
+        sent += len(out)
+    assert sent <= most * members * runs
 
 
 def test_a_single_miss_now_and_then_costs_nothing():

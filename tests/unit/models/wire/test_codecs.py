@@ -137,6 +137,13 @@ def test_scales_are_finite_and_not_below_zero(scale):
         Int8().unpack(_frame(bytes(data)), SIZE)
 
 
+def test_numbers_are_those_that_the_codec_makes():
+    data = bytearray(_plain(Int8().pack(_update())))
+    data[-1] = 128
+    with pytest.raises(MalformedUpdate, match="below -127"):
+        Int8().unpack(_frame(bytes(data)), SIZE)
+
+
 @pytest.mark.parametrize("gap", [0, SIZE, 2**31])
 def test_places_ascend_within_the_model(gap):
     codec = TopK(share=0.1, bits=8)
