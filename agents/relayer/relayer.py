@@ -129,10 +129,11 @@ def _committing(state: TaskState, batch: Sequence[CommitMessage]) -> Transact:
 def _opening(state: TaskState, batch: Sequence[Opened]) -> Iterator[Transact]:
     """One transaction for each batch of commitments that is opened."""
     openings: dict[int, list[Opening]] = defaultdict(list)
-    for message in (opened.message for opened in batch):
+    for held in batch:
+        message = held.message
         entry = state.current.commitments.get(message.index)
-        if entry is None:
-            continue  # of a batch that has gone out, and was undone since
+        if entry is None or entry.commitment != held.commitment:
+            continue  # of a batch that has gone out, and was undone since: it would take the others with it
         opening = Opening(place=entry.place, content=message.content, salt=message.salt)
         openings[entry.batch].append(opening)
     for number, opened in sorted(openings.items()):

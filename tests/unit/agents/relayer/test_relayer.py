@@ -168,6 +168,24 @@ async def test_it_looks_again_when_something_comes(light):
 
 
 @pytest.mark.asyncio
+async def test_an_opening_whose_commitment_is_another_now_does_not_take_the_others_with_it(light, wants):
+    task = light(members=3).start().reveal((0, 1))
+    for index in (0, 1):
+        await task.intake.take(task.opening(index))
+    assert len(wants(task)) == 1
+    again = light(members=3).start()
+    again.intake = task.intake
+    again.told.commit(0, 1, hidden={0: b"o" * 32, 1: again.hidden(1)})
+    again.told.phase(Phase.REVEAL)
+    (left,) = wants(again.look())
+    opening = Opening(place=1, content=again.content("update 1"), salt=b"s" * 16)
+    entries = again.state.current.batches[0]
+    assert left.call == calls.reveal(
+        again.state.address, round_number=1, batch=0, entries=entries, openings=[opening]
+    )
+
+
+@pytest.mark.asyncio
 async def test_an_opening_whose_commitment_was_undone_is_not_brought(light, wants):
     task = light(members=3).start().reveal((0, 1))
     for index in (0, 1):
