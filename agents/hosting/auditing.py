@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bcfl.agents.common.entries import network_of
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.hosting.limits import Needs, needs_of_judge
-from bcfl.agents.hosting.programs import OpenTask, Self
+from bcfl.agents.hosting.programs import OpenTask, Self, Unpaid
 from bcfl.agents.hosting.round_auditor import AuditedRounds, RoundAuditor, next_round
 from bcfl.agents.runtime.shell import Role
 from bcfl.contracts.ids import Address
@@ -21,15 +21,11 @@ __all__ = ("AuditorProgram",)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class AuditorProgram:
+class AuditorProgram(Unpaid):
     """Repeats every round from what is public; it sends nothing."""
 
     audited: dict[Address, AuditedRounds] = field(default_factory=dict)
     role: str = "auditor"
-
-    def deposit(self, state: TaskState) -> int:  # noqa: ARG002 - the port's
-        """Nothing."""
-        return 0
 
     def needs(self, state: TaskState, specification: Specification) -> Needs:
         """Everybody's updates, none of them in its store."""

@@ -46,6 +46,7 @@ __all__ = (
     "Program",
     "Self",
     "TrainerProgram",
+    "Unpaid",
     "kind_of",
 )
 
@@ -122,7 +123,7 @@ class _Paid:
         return owes_nothing(state, me.signer.address)
 
 
-class _Unpaid:
+class Unpaid:
     """Who does not."""
 
     def deposit(self, state: TaskState) -> int:  # noqa: ARG002 - the port's
@@ -271,7 +272,7 @@ class EvaluatorProgram(_Paid):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AggregatorProgram(_Unpaid):
+class AggregatorProgram(Unpaid):
     """Builds the models of a crowd whose publisher names it."""
 
     role: str = "aggregator"
@@ -299,7 +300,7 @@ class AggregatorProgram(_Unpaid):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeeperProgram(_Unpaid):
+class KeeperProgram(Unpaid):
     """Moves tasks on at their deadlines, and has everybody paid."""
 
     role: str = "keeper"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bcfl.agents.common.services import AgentServices
 from bcfl.agents.hosting.limits import Needs
-from bcfl.agents.hosting.programs import OpenTask, Self
+from bcfl.agents.hosting.programs import OpenTask, Self, Unpaid
 from bcfl.agents.relayer.intake import Intake
 from bcfl.agents.relayer.relayer import Relayer
 from bcfl.agents.relayer.service import IntakeService
@@ -24,7 +24,7 @@ __all__ = ("RelayerProgram",)
 
 
 @dataclass(kw_only=True, eq=False)
-class RelayerProgram:
+class RelayerProgram(Unpaid):
     """Brings what members of tasks have signed to the chain, and pays for it.
 
     Attributes:
@@ -53,10 +53,6 @@ class RelayerProgram:
         service = IntakeService(self.intakes, chain_id=node.chain_id)
         async with serving(service.app, port=self.port, host=self.host) as address:
             yield address
-
-    def deposit(self, state: TaskState) -> int:  # noqa: ARG002 - the port's
-        """Nothing."""
-        return 0
 
     def needs(self, state: TaskState, specification: Specification) -> Needs:  # noqa: ARG002 - the port's
         """Nothing."""

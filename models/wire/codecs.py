@@ -57,36 +57,36 @@ class Uncompressed:
     """All weights of the model, single precision, as they are."""
 
 
-@register("codec", "int8", source="block-wise 8-bit quantisation (Dettmers et al., 2022)")
-@dataclass(frozen=True, kw_only=True)
-class Int8:
-    """Each number of the update in 8 bits, with a scale for 256 of them."""
+class _Blockwise:
+    """All numbers of an update, each in so many bits."""
 
-    feeds_back: ClassVar[bool] = False
+    bits: ClassVar[int]
 
     def pack(self, update: Vector) -> bytes:
-        """Scales, then numbers from -127 to 127."""
-        return _compressed(_quantised(update, bits=8))
+        """Scales, then whole numbers."""
+        return _compressed(_quantised(update, bits=self.bits))
 
     def unpack(self, packed: bytes, size: int) -> Vector:
         """The numbers times their scales."""
-        return _scaled(_decompressed(packed, _quantised_bytes(size, bits=8)), size, bits=8)
+        return _scaled(_decompressed(packed, _quantised_bytes(size, bits=self.bits)), size, bits=self.bits)
+
+
+@register("codec", "int8", source="block-wise 8-bit quantisation (Dettmers et al., 2022)")
+@dataclass(frozen=True, kw_only=True)
+class Int8(_Blockwise):
+    """Each number of the update in 8 bits, with a scale for 256 of them."""
+
+    bits: ClassVar[int] = 8
+    feeds_back: ClassVar[bool] = False
 
 
 @register("codec", "int4", source="block-wise 4-bit quantisation (QSGD, Alistarh et al., 2017)")
 @dataclass(frozen=True, kw_only=True)
-class Int4:
+class Int4(_Blockwise):
     """Each number of the update in 4 bits, with a scale for 256 of them; what rounding takes is added to the next update."""
 
+    bits: ClassVar[int] = 4
     feeds_back: ClassVar[bool] = True
-
-    def pack(self, update: Vector) -> bytes:
-        """Scales, then two numbers from -7 to 7 a byte, as 1 to 15."""
-        return _compressed(_quantised(update, bits=4))
-
-    def unpack(self, packed: bytes, size: int) -> Vector:
-        """The numbers times their scales."""
-        return _scaled(_decompressed(packed, _quantised_bytes(size, bits=4)), size, bits=4)
 
 
 @register(

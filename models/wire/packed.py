@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,7 +11,7 @@ import numpy as np
 from bcfl.models.errors import MalformedUpdate
 from bcfl.models.weights import Weights
 from bcfl.models.wire.codecs import Codec
-from bcfl.models.wire.tensors import METADATA, all_finite, check_metadata, read_header
+from bcfl.models.wire.tensors import METADATA, all_finite, check_metadata, framed, read_header
 
 __all__ = ("Packing",)
 
@@ -39,9 +37,7 @@ class Packing:
             METADATA: dict(sorted(metadata.items())),
             _TENSOR: {"dtype": "U8", "shape": [len(body)], "data_offsets": [0, len(body)]},
         }
-        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-        text += b" " * (-len(text) % 8)
-        return struct.pack("<Q", len(text)) + text + body
+        return framed(header, body)
 
     def decode(self, data: bytes, *, max_header: int = 65536) -> tuple[Weights, dict[str, str]]:
         """The model and the metadata, of bytes that anybody may have made.

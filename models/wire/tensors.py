@@ -34,6 +34,7 @@ __all__ = (
     "check_metadata",
     "decode",
     "encode",
+    "framed",
     "read_header",
 )
 
@@ -68,9 +69,14 @@ def encode(weights: Weights, metadata: Mapping[str, str]) -> bytes:
         header[name] = {"dtype": _DTYPE, "shape": list(tensor.shape), "data_offsets": [offset, end]}
         parts.append(tensor.astype("<f4", copy=False))
         offset = end
+    return framed(header, *(part.data for part in parts))
+
+
+def framed(header: Mapping[str, object], *parts: bytes | memoryview) -> bytes:
+    """A safetensors file of that header and those bytes; the header is padded to 8 bytes, as the ``safetensors`` package does."""
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    return b"".join((struct.pack("<Q", len(text)), text, *(part.data for part in parts)))
+    return b"".join((struct.pack("<Q", len(text)), text, *parts))
 
 
 def decode(data: bytes, schema: Schema, *, max_header: int = 65536) -> tuple[Weights, dict[str, str]]:
