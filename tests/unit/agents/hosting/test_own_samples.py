@@ -11,6 +11,7 @@ import pytest
 
 from bcfl.agents.hosting.own_samples import by_number, check_samples, check_task, joined
 from bcfl.contracts.specification import EntryReference, Specification
+from bcfl.errors import RegistryError
 from bcfl.models.data.dataset import Samples
 from bcfl.models.errors import KernelUnavailable, NetworkUnfit
 from bcfl.models.networks.mlp import Mlp
@@ -90,3 +91,11 @@ def test_a_task_by_a_kernel_that_this_machine_does_not_have_is_passed():
         check_task(_samples(), _terms(kernel="lanes", training={"optimizer": "adam"}), config)
     with pytest.raises(NetworkUnfit, match="other tensors"):
         check_task(_samples(), dataclasses.replace(_terms(), tensors=(("a", (1,)),)), config)
+
+
+def test_a_task_whose_codec_is_not_known_here_is_passed_before_anything_is_at_stake():
+    config = SimpleNamespace(max_update_size=10**6)
+    check_task(_samples(), _terms(codec=EntryReference("top_k", {"share": 0.1})), config)
+    for codec in (EntryReference("int5"), EntryReference("top_k", {"share": 2.0})):
+        with pytest.raises(RegistryError):
+            check_task(_samples(), _terms(codec=codec), config)

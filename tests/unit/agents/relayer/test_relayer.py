@@ -77,6 +77,19 @@ async def test_after_its_patience_it_brings_what_it_has_and_then_the_rest(light,
 
 
 @pytest.mark.asyncio
+async def test_what_has_come_by_another_way_is_not_awaited_twice(light, wants):
+    task = light(members=4).start()
+    for index in (0, 1):
+        await task.intake.take(task.commitment(index))
+    task.intake.commitments.close(256)
+    task.told.commit(0)  # itself
+    await task.look().intake.take(task.commitment(2))
+    out, wake = wants(task)
+    assert isinstance(out, Transact)
+    assert isinstance(wake, WakeAt), "the fourth is missing still"
+
+
+@pytest.mark.asyncio
 async def test_shortly_before_the_deadline_it_waits_for_nobody(light, wants):
     task = light(members=3).start()
     task.look(1990)

@@ -124,6 +124,14 @@ def test_in_twenty_rounds_hardly_anybody_is_sent_out_for_what_all_do(members, pr
     assert sent <= most * members * runs
 
 
+def test_what_the_others_missed_counts_over_all_remembered_rounds():
+    standings: dict = {}
+    for number in (1, 2, 3, 4):
+        decision = _round(number, standings, absent=[7, *range(5)] if number < 4 else [7], due=10)
+        standings = decision.standings
+        assert decision.suspend == {}, "half of the others were away as well, though nobody is now"
+
+
 def test_a_single_miss_now_and_then_costs_nothing():
     standings = {}
     for number in (1, 4, 7, 10, 13):
