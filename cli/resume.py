@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bcfl.cli.cluster import lent, ray_option
 from bcfl.cli.loading import loading
 from bcfl.scenarios.directory.run_directory import RunDirectory
 
@@ -26,8 +27,11 @@ __all__ = ("resume",)
 @click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Where the run's data are, as for 'bcfl run'."
 )
+@ray_option("Train, evaluate and score")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON lines instead of the live view.")
-def resume(directory: Path, url: str | None, data_dir: Path | None, as_json: bool) -> None:
+def resume(
+    directory: Path, url: str | None, data_dir: Path | None, ray_address: str | None, as_json: bool
+) -> None:
     """Go on with the run in DIRECTORY, which was stopped or killed, and write its report.
 
     Of a run in several processes it is the part of the process that set it up; 'bcfl agent' goes on with the others.
@@ -38,6 +42,7 @@ def resume(directory: Path, url: str | None, data_dir: Path | None, as_json: boo
         from bcfl.scenarios.running.resumption import resume as resume_run
 
     async def work(observer: Callable[[RunEvent], None]) -> RunResult:
-        return await resume_run(directory, url=url, data_dir=data_dir, observer=observer)
+        async with lent(ray_address) as cluster:
+            return await resume_run(directory, url=url, data_dir=data_dir, observer=observer, cluster=cluster)
 
     watch(work, as_json=as_json)

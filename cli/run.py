@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bcfl.cli.cluster import lent, ray_option
 from bcfl.cli.loading import loading
 from bcfl.cli.scenario_options import scenario_options
 from bcfl.scenarios.definition.loading import load
@@ -34,6 +35,7 @@ __all__ = ("run",)
     metavar="NAME,NAME",
     help="Host only these participants, 'publisher' and 'keeper' for example; 'bcfl agent' runs the others.",
 )
+@ray_option("Train, evaluate and score")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON lines instead of the live view.")
 def run(
     file: Path,
@@ -42,6 +44,7 @@ def run(
     out: Path | None,
     data_dir: Path | None,
     only: str | None,
+    ray_address: str | None,
     as_json: bool,
 ) -> None:
     """Run the scenario in FILE and write its run directory, with a report."""
@@ -54,6 +57,9 @@ def run(
     hosted = None if only is None else tuple(dict.fromkeys(only.split(",")))
 
     async def work(observer: Callable[[RunEvent], None]) -> RunResult:
-        return await run_scenario(scenario, out=out, data_dir=data_dir, only=hosted, observer=observer)
+        async with lent(ray_address) as cluster:
+            return await run_scenario(
+                scenario, out=out, data_dir=data_dir, only=hosted, observer=observer, cluster=cluster
+            )
 
     watch(work, as_json=as_json)

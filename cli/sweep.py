@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bcfl.cli.cluster import lent, ray_option
 from bcfl.scenarios.sweeping.file import load_sweep
 from bcfl.scenarios.sweeping.grid import Cell, chosen, expand
 from bcfl.scenarios.sweeping.targets import TargetResult, check, load_targets
@@ -41,6 +42,7 @@ _WIDE = 200
     "--cells", "pattern", metavar="REGEX", help="Only cells whose name holds this, and their references."
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many cells.")
+@ray_option("Run the cells")
 @click.option("--keep-runs", is_flag=True, help="Keep every cell's run directory.")
 @click.option("--any-code", is_flag=True, help="Take results that another version of the code made.")
 @click.option("--dry-run", is_flag=True, help="List the cells and run none.")
@@ -52,6 +54,7 @@ def sweep(
     targets_file: Path | None,
     pattern: str | None,
     limit: int | None,
+    ray_address: str | None,
     keep_runs: bool,
     any_code: bool,
     dry_run: bool,
@@ -60,6 +63,10 @@ def sweep(
 
     Status 9 where a target of --check is missed.
     """
+    if keep_runs and ray_address is not None:
+        raise click.UsageError(
+            "--keep-runs keeps nothing with --ray: run directories lie on the nodes, and are removed there."
+        )
     plan = load_sweep(file)
     targets = () if targets_file is None else load_targets(targets_file)
     cells = chosen(expand(plan), pattern=pattern, limit=limit)
@@ -78,15 +85,17 @@ def sweep(
     with open_sweep_view(sys.stdout) as view:
 
         async def work() -> tuple[Outcome, ...]:
-            return await run_sweep(
-                cells,
-                directory=directory,
-                jobs=jobs,
-                data_dir=data_dir,
-                keep_runs=keep_runs,
-                any_code=any_code,
-                observer=view.on_event,
-            )
+            async with lent(ray_address) as cluster:
+                return await run_sweep(
+                    cells,
+                    directory=directory,
+                    jobs=jobs,
+                    data_dir=data_dir,
+                    keep_runs=keep_runs,
+                    any_code=any_code,
+                    observer=view.on_event,
+                    cluster=cluster,
+                )
 
         outcomes = run_until_stopped(work)
     measured = measure(outcomes)

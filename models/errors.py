@@ -14,6 +14,7 @@
     ├── PrivacyUnavailable       a trainer should train with privacy, and Opacus is not there
     ├── DeviceUnavailable        the engine should compute on a device that is not there
     ├── KernelUnavailable        the compiled kernel cannot be had here, or does not have the task's layers
+    ├── ClusterUnavailable       no Ray cluster answers, or its nodes have another program
     ├── UnknownSamples           a job names samples that the engine was not given
     ├── SamplesConflict          other samples have that key already
     ├── JobCancelled             a job was given up between two batches
@@ -33,6 +34,7 @@ from typing import Literal
 from bcfl.errors import ModelError
 
 __all__ = (
+    "ClusterUnavailable",
     "DataCorrupt",
     "DataUnavailable",
     "DeviceUnavailable",
@@ -99,6 +101,10 @@ class DeviceUnavailable(ModelError):
 
 class KernelUnavailable(ModelError):
     """The kernel 'lanes' cannot be made or run on this machine, or does not have a layer of the network."""
+
+
+class ClusterUnavailable(ModelError):
+    """The Ray cluster does not answer, or its nodes do not have the program of this process."""
 
 
 class UnknownSamples(ModelError):

@@ -7,11 +7,9 @@ processes, alone or among other jobs, and when repeated on the same machine; by 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager, nullcontext
-from pathlib import Path
-from typing import Literal, cast
+from contextlib import asynccontextmanager
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +20,9 @@ from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.network import Network
 from bcfl.models.training.bench import Kernel
 from bcfl.models.training.busy import BusyClock
+from bcfl.models.training.cluster import Cluster
 from bcfl.models.training.coalition_models import mask_of
-from bcfl.models.training.executors import ThreadWorker, Worker, WorkerPool
+from bcfl.models.training.executors import WorkerPool
 from bcfl.models.training.job import (
     ClassEvaluation,
     ClassGradientsJob,
@@ -36,14 +35,11 @@ from bcfl.models.training.job import (
     TrainingJob,
     TrainingResult,
 )
-from bcfl.models.training.processes import ProcessWorker, SamplesFolder
 from bcfl.models.training.side_by_side import all_of
+from bcfl.models.training.team import Device, ExecutorKind, Team, assembled
 from bcfl.models.weights import Weights
 
 __all__ = ("Device", "Engine", "ExecutorKind")
-
-ExecutorKind = Literal["threads", "processes"]
-Device = Literal["cpu", "cuda", "auto"]
 
 
 class Engine:
@@ -52,14 +48,13 @@ class Engine:
     def __init__(
         self,
         pool: WorkerPool,
-        samples: dict[str, Samples],
-        folder: SamplesFolder | None,
+        team: Team,
         busy: BusyClock,
         kernel: Kernel = "torch",
     ) -> None:
         self._pool = pool
-        self._samples = samples
-        self._folder = folder
+        self._team = team
+        self._samples = team.samples
         self._busy = busy
         self.kernel: Kernel = kernel
         """What computes its jobs."""
@@ -69,7 +64,7 @@ class Engine:
     async def start(
         cls,
         *,
-        executor: ExecutorKind = "processes",
+        executor: ExecutorKind | Cluster = "processes",
         workers: int = 1,
         device: Device = "cpu",
         kernel: Kernel = "torch",
@@ -78,33 +73,22 @@ class Engine:
 
         Args:
             executor: ``threads`` of this process (whose torch is then set to one thread a job), or worker
-                ``processes``, which pay with small batches because Python code does not hold them up.
+                ``processes``, which pay with small batches because Python code does not hold them up, or the workers of a
+                cluster.
             workers: jobs that run at the same time, usually one for each core.
             device: ``auto`` is cuda where there is one.
             kernel: what computes; with ``lanes``, which leaves Python alone while it works, threads are the faster executor.
         """
         if workers < 1:
             raise ValueError(f"An engine needs at least one worker, not {workers}.")
-        samples: dict[str, Samples] = {}
         busy = BusyClock()
-        processes = executor == "processes"
-        scratch = (
-            tempfile.TemporaryDirectory(prefix="bcfl-engine-", ignore_cleanup_errors=True)
-            if processes
-            else nullcontext("")
-        )
-        with scratch as place:
-            folder = SamplesFolder(Path(place)) if processes else None
-            team: list[Worker] = [
-                ProcessWorker(device, Path(place)) if processes else ThreadWorker(device, samples)
-                for _ in range(workers)
-            ]
-            async with WorkerPool.open(team, busy) as pool:
-                yield cls(pool, samples, folder, busy, kernel)
+        with assembled(executor, workers=workers, device=device) as team:
+            async with WorkerPool.open(team.workers, busy) as pool:
+                yield cls(pool, team, busy, kernel)
 
     def computed_by(self, kernel: Kernel) -> Engine:
         """The same workers and samples with another kernel, for a task that names it."""
-        return Engine(self._pool, self._samples, self._folder, self._busy, kernel)
+        return Engine(self._pool, self._team, self._busy, kernel)
 
     @property
     def busy_seconds(self) -> dict[str, float]:
@@ -124,8 +108,8 @@ class Engine:
             if known.digest() == samples.digest():
                 return
             raise SamplesConflict(f"The engine has other samples named '{key}' already: choose another key.")
-        if self._folder is not None:
-            self._folder.write(key, samples)
+        if self._team.shelf is not None:
+            self._team.shelf.write(key, samples)
         self._samples[key] = samples
 
     def samples(self, chosen: SamplesRef) -> Samples:

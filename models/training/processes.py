@@ -16,7 +16,6 @@ import socket
 import subprocess
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -33,6 +32,7 @@ from bcfl.models.training.answer import Answer
 from bcfl.models.training.bench import Bench, Kernel
 from bcfl.models.training.cancellation import Cancellation
 from bcfl.models.training.job import Job
+from bcfl.models.training.orders import GivenUp, Order, Reply, reply_to
 
 __all__ = ("ProcessWorker", "SamplesFolder", "serve")
 
@@ -50,22 +50,9 @@ class _Greeting:
     folder: str
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Order:
-    number: int
-    job: Job
-    kernel: Kernel
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Cancel:
     number: int
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Reply:
-    answer: Any = None
-    failure: Exception | None = None
 
 
 class SamplesFolder(Mapping[str, Samples]):
@@ -154,10 +141,10 @@ class ProcessWorker:
                 raise WorkerDied
             with self._sending:
                 self._under_way = next(self._numbers)
-                connection.send(_Order(number=self._under_way, job=job, kernel=kernel))
+                connection.send(Order(number=self._under_way, job=job, kernel=kernel))
             if cancelled():
                 self.interrupt()
-            reply: _Reply = connection.recv()
+            reply: Reply = connection.recv()
         except (EOFError, OSError) as error:
             status = self._end()
             raise WorkerDied(
@@ -171,10 +158,7 @@ class ProcessWorker:
             ) from error
         finally:
             self._under_way = None
-        if reply.failure is not None:
-            raise reply.failure
-        answer: Answer = reply.answer
-        return answer
+        return reply.outcome()
 
     def interrupt(self) -> None:
         """Tell the process that the job under way is not wanted any more."""
@@ -211,21 +195,19 @@ def serve() -> None:
         greeting: _Greeting = connection.recv()
     except EOFError:
         return
-    orders: SimpleQueue[_Order] = SimpleQueue()
-    given_up = _GivenUp()
+    orders: SimpleQueue[Order] = SimpleQueue()
+    given_up = GivenUp()
 
     def listen() -> None:
         while True:
             try:
-                message: _Order | _Cancel = connection.recv()
+                message: Order | _Cancel = connection.recv()
             except (EOFError, OSError):
                 # Nobody is left to answer to; a parent that was killed could not remove its folder.
                 shutil.rmtree(greeting.folder, ignore_errors=True)
                 os._exit(0)
             except Exception as error:  # noqa: BLE001 - a job whose classes this process cannot import
-                connection.send(
-                    _Reply(failure=WorkFailed(f"A worker process could not read a job: {error}."))
-                )
+                connection.send(Reply(failure=WorkFailed(f"A worker process could not read a job: {error}.")))
                 continue
             if isinstance(message, _Cancel):
                 given_up.say(message.number)
@@ -237,43 +219,8 @@ def serve() -> None:
     bench = Bench(greeting.device, SamplesFolder(Path(greeting.folder)))
     while True:
         order = orders.get()
-        reply = _reply(bench, order, given_up)
+        reply = reply_to(order, bench, given_up)
         try:
             connection.send(reply)
         except OSError:
             return
-
-
-class _GivenUp:
-    """The orders that are not wanted any more; whichever comes first, the order or the word, it ends."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last = -1
-        self._under_way: tuple[int, Cancellation] | None = None
-
-    def begin(self, number: int) -> Cancellation:
-        """Of an order that begins."""
-        with self._lock:
-            cancelled = Cancellation()
-            if self._last == number:
-                cancelled.set()
-            self._under_way = number, cancelled
-            return cancelled
-
-    def say(self, number: int) -> None:
-        """That order is not wanted any more."""
-        with self._lock:
-            self._last = number
-            if self._under_way is not None and self._under_way[0] == number:
-                self._under_way[1].set()
-
-
-def _reply(bench: Bench, order: _Order, given_up: _GivenUp) -> _Reply:
-    try:
-        cancelled = given_up.begin(order.number)
-        return _Reply(answer=bench.perform(order.job, kernel=order.kernel, cancelled=cancelled))
-    except Exception as error:  # noqa: BLE001 - sent to the parent, which raises it
-        if error.__cause__ is not None:  # a cause stays behind when an exception is pickled, a note does not
-            error.add_note("".join(traceback.format_exception(error.__cause__)))
-        return _Reply(failure=error)

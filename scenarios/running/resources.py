@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from bcfl.models.training.cluster import Cluster
 from bcfl.models.training.engine import Engine, ExecutorKind
 from bcfl.scenarios.directory.run_directory import RunDirectory
 from bcfl.scenarios.outcome.results import Results
@@ -46,6 +47,7 @@ async def equipped(
     append: Append,
     observer: Callable[[RunEvent], None],
     at_once: bool = False,
+    cluster: Cluster | None = None,
 ) -> AsyncIterator[RunResources]:
     """Engine, store and recorder for the length of the block.
 
@@ -55,8 +57,10 @@ async def equipped(
         append: where the records of the event log go.
         observer: told of progress.
         at_once: write records as they come, and not sorted at the next block.
+        cluster: computes, in this machine's stead.
     """
-    async with opened(plan, directory, executor=plan.scenario.compute.chosen_executor) as (engine, store):
+    executor = cluster or plan.scenario.compute.chosen_executor
+    async with opened(plan, directory, executor=executor) as (engine, store):
         results = Results()
         yield RunResources(
             plan=plan,
@@ -71,7 +75,7 @@ async def equipped(
 
 @asynccontextmanager
 async def opened(
-    plan: Plan, directory: RunDirectory, *, executor: ExecutorKind
+    plan: Plan, directory: RunDirectory, *, executor: ExecutorKind | Cluster
 ) -> AsyncIterator[tuple[Engine, ContentStore]]:
     """An engine that has all samples of the scenario, and the run's store: for whoever runs it, or goes over it again."""
     population, compute, storage = plan.population, plan.scenario.compute, plan.scenario.storage
@@ -79,7 +83,7 @@ async def opened(
     async with (
         Engine.start(
             executor=executor,
-            workers=compute.workers or _cores(),
+            workers=compute.workers or (executor.cores if isinstance(executor, Cluster) else _cores()),
             device=compute.device,
             kernel=compute.chosen_kernel,
         ) as engine,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from bcfl.models.training.cluster import Cluster
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.directory.interrupted import held, kept_blocks, kept_records, start_over
 from bcfl.scenarios.directory.run_directory import RunDirectory
@@ -26,6 +27,7 @@ async def resume(
     url: str | None = None,
     data_dir: Path | None = None,
     observer: Callable[[RunEvent], None] = lambda _: None,
+    cluster: Cluster | None = None,
 ) -> RunResult:
     """Carry a run on to its end; one that has ended is left as it is.
 
@@ -37,6 +39,7 @@ async def resume(
         url: the node's address, where it is not the one that ``chain.json`` shows.
         data_dir: where data lie that no package carries.
         observer: told of progress.
+        cluster: computes, in this machine's stead.
 
     Raises:
         RunInUse: the run goes on in another process.
@@ -66,7 +69,9 @@ async def resume(
             past = _past(scenario, directory, others=others, url=url)
         else:
             start_over(directory)
-        summary = await carry_out(plan, directory, hosted=hosted, began=began, observer=observer, past=past)
+        summary = await carry_out(
+            plan, directory, hosted=hosted, began=began, observer=observer, past=past, cluster=cluster
+        )
     return RunResult(directory=path, summary=summary)
 
 

@@ -19,6 +19,7 @@ from bcfl.chain.deployer import Deployment
 from bcfl.errors import first_cause
 from bcfl.log import public_url
 from bcfl.models.data.dataset import Dataset
+from bcfl.models.training.cluster import Cluster
 from bcfl.scenarios.definition.schema import Scenario
 from bcfl.scenarios.directory.interrupted import held
 from bcfl.scenarios.directory.run_directory import RunDirectory
@@ -54,6 +55,7 @@ async def run(
     dataset: Dataset | None = None,
     only: Collection[str] | None = None,
     observer: Callable[[RunEvent], None] = lambda _: None,
+    cluster: Cluster | None = None,
 ) -> RunResult:
     """Run a scenario to its end.
 
@@ -64,6 +66,7 @@ async def run(
         dataset: the scenario's, where the caller has it in memory already.
         only: the participants that this process hosts, the publisher among them; by default all.
         observer: told of progress.
+        cluster: computes, in this machine's stead; everything else of the run is here.
 
     Raises:
         BcflError: one clear sentence on what could not be done.
@@ -79,7 +82,9 @@ async def run(
         check_disk(scenario, directory.path, len(plan.task.genesis))
         if scenario.task.genesis is not None:
             keep_genesis(directory, plan.task.genesis)
-        summary = await carry_out(plan, directory, hosted=only, began=began, observer=observer)
+        summary = await carry_out(
+            plan, directory, hosted=only, began=began, observer=observer, cluster=cluster
+        )
     return RunResult(directory=directory.path, summary=summary)
 
 
@@ -91,6 +96,7 @@ async def carry_out(
     began: float,
     observer: Callable[[RunEvent], None],
     past: Past | None = None,
+    cluster: Cluster | None = None,
 ) -> Summary:
     """From the chain to the tables: what a run does once its data are there and its directory is its own.
 
@@ -101,6 +107,7 @@ async def carry_out(
         began: when that was, by ``time.perf_counter``.
         observer: told of progress.
         past: what there is from before a kill.
+        cluster: as in ``run``.
 
     Raises:
         NothingHappened: no round was scored or paid.
@@ -109,7 +116,7 @@ async def carry_out(
     log.configure(json_file=directory.log_file)
     at_once = not plan.scenario.chain.driven  # there nothing is done again that was done
     async with equipped(
-        plan, directory, append=directory.append_event, observer=observer, at_once=at_once
+        plan, directory, append=directory.append_event, observer=observer, at_once=at_once, cluster=cluster
     ) as resources:
         await _act(resources, hosted, observer, past)
         summary = await conclude(resources, began)

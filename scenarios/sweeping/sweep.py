@@ -8,33 +8,35 @@ with status ``failed``; it is tried again when the sweep is run again, and stops
 from __future__ import annotations
 
 import os
-import sys
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from subprocess import PIPE
+from typing import Protocol
 
 import anyio
-import anyio.abc
-from anyio.streams.buffered import BufferedByteReceiveStream
 
+from bcfl.models.training.cluster import Cluster
+from bcfl.scenarios.planning.code import code_digest
 from bcfl.scenarios.sweeping.cell_orders import Answer, Order
-from bcfl.scenarios.sweeping.cells import CellResult, CellStore, code_digest
+from bcfl.scenarios.sweeping.cell_process import CellProcess
+from bcfl.scenarios.sweeping.cells import CellResult, CellStore
+from bcfl.scenarios.sweeping.cluster_cells import ClusterCells
 from bcfl.scenarios.sweeping.grid import Cell
 
 __all__ = ("CellDone", "Outcome", "SweepEvent", "SweepStarted", "cells_folder", "sweep")
 
-_START = (
-    "import sys; sys.path[:] = sys.argv[1:]; from bcfl.scenarios.sweeping.cell_worker import serve; serve()"
-)
-# One thread each: as many workers as cores leave none for the threads of numeric libraries.
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-_PATIENCE_S = 20
-_LONGEST_CELL_S = 3600
-_LONGEST_ANSWER = 1 << 28
+
+class CellWorker(Protocol):
+    """Runs one cell at a time, in a process of its own."""
+
+    async def perform(self, order: Order) -> Answer:
+        """Run a cell; whatever goes wrong is the answer's sentence."""
+        ...
+
+    async def end(self) -> object:
+        """End the cell under way in order, and the process."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,7 @@ async def sweep(
     keep_runs: bool = False,
     any_code: bool = False,
     observer: Callable[[SweepEvent], None] = lambda _: None,
+    cluster: Cluster | None = None,
 ) -> tuple[Outcome, ...]:
     """Run every cell that has no result yet.
 
@@ -94,6 +97,10 @@ async def sweep(
         keep_runs: keep every cell's run directory.
         any_code: take results that other versions of the code made.
         observer: told of progress.
+        cluster: runs the cells, on its nodes; ``data_dir`` is theirs, and no run directory can be kept.
+
+    Raises:
+        ClusterUnavailable: one of its nodes has another program.
 
     Returns:
         Every cell with its result, in the order of ``cells``.
@@ -103,7 +110,7 @@ async def sweep(
     known = {cell.key: found for cell in cells if (found := store.read(cell, any_code=any_code)) is not None}
     results = {key: result for key, result in known.items() if result.status != "failed"}
     waiting = list({cell.key: cell for cell in cells if cell.key not in results}.values())
-    workers = min(jobs or _cores(), max(len(waiting), 1))
+    workers = min(jobs or (cluster.cores if cluster else _cores()), max(len(waiting), 1))
     of_other_code = sum(
         cell.key not in known and store.read(cell, any_code=True) is not None for cell in waiting
     )
@@ -128,17 +135,22 @@ async def sweep(
             )
         )
 
-    async def labour(number: int) -> None:
-        team = _Worker(directory, number=number, data_dir=data_dir, keep_runs=keep_runs, code=code)
-        async with team.ready():
+    labour = _Labour(directory, data_dir=data_dir, keep_runs=keep_runs, code=code)
+
+    async def work(number: int) -> None:
+        log = directory / f"worker-{number + 1}.log"
+        worker: CellWorker = CellProcess(log) if cluster is None else ClusterCells(cluster)
+        try:
             for cell in orders:
-                keep(cell, await team.perform(cell))
+                keep(cell, await labour.perform(cell, worker))
+        finally:
+            await worker.end()
 
     if waiting:
         await anyio.Path(directory).mkdir(parents=True, exist_ok=True)
         async with anyio.create_task_group() as group:
             for number in range(workers):
-                group.start_soon(labour, number)
+                group.start_soon(work, number)
     return tuple(Outcome(cell=cell, result=results[cell.key]) for cell in cells)
 
 
@@ -177,60 +189,24 @@ def _kind(cell: Cell) -> tuple[str, int]:
     return cell.labels.heterogeneity, cell.labels.trainers
 
 
-class _Worker:
-    """A worker process, and the next one where it dies."""
+class _Labour:
+    """A cell's way to its result, in whoever's process."""
 
-    def __init__(
-        self, directory: Path, *, number: int, data_dir: Path | None, keep_runs: bool, code: str
-    ) -> None:
+    def __init__(self, directory: Path, *, data_dir: Path | None, keep_runs: bool, code: str) -> None:
         self._directory = directory
         self._data_dir = data_dir
         self._keep_runs = keep_runs
         self._code = code
-        self._log = directory / f"worker-{number + 1}.log"
-        self._process: anyio.abc.Process | None = None
-        self._answers: BufferedByteReceiveStream | None = None
 
-    @asynccontextmanager
-    async def ready(self) -> AsyncIterator[None]:
-        """Ends the process when the block does, in order where it can."""
-        try:
-            yield
-        finally:
-            await self._end()
-
-    async def perform(self, cell: Cell) -> CellResult:
+    async def perform(self, cell: Cell, worker: CellWorker) -> CellResult:
         """Run a cell; whatever goes wrong is its result."""
-        began = time.monotonic()
         order = Order(
             scenario=cell.scenario.model_dump(mode="json"),
             directory=self._directory / "runs" / cell.key,
-            data_dir=self._data_dir,
+            data_dir=self._data_dir and self._data_dir.absolute(),  # a node's working directory is another
             keep=self._keep_runs,
         )
-        try:
-            process, answers = await self._running()
-            assert process.stdin is not None  # noqa: S101 - for mypy: it is a pipe
-            await process.stdin.send(order.model_dump_json().encode() + b"\n")
-            with anyio.fail_after(_LONGEST_CELL_S):
-                answer = Answer.model_validate_json(await answers.receive_until(b"\n", _LONGEST_ANSWER))
-        except TimeoutError:
-            await self._end()
-            answer = Answer(
-                wall_s=time.monotonic() - began,
-                sentence=f"The cell had not ended after {_LONGEST_CELL_S / 60:.0f} minutes and was stopped.",
-            )
-        except (
-            anyio.BrokenResourceError,
-            anyio.ClosedResourceError,
-            anyio.IncompleteRead,
-            anyio.EndOfStream,
-        ):
-            status = await self._end()
-            answer = Answer(
-                wall_s=time.monotonic() - began,
-                sentence=f"The worker process ended with status {status} while it ran this cell; its log is {self._log}.",
-            )
+        answer = await worker.perform(order)
         return CellResult(
             code=self._code,
             cell=cell.labels.name,
@@ -239,39 +215,6 @@ class _Worker:
             misbehaved=answer.misbehaved,
             sentence=answer.sentence,
         )
-
-    async def _running(self) -> tuple[anyio.abc.Process, BufferedByteReceiveStream]:
-        if self._process is None or self._answers is None:
-            with self._log.open("ab") as log:
-                self._process = await anyio.open_process(
-                    [sys.executable, "-c", _START, *sys.path],
-                    stdin=PIPE,
-                    stdout=PIPE,
-                    stderr=log,
-                    env={**os.environ, **_ONE_THREAD},
-                    start_new_session=True,  # Ctrl-C comes to us first, and we end it in order
-                )
-            assert self._process.stdout is not None  # noqa: S101 - for mypy: it is a pipe
-            self._answers = BufferedByteReceiveStream(self._process.stdout)
-        return self._process, self._answers
-
-    async def _end(self) -> int | None:
-        """Close the worker's input, which makes it end its cell and leave; returns its exit status."""
-        process, self._process, self._answers = self._process, None, None
-        if process is None:
-            return None
-        with anyio.CancelScope(shield=True):
-            if process.stdin is not None:
-                await process.stdin.aclose()
-            with anyio.move_on_after(_PATIENCE_S):
-                await process.wait()
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-            await process.aclose()
-        if not self._log.stat().st_size:
-            self._log.unlink()
-        return process.returncode
 
 
 def _cores() -> int:

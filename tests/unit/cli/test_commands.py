@@ -90,7 +90,7 @@ class TestRun:
             directory: Path
             summary: Summary
 
-        async def run(scenario, *, out, data_dir, only, observer):
+        async def run(scenario, *, out, data_dir, only, observer, cluster):
             calls.append((scenario, data_dir, only))
             summary = a_summary(scenario)
             observer(RunStarted(scenario=scenario, trainers=scenario.trainer_names, evaluators=("alice",)))

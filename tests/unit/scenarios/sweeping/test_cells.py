@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from bcfl.scenarios.sweeping import cells
-from bcfl.scenarios.sweeping.cells import CellStore, code_digest, compact
+from bcfl.scenarios.sweeping.cells import CellStore, compact
 
 
 def test_a_result_is_read_back_as_it_was_written(swept, tmp_path):
@@ -41,13 +40,3 @@ def test_a_compact_summary_keeps_what_figures_need(swept):
     assert [done.scores for done in small.rounds] == [done.scores for done in summary.rounds]
     assert [done.tokens for done in small.rounds] == [done.tokens for done in summary.rounds]
     assert small.detection == summary.detection
-
-
-def test_the_digest_of_the_code_repeats():
-    assert code_digest() == code_digest()
-
-
-def test_comments_docstrings_and_layout_are_not_code_but_numbers_are():
-    plain = cells._meaning(b'"""Says."""\ndef f(x):\n    """Adds."""\n    return x + 1\n')
-    assert plain == cells._meaning(b"# a comment\ndef f( x ):\n\n    return (x + 1)  # more\n")
-    assert plain != cells._meaning(b"def f(x):\n    return x + 2\n")
