@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bcfl.models.defences.history import Vectors
+from bcfl.models.defences.blocks import Vectors
 
 __all__ = ("effort_factors",)
 

@@ -10,11 +10,13 @@ regression on runs with known adversaries (``benchmarks/fit_defence.py``).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bcfl.models.defences.history import Vectors, row_blocks
+from bcfl.models.defences.blocks import Vectors, by_rows, row_blocks, sum_of_rows
+from bcfl.models.defences.blocks import lengths as lengths_of
 from bcfl.models.defences.many import is_many
 
 __all__ = ("FEATURES", "EvidenceWeights", "Features", "features", "regressors")
@@ -132,6 +134,7 @@ def features(
     *,
     updates: Vectors,
     residuals: Vectors,
+    places: Sequence[int],
     gradients: Vectors,
     start_losses: Vectors,
     losses: Vectors,
@@ -143,33 +146,34 @@ def features(
     """The numbers of one round.
 
     Args:
-        updates: (n, d), n at least 1.
-        residuals: what is new in each, (n, d).
+        updates: (m, d).
+        residuals: what is new in each, (m, d).
+        places: of those that the numbers are of, n, at least 1.
         gradients: of each class's validation loss at the start model, (classes, d).
         start_losses: of the start model, a class, (classes,).
         losses: of each update's whole model, (n, classes).
-        kept: places in S*.
+        kept: which of the n are in S*.
         marginal: by how much each lowers the loss beside those kept, (n,), nats.
         loss: of the start model, nats.
         certainty: see ``Features``, (n,).
     """
-    cosines = _unit(updates) @ _unit(-gradients).T
+    downhill = _unit(-gradients).T
+    cosines = by_rows(updates, lambda rows: _unit(rows) @ downhill, places)
     finite = np.where(np.isfinite(losses), losses, 1e6)
     improvement = (1 - finite / np.maximum(start_losses, 1e-6)).max(axis=1)
-    fresh = _unit(residuals)
-    inside = np.array([place in kept for place in range(len(updates))], dtype=float)
-    together = inside @ residuals
+    inside = np.array([place in kept for place in range(len(places))], dtype=float)
+    together = sum_of_rows(residuals, inside, places)
     agreement = (
-        _agreement_of_many(residuals, inside, together)
-        if is_many(len(updates))
+        _agreement_of_many(residuals, places, inside, together)
+        if is_many(len(places))
         else np.array(
             [
-                float(fresh[place] @ _unit(together - inside[place] * residuals[place]))
-                for place in range(len(updates))
+                float(fresh @ _unit(together - inside[place] * residuals[places[place]]))
+                for place, fresh in enumerate(_unit(residuals[places]))
             ]
         )
     )
-    lengths = np.linalg.norm(updates, axis=1)
+    lengths = lengths_of(updates, places)
     usual = float(np.median(lengths))
     return Features(
         spread=(cosines.max(axis=1) + cosines.min(axis=1)) / 0.1,
@@ -182,11 +186,15 @@ def features(
     )
 
 
-def _agreement_of_many(residuals: Vectors, inside: Vectors, together: Vectors) -> Vectors:
+def _agreement_of_many(
+    residuals: Vectors, places: Sequence[int], inside: Vectors, together: Vectors
+) -> Vectors:
     """Cosine of each to the sum of the others kept, by products with the sum of all."""
-    exact = [rows.astype(np.float64) for rows in row_blocks(residuals)]
-    own = np.concatenate([np.square(rows).sum(axis=1) for rows in exact])
-    along = np.concatenate([rows @ together for rows in exact])
+    exact = [
+        (np.square(rows).sum(axis=1), rows @ together)
+        for rows in (block.astype(np.float64) for block in row_blocks(residuals, places))
+    ]
+    own, along = map(np.concatenate, zip(*exact, strict=True))
     towards = along - inside * own
     others = np.sqrt(np.maximum(float(together @ together) - 2 * inside * along + inside * own, 0))
     scale = np.sqrt(own) * others

@@ -20,7 +20,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bcfl.models.defences.history import History, Vectors, gram, row_blocks
+from bcfl.models.defences.blocks import Vectors, by_rows, cosines_of_many
+from bcfl.models.defences.blocks import lengths as lengths_of
+from bcfl.models.defences.history import History
 from bcfl.models.defences.many import is_many
 
 __all__ = ("Freshness", "freshness", "significance")
@@ -48,6 +50,8 @@ _PLENTY = 2.0
 _LITTLE = 1e-3
 """Ridge of that share: copies among the others make them dependent."""
 _TINY = 1e-300
+_AT_ONCE = 128
+"""Of many, whose rests are held together: in double precision they are twice the updates."""
 _COLUMNS = 2048
 
 
@@ -113,14 +117,11 @@ def _of_many(
 ) -> Freshness:
     """Beside others only who could be made of them; of nobody, an update has beside the round what it has alone."""
     residuals, signal = history.residual(updates), history.residual(gradients)
-    lengths = np.linalg.norm(updates, axis=1)
+    lengths = lengths_of(updates)
     basis = _basis(signal)
-    strength = np.concatenate(
-        [np.square(rows.astype(np.float64) @ basis.T).sum(axis=1) for rows in row_blocks(residuals)]
-    )
-    expected = np.concatenate(
-        [np.square(rows.astype(np.float64)) @ np.square(basis).sum(axis=0) for rows in row_blocks(residuals)]
-    )
+    power = np.square(basis).sum(axis=0)
+    strength = by_rows(residuals, lambda rows: np.square(rows.astype(np.float64) @ basis.T).sum(axis=1))
+    expected = by_rows(residuals, lambda rows: np.square(rows.astype(np.float64)) @ power)
     crowded = history.rank + len(updates) > _CROWDED * updates.shape[1]
     alone = _significances(residuals, lengths, signal, crowded=crowded)
     beside = alone.copy()
@@ -134,8 +135,11 @@ def _of_many(
         return found.fresh(0, range(1, len(few)), crowded=crowded)
 
     # Nearly everybody of a first round is much like others, and by far most have plenty that is their own.
-    rest = _rest(residuals, inner, near)
-    beside[list(near)] = _significances(rest, lengths[list(near)], signal, crowded=crowded)
+    places = list(near)
+    for first in range(0, len(places), _AT_ONCE):
+        some = places[first : first + _AT_ONCE]
+        rest = _rest(residuals, inner, {place: near[place] for place in some})
+        beside[some] = _significances(rest, lengths[some], signal, crowded=crowded)
     for place, others in near.items():
         if beside[place] < _PLENTY * least:
             beside[place] = exact(place, others)
@@ -158,8 +162,7 @@ def _neighbours(residuals: Vectors) -> tuple[dict[int, list[int]], Vectors]:
 
     How much could be is told from inner products alone, of what sets each apart from the mean of the round.
     """
-    lengths = np.linalg.norm(residuals, axis=1, keepdims=True)
-    inner = gram(residuals / np.where(lengths > 0, lengths, 1))
+    inner = cosines_of_many(residuals)
     apart = inner - inner.mean(axis=0) - inner.mean(axis=1, keepdims=True) + inner.mean()
     size = np.sqrt(np.maximum(np.diag(apart), 0))
     cosines = apart / np.maximum(np.outer(size, size), _TINY)
@@ -176,7 +179,7 @@ def _neighbours(residuals: Vectors) -> tuple[dict[int, list[int]], Vectors]:
 
 def _rest(residuals: Vectors, inner: Vectors, others: Mapping[int, Sequence[int]]) -> Vectors:
     """What is left of each of these beside those others, (m, d)."""
-    sizes = np.linalg.norm(residuals, axis=1)
+    sizes = lengths_of(residuals)
     sizes = np.where(sizes > 0, sizes, 1)
     rest = np.empty((len(others), residuals.shape[1]))
     for row, (place, chosen) in enumerate(others.items()):
@@ -206,7 +209,7 @@ def _significances(residuals: Vectors, lengths: Vectors, gradients: Vectors, *, 
     expected = covariance[:, pairs[0] == pairs[1]].sum(axis=1)
     spread = np.sqrt(2 * (np.square(covariance) @ twice))
     found = (np.square(sums).sum(axis=1) - expected) / np.where(spread > 0, spread, 1)
-    known = (expected > 0) & (np.linalg.norm(residuals, axis=1) > _NOTHING * lengths)
+    known = (expected > 0) & (lengths_of(residuals) > _NOTHING * lengths)
     return np.where(known, found, 0.0)
 
 

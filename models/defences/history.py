@@ -12,22 +12,19 @@ The digests of all updates are kept for ever, 32 bytes each.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bcfl.models.defences.blocks import COLUMNS, Vectors, gram, lengths, row_blocks
 from bcfl.models.defences.many import is_many
 
-__all__ = ("History", "Vectors", "gram", "orthonormal", "row_blocks")
+__all__ = ("History", "orthonormal")
 
-Vectors = npt.NDArray[np.floating[Any]]
 Rows = npt.NDArray[np.float32]
 
-_COLUMNS = 4096
-_ROWS = 128
 _FEWER = 4
 """Of ``most``: directions that are kept of rounds of many."""
 _INDEPENDENT = 1e-6
@@ -82,8 +79,8 @@ class History:
         """With these updates (n, d) and digests added; of so many that they are most of it, only what the sketch holds."""
         if len(updates) * _FEWER > self.most:
             return dataclasses.replace(_sketched(self, updates), digests=self.digests.union(digests))
-        lengths = np.linalg.norm(updates, axis=1, keepdims=True)
-        rows = (updates / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+        sizes = np.linalg.norm(updates, axis=1, keepdims=True)
+        rows = (updates / np.where(sizes > 0, sizes, 1)).astype(np.float32)
         grown = dataclasses.replace(
             self,
             blocks=(*self.blocks, orthonormal(self.residual(updates), updates).astype(np.float32)),
@@ -96,11 +93,14 @@ class History:
 def _sketched(history: History, updates: Vectors) -> History:
     """All that is known and these updates as so few directions that they cost a round of a thousand no more than its evaluation."""
     most = max(1, history.most // _FEWER)
-    lengths = np.linalg.norm(updates, axis=1, keepdims=True)
-    rows = (updates / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    known = [history.sketch] if history.sketch is not None else []
-    whole = np.concatenate([*known, *history.recent, rows])
-    strength, turned = _principal(whole)
+    known = [*([] if history.sketch is None else [history.sketch]), *history.recent]
+    first = sum(map(len, known))
+    whole = np.empty((first + len(updates), updates.shape[1]), dtype=np.float32)
+    if known:
+        np.concatenate(known, out=whole[:first])
+    sizes = lengths(updates)[:, None]
+    np.divide(updates, np.where(sizes > 0, sizes, 1), out=whole[first:], casting="same_kind")
+    strength, turned = _principal(whole, most=most)
     sketch = _frequent(strength, turned, most)
     # rows of rounding error would be public directions like any other
     kept = strength[: len(sketch)] > _INDEPENDENT_OF_MANY * strength[0]
@@ -119,8 +119,7 @@ def _frequent(strength: Vectors, rows: Vectors, most: int) -> Rows:
 
 def orthonormal(residuals: Vectors, originals: Vectors) -> Vectors:
     """Rows that span the residuals, without those that are rounding error of their original."""
-    lengths = np.linalg.norm(residuals, axis=1)
-    kept = residuals[lengths > _INDEPENDENT * np.linalg.norm(originals, axis=1)]
+    kept = residuals[np.linalg.norm(residuals, axis=1) > _INDEPENDENT * np.linalg.norm(originals, axis=1)]
     if not len(kept):
         return np.zeros((0, residuals.shape[1]))
     # Unit length first: a late update is as public as an early one ten times its size.
@@ -130,38 +129,22 @@ def orthonormal(residuals: Vectors, originals: Vectors) -> Vectors:
     return basis
 
 
-def _principal(vectors: Vectors) -> tuple[Vectors, Vectors]:
-    """Singular values of (n, d), falling, and the right singular vectors as rows; of many by their Gram matrix, ten times as soon."""
+def _principal(vectors: Vectors, *, most: int | None = None) -> tuple[Vectors, Vectors]:
+    """Singular values of (n, d), falling, and the right singular vectors as rows; of many by their Gram matrix, ten times as soon.
+
+    ``most``: rows of many at most.
+    """
     if not is_many(len(vectors)):
         _, strength, rows = np.linalg.svd(vectors, full_matrices=False)
         return strength, rows
     squares, rotation = np.linalg.eigh(gram(vectors))
     strength = np.sqrt(np.maximum(squares[::-1], 0))
-    towards = rotation[:, ::-1].T / np.where(strength > 0, strength, 1)[:, None]
-    turned = np.empty_like(vectors)
-    for first in range(0, vectors.shape[1], _COLUMNS):
-        columns = slice(first, first + _COLUMNS)
+    towards = (rotation[:, ::-1].T / np.where(strength > 0, strength, 1)[:, None])[:most]
+    turned = np.empty((len(towards), vectors.shape[1]), dtype=vectors.dtype)
+    for first in range(0, vectors.shape[1], COLUMNS):
+        columns = slice(first, first + COLUMNS)
         turned[:, columns] = towards @ vectors[:, columns].astype(np.float64)
     return strength, turned
-
-
-def gram(vectors: Vectors) -> npt.NDArray[np.float64]:
-    """Inner products of the rows (n, d), summed in float64 also where they are float32.
-
-    How a matrix library splits a sum follows the processor and its threads: in float32 that would show in what an evaluator reports.
-    """
-    found = np.zeros((len(vectors), len(vectors)))
-    for first in range(0, vectors.shape[1], _COLUMNS):
-        part = vectors[:, first : first + _COLUMNS].astype(np.float64)
-        found += part @ part.T
-    return found
-
-
-def row_blocks(vectors: Vectors) -> Iterator[Vectors]:
-    """Views of a few rows each; all at once, of few."""
-    size = _ROWS if is_many(len(vectors)) else max(1, len(vectors))
-    for first in range(0, len(vectors), size):
-        yield vectors[first : first + size]
 
 
 def _condensed(history: History) -> History:

@@ -18,8 +18,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from bcfl.models.defences.history import Vectors
-from bcfl.models.defences.history import gram as gram_of
+from bcfl.models.defences.blocks import Vectors, cosines_of_many
 from bcfl.models.defences.many import is_many
 
 __all__ = ("EQUAL", "copies_by_digest", "copies_by_direction", "copies_by_outputs", "deviation_cosines")
@@ -112,9 +111,7 @@ def deviation_cosines(changes: Vectors) -> Vectors:
     Every change counts with its direction alone, so that a huge one does not become everybody's deviation. With fewer
     than four there are no others to speak of, and the cosines are those of the changes themselves.
     """
-    lengths = np.linalg.norm(changes, axis=1, keepdims=True)
-    units = changes / np.where(lengths > 0, lengths, 1)
-    gram = gram_of(units) if is_many(len(units)) else units @ units.T
+    gram = _cosines(changes)
     own = np.diag(gram)
     count = len(changes)
     if count < _FEW:
@@ -134,3 +131,12 @@ def deviation_cosines(changes: Vectors) -> Vectors:
     silent = own == 0
     cosines[silent] = cosines[:, silent] = 0.0
     return cosines
+
+
+def _cosines(changes: Vectors) -> Vectors:
+    if is_many(len(changes)):  # units of them would be a copy of all
+        return cosines_of_many(changes)
+    sizes = np.linalg.norm(changes, axis=1, keepdims=True)
+    units = changes / np.where(sizes > 0, sizes, 1)
+    found: Vectors = units @ units.T
+    return found

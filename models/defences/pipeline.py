@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from bcfl.models.aggregation.clipping import clip_to_median
 from bcfl.models.class_groups import class_groups, grouped
+from bcfl.models.defences.blocks import Vectors, mean_of_shortened
 from bcfl.models.defences.bounds import Track
 from bcfl.models.defences.defence import NOT_SELECTED, DefenceRound, Fault, Memory, Verdict
 from bcfl.models.defences.effort import effort_factors
 from bcfl.models.defences.evidence import FEATURES, EvidenceWeights, Features, features
 from bcfl.models.defences.freshness import Freshness, freshness
-from bcfl.models.defences.history import Vectors
 from bcfl.models.defences.many import is_many
 from bcfl.models.defences.measuring import measured
 from bcfl.models.defences.reputation import Clerk, Decision
@@ -197,8 +197,9 @@ class Pipeline:
         # a thousand would take gigabytes otherwise
         exact: npt.DTypeLike = np.float32 if is_many(len(members)) else np.float64
         start = made.start.vector.astype(exact)
-        updates: Vectors = np.array([member.model.vector.astype(exact) - start for member in members])
-        updates = updates.reshape(len(members), len(start))
+        updates: Vectors = np.empty((len(members), len(start)), dtype=exact)
+        for row, member in zip(updates, members, strict=True):
+            np.subtract(member.model.vector, start, out=row, dtype=exact)
         models = tuple(member.model for member in members)
         positions = tuple(member.position for member in members)
         evaluation = await measured(made, self.probe, laboratory)
@@ -235,10 +236,8 @@ class Pipeline:
         """The start model moved by the mean of the updates, long ones shortened."""
         if not len(updates):
             return start
-        lengths = np.linalg.norm(updates, axis=1)
-        shorten = np.minimum(1.0, np.median(lengths) / np.where(lengths > 0, lengths, 1))
-        mean = (updates * shorten[:, None]).mean(axis=0, dtype=np.float64)
-        return Weights(start.schema, (start.vector.astype(np.float64) + mean).astype(np.float32))
+        moved = start.vector.astype(np.float64) + mean_of_shortened(updates)
+        return Weights(start.schema, moved.astype(np.float32))
 
     def _screened(self, study: _Study, memory: Memory) -> Screening:
         copied = stale = Screening(faults={}, certain=frozenset())
@@ -264,16 +263,16 @@ class Pipeline:
             return _no_features()
         losses = study.evaluation.losses
         present = study.evaluation.counts > 0
-        start_loss = float(study.evaluation.means[0])
         return features(
-            updates=study.updates[sound],
-            residuals=study.fresh.residuals[sound],
+            updates=study.updates,
+            residuals=study.fresh.residuals,
+            places=sound,
             gradients=study.gradients[present],
             start_losses=losses[0, present],
             losses=losses[1:][sound][:, present],
             kept=subset.kept,
             marginal=np.array(subset.marginal),
-            loss=start_loss,
+            loss=float(study.evaluation.means[0]),
             certainty=worth.certainty,
         )
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bcfl.models.defences.blocks import Vectors
 from bcfl.models.defences.defence import Fault
 from bcfl.models.defences.freshness import Freshness
-from bcfl.models.defences.history import Vectors
 from bcfl.models.defences.novelty import (
     EQUAL,
     Member,

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bcfl.models.defences.blocks import Vectors
 from bcfl.models.defences.defence import DefenceRound
-from bcfl.models.defences.history import Vectors
 from bcfl.models.defences.many import is_many
 from bcfl.models.scoring.game import ScoringEngine
 from bcfl.models.weights import Weights

@@ -176,7 +176,7 @@ def test_agreement_is_that_of_each():
         float(_unit(residuals)[place] @ _unit(together - inside[place] * residuals[place]))
         for place in range(7)
     ]
-    assert _agreement_of_many(residuals, inside, together) == pytest.approx(expected)
+    assert _agreement_of_many(residuals, range(7), inside, together) == pytest.approx(expected)
 
 
 def _crowd_of_work(count, dimensions=4000):
