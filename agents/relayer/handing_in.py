@@ -12,7 +12,7 @@ import structlog
 
 from bcfl.agents.common.token_permits import DigestSigner
 from bcfl.agents.errors import RelayError
-from bcfl.agents.relayer.turns import turn_ends
+from bcfl.agents.relayer.turns import attempt, turn_ends
 from bcfl.agents.runtime.actions import Action, Results, Transact, View, WakeAt, Work
 from bcfl.contracts.calls import Call
 from bcfl.contracts.ids import Address
@@ -46,6 +46,8 @@ class HandIn(Work[bool]):
     call: Call
     deadline: int
     """Of the phase: who was refused in one may ask again in the next."""
+    attempt: int = 0
+    """Counted from the phase's beginning, whoever began later."""
 
 
 class HandingIn:
@@ -73,19 +75,29 @@ class HandingIn:
         if not isinstance(action, Transact) or action.name not in _HANDED_IN:
             yield action
             return
+        current, following = attempt(state, view.now)
         for place in range(len(self._relays)):
-            work = HandIn(
-                round=action.round,
-                relay=place,
-                task=state.address,
-                call=action.call,
-                deadline=state.deadline,
-            )
-            yield work
+            works = [
+                HandIn(
+                    round=action.round,
+                    relay=place,
+                    task=state.address,
+                    call=action.call,
+                    deadline=state.deadline,
+                    attempt=number,
+                )
+                for number in range(current + 1)
+            ]
+            answers = [results[work] for work in works if work in results]
             ends = turn_ends(state, place, len(self._relays))
+            if any(answers) and view.now >= ends:
+                continue
+            # Again and again: a relayer that was started anew has forgotten what it took.
+            if not answers or any(answers):
+                yield works[-1]
             # One that says nothing has its time, and no more.
-            if view.now < ends and (work not in results or results[work]):
-                yield WakeAt(ends)
+            if view.now < ends and (not answers or any(answers)):
+                yield WakeAt(min(ends, following))
                 return
         yield action
 

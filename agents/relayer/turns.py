@@ -9,6 +9,8 @@ from bcfl.contracts.state import TaskState
 __all__ = ("turn_ends", "window")
 
 _SHARE = 4
+_ATTEMPTS = 8
+"""In a phase: a message that has not come to the chain is handed in again, to the relayer whose turn it is."""
 
 
 def window(state: TaskState) -> int:
@@ -30,3 +32,11 @@ def turn_ends(state: TaskState, relayer: int, relayers: int) -> int:
     """
     each = max(1, window(state) // max(_SHARE, relayers + 1))
     return state.deadline - each * (relayers - relayer)
+
+
+def attempt(state: TaskState, now: int) -> tuple[int, int]:
+    """Which attempt of the phase it is, counted from 0, and when the next one begins, a timestamp."""
+    each = max(1, window(state) // _ATTEMPTS)
+    began = state.deadline - window(state)
+    current = max(0, now - began) // each
+    return current, began + (current + 1) * each

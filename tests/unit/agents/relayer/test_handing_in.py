@@ -61,12 +61,48 @@ async def test_a_relayer_that_takes_it_is_given_its_time_and_then_the_trainer_ac
     task = light().start()
     lying = Lying()
     way, action, results = _way(task, lying), _commit(task), {}
-    quarter = task.state.config.schedule.training // 4
-    end = task.state.deadline
-    assert await _until(way, task, view, action, 0, results) == [WakeAt(end - quarter)]
+    window, end = task.state.config.schedule.training, task.state.deadline
+    began, quarter = end - window, window // 4
+    assert await _until(way, task, view, action, began, results) == [WakeAt(began + window // 8)]
+    assert len(lying.taken) == 1
+    assert await _until(way, task, view, action, began + window // 8 - 1, results) == [
+        WakeAt(began + window // 8)
+    ]
+    assert len(lying.taken) == 1, "nobody is asked twice at a time"
     assert await _until(way, task, view, action, end - quarter - 1, results) == [WakeAt(end - quarter)]
     assert await _until(way, task, view, action, end - quarter, results) == [action]
-    assert len(lying.taken) == 1, "nobody is asked twice"
+    assert len(lying.taken) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_relayer_that_was_started_anew_is_given_the_message_again(light, view):
+    task, other = light().start(), light().start()
+    way, action, results = _way(task, LocalRelay(intake=task.intake), member=1), _commit(task, 1), {}
+    window = task.state.config.schedule.training
+    began = task.state.deadline - window
+    await _until(way, task, view, action, began, results)
+    task.intake.commitments.close(9)
+    assert task.intake.commitments.batches == [(task.commitment(1),)]
+    anew = HandingIn(signer=task.keys[1], chain_id=CHAIN_ID, relays=[LocalRelay(intake=other.intake)])
+    assert await _until(anew, task, view, action, began + window // 8, results) == [
+        WakeAt(began + 2 * (window // 8))
+    ]
+    other.intake.commitments.close(9)
+    assert len(other.intake.commitments.batches) == 1
+
+
+@pytest.mark.asyncio
+async def test_one_that_has_taken_it_and_is_away_now_keeps_its_time(light, view):
+    task = light().start()
+    action, results = _commit(task), {}
+    window, end = task.state.config.schedule.training, task.state.deadline
+    began = end - window
+    await _until(_way(task, Lying()), task, view, action, began, results)
+    away = _way(task, Away())
+    assert await _until(away, task, view, action, began + window // 8, results) == [
+        WakeAt(began + 2 * (window // 8))
+    ]
+    assert await _until(away, task, view, action, end - window // 4, results) == [action]
 
 
 @pytest.mark.asyncio
@@ -75,9 +111,12 @@ async def test_relayers_are_asked_one_after_the_other(light, view):
     lying = Lying(), Lying()
     way, action, results = _way(task, Away(), *lying), _commit(task), {}
     quarter, end = task.state.config.schedule.training // 4, task.state.deadline
-    assert await _until(way, task, view, action, end - 4 * quarter, results) == [WakeAt(end - 2 * quarter)]
+    eighth = task.state.config.schedule.training // 8
+    assert await _until(way, task, view, action, end - 8 * eighth, results) == [WakeAt(end - 7 * eighth)]
     assert [len(one.taken) for one in lying] == [1, 0]
-    assert await _until(way, task, view, action, end - 2 * quarter, results) == [WakeAt(end - quarter)]
+    assert await _until(way, task, view, action, end - 2 * quarter, results) == [
+        WakeAt(end - eighth - quarter)
+    ]
     assert [len(one.taken) for one in lying] == [1, 1]
     assert await _until(way, task, view, action, end - quarter, results) == [action]
 
@@ -160,10 +199,11 @@ async def test_a_relayer_that_says_nothing_has_its_time_and_no_more(light, view)
     task = light().start()
     way, action = _way(task, Lying(), Lying()), _commit(task)
     quarter, end = task.state.config.schedule.training // 4, task.state.deadline
+    eighth = task.state.config.schedule.training // 8
     first, wake = way.choose(view(task, end - 3 * quarter), [action], {})
-    assert (first.relay, wake) == (0, WakeAt(end - 2 * quarter))
+    assert (first.relay, wake) == (0, WakeAt(end - 2 * quarter - eighth))
     *asked, wake = way.choose(view(task, end - 2 * quarter), [action], {})
-    assert ([one.relay for one in asked], wake) == ([0, 1], WakeAt(end - quarter))
+    assert ([one.relay for one in asked], wake) == ([0, 1], WakeAt(end - quarter - eighth))
     *asked, acting = way.choose(view(task, end - quarter), [action], {})
     assert ([one.relay for one in asked], acting) == ([0, 1], action)
 
