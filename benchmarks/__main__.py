@@ -30,7 +30,9 @@ _MODULES = (
     "overhead",
     "restart",
     "rounds",
+    "scores",
     "tables",
+    "watchers",
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from bcfl.chain.deployer import deploy, distribute, opened_setup
@@ -128,6 +128,12 @@ class TaskOnAnvil:
             **{name: sum(step) for name, step in steps.items()}, transactions=len(every), largest=max(every)
         )
 
+    async def commitments(self) -> AsyncIterator[TxHash]:
+        """The next round's commitments, sent one at a time; whoever asks for the next one has mined the one before."""
+        self._round += 1
+        for signer, call in self._commits():
+            yield await self._send(signer, call, gas=_GAS_LIMIT // len(self._members))
+
     def _commits(self) -> list[tuple[Signer, Call]]:
         if not self._relayed:
             return [
@@ -223,27 +229,30 @@ class TaskOnAnvil:
     async def _transact(self, moves: Sequence[tuple[Signer, Call]]) -> list[int]:
         """Send in this order, mine one block, and return the gas that each transaction used."""
         for signer, call in moves:
-            nonce = self._nonces.get(signer.address, 0)
-            raw, _ = signer.sign_transaction(
-                {
-                    "chainId": self._node.chain_id,
-                    "nonce": nonce,
-                    "to": call.to,
-                    "value": 0,
-                    "data": call.data,
-                    "gas": _GAS_LIMIT // len(moves),
-                    "maxFeePerGas": 0,
-                    "maxPriorityFeePerGas": 0,
-                }
-            )
-            self._nonces[signer.address] = nonce + 1
-            await self._node.send_raw(raw)
+            await self._send(signer, call, gas=_GAS_LIMIT // len(moves))
         newest = await self._node.block("latest")
         block = await mine(self._node, timestamp=newest.ref.timestamp + 1)
         receipts = await self._node.receipts(block.number)
         if len(receipts) != len(moves) or any(int(receipt["status"], 16) != 1 for receipt in receipts):
             raise DeploymentFailed(f"Not every transaction of block {block.number} succeeded.")
         return [int(receipt["gasUsed"], 16) for receipt in receipts]
+
+    async def _send(self, signer: Signer, call: Call, *, gas: int) -> TxHash:
+        nonce = self._nonces.get(signer.address, 0)
+        raw, _ = signer.sign_transaction(
+            {
+                "chainId": self._node.chain_id,
+                "nonce": nonce,
+                "to": call.to,
+                "value": 0,
+                "data": call.data,
+                "gas": gas,
+                "maxFeePerGas": 0,
+                "maxPriorityFeePerGas": 0,
+            }
+        )
+        self._nonces[signer.address] = nonce + 1
+        return await self._node.send_raw(raw)
 
 
 async def _created(node: Node, factory: Address) -> Address:
