@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from bcfl.agents.common.behaviour import Conduct, Honest, Turn
 from bcfl.agents.common.decisions import Misbehaving, Telling, Trained, Training, Unusable
@@ -35,6 +34,7 @@ from bcfl.models.training.hyperparameters import hyperparameters_of
 from bcfl.models.training.job import SamplesRef, TrainingJob
 from bcfl.models.training.privacy import Privacy, steps_of
 from bcfl.models.weights import Weights
+from bcfl.models.wire.feedback import ErrorFeedback
 from bcfl.storage.content_id import content_id
 from bcfl.storage.errors import FetchError
 
@@ -87,7 +87,7 @@ class UpdateMaker:
         self._services = services
         self._conduct = conduct
         self._told: set[int] = set()
-        self._left: dict[Address, npt.NDArray[np.float32]] = {}
+        self._feedback: dict[Address, ErrorFeedback] = {}
         self._tell = Telling(observer=services.observer, agent=identity.name, role=role)
 
     def choose(self, view: View, actions: Sequence[Action]) -> Sequence[Action]:
@@ -217,15 +217,18 @@ class UpdateMaker:
         return Update(key=key, content=content_id(data), salt=salt)
 
     def _with_what_was_left(self, turn: Turn, weights: Weights) -> Weights:
-        """With what codecs left out of its earlier updates of the task; a new start forgets that, which costs no more than that."""
+        """With what its codec left out of its earlier updates of the task."""
         packing = turn.packing
         if packing is None or not packing.codec.feeds_back:
             return weights
-        task = turn.state.address
-        if task in self._left:
-            weights = Weights(weights.schema, weights.vector + self._left[task])
-        self._left[task] = packing.lost(weights).vector
-        return weights
+
+        def arrived(number: int) -> bool:
+            # a round that is put away is one of long ago, and most are handed in
+            record = turn.state.rounds.get(number)
+            return record is None or turn.index in record.updates
+
+        feedback = self._feedback.setdefault(turn.state.address, ErrorFeedback())
+        return feedback.added(weights, packing, number=turn.round, arrived=arrived)
 
     def _spent(self, turn: Turn) -> float | None:
         """ε of all that it has handed in, this round's update with it; what nobody saw has cost nothing."""
