@@ -124,8 +124,10 @@ async def test_relayers_are_asked_one_after_the_other(light, view):
 @pytest.mark.asyncio
 async def test_where_nobody_takes_it_the_trainer_acts_at_once(light, view):
     task = light().start()
-    way, action = _way(task, Away(), Deaf()), _commit(task)
-    assert await _until(way, task, view, action, 0, {}) == [action]
+    way, action, results = _way(task, Away(), Deaf()), _commit(task), {}
+    window, end = task.state.config.schedule.training, task.state.deadline
+    assert await _until(way, task, view, action, end - window, results) == [action]
+    assert way.choose(view(task, end - window // 2), [action], results) == [action], "and asks nobody again"
 
 
 @pytest.mark.asyncio
