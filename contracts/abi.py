@@ -100,6 +100,11 @@ def decode_log(*, origin: EventOrigin, topics: tuple[bytes, ...], data: bytes) -
         ) from error
 
 
+def event_name(topic: bytes) -> str:
+    """Of the event whose logs begin with this topic; empty where it is not ours."""
+    return _events()[topic][0] if topic in _events() else ""
+
+
 def _show(value: object) -> str:
     return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
 

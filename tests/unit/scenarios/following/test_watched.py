@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 
 import pytest
+from eth_utils import keccak
 
 from bcfl.chain.raw import checksummed
 from bcfl.contracts import events as e
@@ -138,3 +140,40 @@ def test_gas_is_told_apart_by_who_sent_the_transaction(watched):
     ]
     spent = {one.role: one.gas for one in spent_on(state, [judge], receipts)}
     assert spent == {"trainer": 10, "evaluator": 20, "publisher": 30, "keeper": 40}
+
+
+@pytest.mark.parametrize("relayed", [True, False])
+def test_who_brings_what_others_signed_is_a_relayer_and_joins_through_the_factory_count(watched, relayed):
+    member, publisher = (checksummed(f"0x{n:040x}") for n in (0xAB, 0xEF))
+    state = dataclasses.replace(
+        watched.state,
+        index_of={member: 0},
+        publisher=publisher,
+        config=dataclasses.replace(watched.state.config, relayed=relayed),
+    )
+    rita, factory, token = ("0x" + digit * 40 for digit in "567")
+
+    def receipt(sender, to, gas, address, signature):
+        log = {"address": address.lower(), "topics": [f"0x{keccak(text=signature).hex()}"]}
+        return {
+            "from": sender.lower(),
+            "to": to.lower(),
+            "transactionHash": "0x1",
+            "gasUsed": hex(gas),
+            "logs": [log],
+        }
+
+    joined, committed = "TrainerJoined(uint32,address,uint64)", "UpdatesCommitted(uint32,uint32,uint32,bytes)"
+    receipts = [
+        receipt(rita, factory, 1, state.address, joined),
+        receipt(rita, factory, 2, token, joined),
+        receipt(rita, state.address, 4, state.address, committed),
+        receipt(rita, state.address, 8, state.address, "UpdatesSubmitted(uint32,bytes)"),
+        receipt(rita, state.address, 16, state.address, "PhaseStarted(uint32,uint8,uint64)"),
+        receipt(member, state.address, 32, state.address, committed),
+    ]
+    spent = Counter()
+    for one in spent_on(state, [], receipts):
+        spent[one.role] += one.gas
+    expected = {"relayer": 13, "keeper": 16, "trainer": 32} if relayed else {"keeper": 28, "trainer": 32}
+    assert spent == expected
