@@ -90,13 +90,13 @@ class HandingIn:
             ]
             answers = [results[work] for work in works if work in results]
             ends = turn_ends(state, place, len(self._relays))
-            if any(answers) and view.now >= ends:
-                continue
+            over = view.now >= ends
+            if answers and (over or not any(answers)):
+                continue  # it had its time, or takes nothing
             # Again and again: a relayer that was started anew has forgotten what it took.
-            if not answers or any(answers):
-                yield works[-1]
+            yield works[-1]
             # One that says nothing has its time, and no more.
-            if view.now < ends and (not answers or any(answers)):
+            if not over:
                 yield WakeAt(min(ends, following))
                 return
         yield action

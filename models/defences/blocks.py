@@ -69,9 +69,8 @@ def mean_of_shortened(vectors: Vectors) -> npt.NDArray[np.float64]:
     factors = np.minimum(1.0, np.median(sizes) / np.where(sizes > 0, sizes, 1))[:, None]
     total = np.zeros(vectors.shape[1])
     for rows, some in zip(row_blocks(vectors), row_blocks(factors), strict=True):
-        total += (rows * some).sum(
-            axis=0, dtype=np.float64
-        )  # no product of matrices: its sums follow the processor
+        # no product of matrices: its sums follow the processor
+        total += (rows * some).sum(axis=0, dtype=np.float64)
     return total / len(vectors)
 
 

@@ -71,7 +71,7 @@ class ClusterCells:
                 raise
             except Exception as error:
                 self._dismiss()
-                failure = error if isinstance(error, LostWorker) else self._cluster.failure(error)
+                failure = self._cluster.failure(error)
                 if not isinstance(failure, LostWorker):
                     raise failure from error
                 sentence = f"{_TRIES} workers of the cluster were lost one after the other while they ran this cell: {failure}."
