@@ -2,8 +2,8 @@
 """The kernel ``lanes`` beside the torch engine of the same machine, Flower where it is installed, and the machine's own ceiling.
 
 Work W: clients of 60 MNIST images, three steps of 20, a network of 38,390 parameters without dropout, averaged once. All
-ways take the same clients in turn; each part's ratios are of that part. The ceiling is what numpy's matrix product reaches in
-float32 on as many threads, over the arithmetic of the work: 162 million operations a client.
+ways take the same clients in turn, each part another way first; each part's ratios are of that part. The ceiling is what
+numpy's matrix product reaches in float32 on as many threads, over the arithmetic of the work: 162 million operations a client.
 """
 
 from __future__ import annotations
@@ -80,12 +80,16 @@ async def measure(*, quick: bool) -> Record:
         engines = [await stack.enter_async_context(_engine(way.name, train)) for way in ways]
         for engine in engines:  # start-up is not what is measured
             await _trained(engine, start, shares[: 4 * _WORKERS])
-        for part in np.array_split(shares, _PARTS):
-            ceiling.append(await anyio.to_thread.run_sync(_sgemm))
-            for way, engine in zip(ways, engines, strict=True):
+        pairs = list(zip(ways, engines, strict=True))
+        for number, part in enumerate(np.array_split(shares, _PARTS)):
+            first = number % len(pairs)
+            for way, engine in pairs[first:] + pairs[:first]:
                 rate, models = await _trained(engine, start, part)
                 way.training.append(rate)
                 way.coalitions.append(await _valued(engine, start, models[:8], 32 if quick else 128))
+        # by itself: matrix products on all cores leave their threads spinning and the processor slower for a while
+        for _ in range(_PARTS):
+            ceiling.append(await anyio.to_thread.run_sync(_sgemm))
     return _record(clients, ways, median(ceiling), _flower(quick=quick), _bits(train, start))
 
 
@@ -116,7 +120,9 @@ async def _trained(
     async with anyio.create_task_group() as group:
         for place, share in enumerate(shares):
             group.start_soon(one, place, share)
-    np.mean([model.vector for model in models.values()], axis=0)
+    total = np.zeros(len(start.vector))
+    for model in models.values():
+        total += model.vector
     return len(shares) / (time.perf_counter() - began), [models[place] for place in range(len(shares))]
 
 
