@@ -75,7 +75,6 @@ async def measure(*, quick: bool) -> Record:
             "engine by torch, 2 threads",
         )
     ]
-    ceiling: list[float] = []
     async with AsyncExitStack() as stack:
         engines = [await stack.enter_async_context(_engine(way.name, train)) for way in ways]
         for engine in engines:  # start-up is not what is measured
@@ -88,8 +87,7 @@ async def measure(*, quick: bool) -> Record:
                 way.training.append(rate)
                 way.coalitions.append(await _valued(engine, start, models[:8], 32 if quick else 128))
         # by itself: matrix products on all cores leave their threads spinning and the processor slower for a while
-        for _ in range(_PARTS):
-            ceiling.append(await anyio.to_thread.run_sync(_sgemm))
+        ceiling = [await anyio.to_thread.run_sync(_sgemm) for _ in range(_PARTS)]
     return _record(clients, ways, median(ceiling), _flower(quick=quick), _bits(train, start))
 
 

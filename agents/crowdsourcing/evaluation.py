@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import anyio
 import numpy as np
+import numpy.typing as npt
 
 from bcfl.agents.common.entries import aggregator_of, defence_of, network_of, score_of
 from bcfl.agents.common.folding import Counted, Private, aggregated, encode_memory, encode_model, remembered
 from bcfl.agents.common.gathering import UNAVAILABLE, gather
 from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval, schema_of
 from bcfl.agents.crowdsourcing.round_history import MemoryArchive, RoundHistory
-from bcfl.agents.crowdsourcing.sanctions import REASONS
+from bcfl.agents.crowdsourcing.sanctions import intended
 from bcfl.agents.runtime.ports import LearningEngine
 from bcfl.contracts.crowd_state import CrowdRound
 from bcfl.contracts.errors import MalformedReport
@@ -39,6 +41,8 @@ from bcfl.storage.content_id import content_id
 from bcfl.storage.errors import FetchError
 
 __all__ = ("RoundEvaluation", "RoundEvaluator")
+
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +77,8 @@ class _Judged:
     samples: Mapping[TrainerIndex, int]
     rejected: Mapping[TrainerIndex, str]
     verdict: Verdict
+    weights: Mapping[TrainerIndex, int]
+    """Of each valid update in the game that the defence looked at."""
 
 
 class RoundEvaluator:
@@ -184,6 +190,7 @@ class RoundEvaluator:
             samples=found.samples,
             rejected={**found.rejected, **late, **rejected},
             verdict=verdict,
+            weights=dict(zip(there, weights, strict=True)),
         )
 
     async def _late(self, record: CrowdRound) -> dict[TrainerIndex, str]:
@@ -240,7 +247,7 @@ class RoundEvaluator:
             rejected=dict(sorted(judged.rejected.items())),
             validation_loss=dict(sorted(measured.items())),
             evidence={TrainerIndex(i): found for i, found in sorted(verdict.evidence.items())},
-            sanctions=_sanctions(verdict),
+            sanctions=intended(verdict),
             model=model,
             examined=frozenset(models),
             memory=None if aggregate.memory is None else encode_memory(aggregate.memory),
@@ -262,14 +269,17 @@ class RoundEvaluator:
         if not players:
             return {}
         counts = [judged.samples[index] for index in players]
+        weights = proportions(aggregator_of(specification).game_weights(counts))
+        same_game = weights == proportions([judged.weights[index] for index in players])
         score = score_of(specification)
         values = await score.scores(
             ScoringRound(
                 network=judged.network,
                 start=judged.begin,
                 updates=tuple(verdict.scored[index] for index in players),
-                weights=proportions(aggregator_of(specification).game_weights(counts)),
+                weights=weights,
                 samples_key=self._samples_key,
+                losses=verdict.coalitions if same_game else {},
             ),
             self._engine,
         )
@@ -310,39 +320,28 @@ class RoundEvaluator:
             return {}
         # data may stand in the order of their classes
         drawn = np.sort(np.random.default_rng(0).permutation(self._samples)[:wanted])
-        found: dict[TrainerIndex, float] = {}
-
-        async def measure(index: TrainerIndex) -> None:
-            found[index] = (
-                await self._engine.evaluate(network, models[index], self._samples_key, drawn)
-            ).loss
-
-        async with anyio.create_task_group() as group:
-            for index in models:
-                group.start_soon(measure, index)
-        return found
+        found = await self._evaluated(network, models, drawn)
+        return {index: evaluation.loss for index, evaluation in found.items()}
 
     async def _measure(
         self, network: Network, models: Mapping[ContentId, Weights], wanted: Sequence[ContentId]
     ) -> list[Evaluation]:
-        """Loss and accuracy of each, side by side; a model that was measured in the last round is not again."""
-        found = {content: self._measured[content] for content in wanted if content in self._measured}
+        """Loss and accuracy of each; a model that was measured in the last round is not again."""
+        known = {content: self._measured[content] for content in wanted if content in self._measured}
+        missing = {content: models[content] for content in wanted if content not in known}
+        self._measured = known | await self._evaluated(network, missing)
+        return [self._measured[content] for content in wanted]
 
-        async def measure(content: ContentId) -> None:
-            found[content] = await self._engine.evaluate(network, models[content], self._samples_key)
+    async def _evaluated(
+        self, network: Network, models: Mapping[_Key, Weights], indices: npt.NDArray[np.int64] | None = None
+    ) -> dict[_Key, Evaluation]:
+        """Side by side, on those of the samples, or on all."""
+        found: dict[_Key, Evaluation] = {}
+
+        async def evaluate(key: _Key) -> None:
+            found[key] = await self._engine.evaluate(network, models[key], self._samples_key, indices)
 
         async with anyio.create_task_group() as group:
-            for content in dict.fromkeys(wanted):
-                if content not in found:
-                    group.start_soon(measure, content)
-        self._measured = found
-        return [found[content] for content in wanted]
-
-
-def _sanctions(verdict: Verdict) -> tuple[tuple[TrainerIndex, int, Reason], ...]:
-    ejected = [(TrainerIndex(index), 0, REASONS[fault]) for index, fault in sorted(verdict.eject.items())]
-    suspended = [
-        (TrainerIndex(index), rounds, REASONS[fault])
-        for index, (rounds, fault) in sorted(verdict.suspend.items())
-    ]
-    return (*ejected, *suspended)
+            for key in models:
+                group.start_soon(evaluate, key)
+        return found

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from bcfl.contracts.crowd_state import CrowdState
 from bcfl.contracts.ids import TrainerIndex
 from bcfl.contracts.phases import Reason
-from bcfl.models.defences.defence import Fault
+from bcfl.models.defences.defence import Fault, Verdict
 
-__all__ = ("FAULTS", "REASONS", "applicable")
+__all__ = ("FAULTS", "REASONS", "applicable", "intended")
 
 REASONS = {
     Fault.INVALID: Reason.INVALID_UPDATE,
@@ -38,7 +38,17 @@ Intended = tuple[TrainerIndex, int, int]
 """Index, rounds (0 ejects) and reason code."""
 
 
-def applicable(state: CrowdState, intended: Sequence[Intended]) -> tuple[Intended, ...]:
+def intended(verdict: Verdict) -> tuple[tuple[TrainerIndex, int, Reason], ...]:
+    """What a defence would have done: index, rounds (0 ejects) and why, ejections first."""
+    ejected = [(TrainerIndex(index), 0, REASONS[fault]) for index, fault in sorted(verdict.eject.items())]
+    suspended = [
+        (TrainerIndex(index), rounds, REASONS[fault])
+        for index, (rounds, fault) in sorted(verdict.suspend.items())
+    ]
+    return (*ejected, *suspended)
+
+
+def applicable(state: CrowdState, wanted: Sequence[Intended]) -> tuple[Intended, ...]:
     """Those of the intended sanctions that ``Sanctions._sanction`` carries out, ejections first as there.
 
     Ejection: of the suspended alone, a quarter of the active members at most. Neither may leave fewer members than the
@@ -48,14 +58,14 @@ def applicable(state: CrowdState, intended: Sequence[Intended]) -> tuple[Intende
     out = {index for index in active if state.members[index].suspended}
     quota = len(active) // 4
     taken: list[Intended] = []
-    for sanction in (s for s in intended if s[1] == 0):
+    for sanction in (s for s in wanted if s[1] == 0):
         index = sanction[0]
         if index in out and quota and len(active) > state.config.min_trainers:
             quota -= 1
             active.discard(index)
             out.discard(index)
             taken.append(sanction)
-    for sanction in (s for s in intended if s[1] != 0):
+    for sanction in (s for s in wanted if s[1] != 0):
         index = sanction[0]
         if index in active and index not in out and len(active) - len(out) > state.config.min_trainers:
             out.add(index)

@@ -15,11 +15,13 @@ import numpy.typing as npt
 from bcfl.models.defences.many import is_many
 
 __all__ = (
-    "COLUMNS",
+    "Columns",
     "Vectors",
     "by_rows",
+    "column_blocks",
     "cosines_of_many",
     "gram",
+    "gram_of",
     "lengths",
     "mean_of_shortened",
     "row_blocks",
@@ -28,9 +30,12 @@ __all__ = (
 
 Vectors = npt.NDArray[np.floating[Any]]
 
-_ROWS = 128
-COLUMNS = 4096
+_ROWS = 32
+_COLUMNS = 4096
 """Of many updates, that are in double precision at a time."""
+
+Columns = Callable[[slice], npt.NDArray[np.float64]]
+"""Some columns of rows that need not lie together, (n, columns)."""
 
 
 def row_blocks(vectors: Vectors, places: Sequence[int] | None = None) -> Iterator[Vectors]:
@@ -75,15 +80,26 @@ def mean_of_shortened(vectors: Vectors) -> npt.NDArray[np.float64]:
 
 
 def gram(vectors: Vectors) -> npt.NDArray[np.float64]:
-    """Inner products of the rows (n, d), summed in float64 also where they are float32.
+    """Inner products of the rows (n, d), as ``gram_of`` has them."""
+    return gram_of(lambda columns: vectors[:, columns].astype(np.float64), vectors.shape[1])
+
+
+def gram_of(rows: Columns, width: int) -> npt.NDArray[np.float64]:
+    """Inner products (n, n) of rows of ``width`` columns, summed in float64 also where they are float32.
 
     How a matrix library splits a sum follows the processor and its threads: in float32 that would show in what an evaluator reports.
     """
-    found = np.zeros((len(vectors), len(vectors)))
-    for first in range(0, vectors.shape[1], COLUMNS):
-        part = vectors[:, first : first + COLUMNS].astype(np.float64)
-        found += part @ part.T
+    found = np.zeros(())
+    for columns in column_blocks(width):
+        part = rows(columns)
+        found = found + part @ part.T
     return found
+
+
+def column_blocks(width: int) -> Iterator[slice]:
+    """A few columns each, of all ``width``."""
+    for first in range(0, width, _COLUMNS):
+        yield slice(first, first + _COLUMNS)
 
 
 def cosines_of_many(vectors: Vectors) -> npt.NDArray[np.float64]:

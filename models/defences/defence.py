@@ -118,6 +118,8 @@ class Verdict:
         eject: of those suspended before, and why.
         memory: for the next round.
         losses: mean validation losses of whole models, where they were computed anyway.
+        coalitions: the same of the models of coalitions of ``scored``, whose weights are those of the members: by bit mask over
+            them, in the order of their indices.
     """
 
     models: Mapping[int, Weights]
@@ -129,6 +131,7 @@ class Verdict:
     eject: Mapping[int, Fault]
     memory: Memory
     losses: Mapping[int, float] = field(default_factory=dict)
+    coalitions: Mapping[int, float] = field(default_factory=dict)
 
 
 class Defence(Protocol):

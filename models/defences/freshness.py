@@ -50,9 +50,9 @@ _PLENTY = 2.0
 _LITTLE = 1e-3
 """Ridge of that share: copies among the others make them dependent."""
 _TINY = 1e-300
-_AT_ONCE = 128
+_AT_ONCE = 64
 """Of many, whose rests are held together: in double precision they are twice the updates."""
-_COLUMNS = 2048
+_COLUMNS = 1024
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -205,7 +205,9 @@ def _significances(residuals: Vectors, lengths: Vectors, gradients: Vectors, *, 
         rows = basis[:, first : first + _COLUMNS]
         part = residuals[:, first : first + _COLUMNS].astype(np.float64)
         sums += (np.sign(part) * np.sqrt(np.abs(part))) @ rows.T
-        covariance += np.abs(part) @ (rows[pairs[0]] * rows[pairs[1]]).T
+        products = rows[pairs[0]]
+        products *= rows[pairs[1]]
+        covariance += np.abs(part) @ products.T
     expected = covariance[:, pairs[0] == pairs[1]].sum(axis=1)
     spread = np.sqrt(2 * (np.square(covariance) @ twice))
     found = (np.square(sums).sum(axis=1) - expected) / np.where(spread > 0, spread, 1)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bcfl.models.defences.blocks import COLUMNS, Vectors, gram, lengths, row_blocks
+from bcfl.models.defences.blocks import Columns, Vectors, column_blocks, gram_of, lengths
 from bcfl.models.defences.many import is_many
 
 __all__ = ("History", "orthonormal")
@@ -38,7 +38,7 @@ class History:
     """Everything revealed before a round; immutable.
 
     Attributes:
-        blocks: orthonormal rows (k, d), float32; all rows together are orthonormal.
+        blocks: orthogonal rows (k, d), float32; all rows together are orthogonal, none is nothing.
         recent: the newest updates at unit length, oldest first.
         sketch: what older ones came to, rows with their strengths.
         digests: of every model that was public, canonical.
@@ -61,11 +61,17 @@ class History:
     def residual(self, vectors: Vectors) -> Vectors:
         """The rows of ``vectors`` (n, d) without their part in the history, in their precision; summed in float64."""
         rest = vectors.copy()
+        width = vectors.shape[1]
         for block in self.blocks:
-            basis = block.astype(np.float64)
-            for rows in row_blocks(rest):
-                exact = rows.astype(np.float64, copy=False)
-                rows[:] = exact - (exact @ basis.T) @ basis
+            parts = np.zeros((len(rest), len(block)))
+            squares = np.zeros(len(block))
+            for columns in column_blocks(width):
+                basis = block[:, columns].astype(np.float64)
+                parts += rest[:, columns].astype(np.float64) @ basis.T
+                squares += np.square(basis).sum(axis=1)
+            parts /= squares
+            for columns in column_blocks(width):
+                rest[:, columns] -= parts @ block[:, columns].astype(np.float64)
         return rest
 
     def moved(self, model: npt.NDArray[np.float32]) -> History:
@@ -94,26 +100,28 @@ def _sketched(history: History, updates: Vectors) -> History:
     """All that is known and these updates as so few directions that they cost a round of a thousand no more than its evaluation."""
     most = max(1, history.most // _FEWER)
     known = [*([] if history.sketch is None else [history.sketch]), *history.recent]
-    first = sum(map(len, known))
-    whole = np.empty((first + len(updates), updates.shape[1]), dtype=np.float32)
-    if known:
-        np.concatenate(known, out=whole[:first])
     sizes = lengths(updates)[:, None]
-    np.divide(updates, np.where(sizes > 0, sizes, 1), out=whole[first:], casting="same_kind")
-    strength, turned = _principal(whole, most=most)
+    sizes = np.where(sizes > 0, sizes, 1)
+
+    def rows(columns: slice) -> npt.NDArray[np.float64]:
+        return np.concatenate([*(old[:, columns] for old in known), updates[:, columns] / sizes]).astype(
+            np.float64, copy=False
+        )
+
+    strength, turned = _principal_of_many(rows, updates.shape[1], most=most)
     sketch = _frequent(strength, turned, most)
-    # rows of rounding error would be public directions like any other
-    kept = strength[: len(sketch)] > _INDEPENDENT_OF_MANY * strength[0]
-    # they are orthogonal already, and any other basis of the same space would be rounded otherwise
-    base = sketch[kept] / np.linalg.norm(sketch[kept], axis=1, keepdims=True)
-    return dataclasses.replace(history, blocks=(base,), recent=(), sketch=sketch)
+    # Rows of rounding error would be public directions like any other. The others are orthogonal already: a view, since
+    # the memory of several rounds is at hand.
+    sound = int((strength[: len(sketch)] > _INDEPENDENT_OF_MANY * strength[0]).sum())
+    return dataclasses.replace(history, blocks=(sketch[:sound],), recent=(), sketch=sketch)
 
 
 def _frequent(strength: Vectors, rows: Vectors, most: int) -> Rows:
     """Frequent Directions: all strengths shrink by that of the first direction that is dropped."""
     floor = strength[most] if len(strength) > most else 0.0
-    kept = np.sqrt(np.maximum(np.square(strength[:most]) - floor**2, 0))
-    found: Rows = (kept[:, None] * rows[:most])[kept > 0].astype(np.float32)
+    shrunk = np.sqrt(np.maximum(np.square(strength[:most]) - floor**2, 0))
+    found: Rows = rows[:most][shrunk > 0].astype(np.float32)
+    found *= shrunk[shrunk > 0, None].astype(np.float32)
     return found
 
 
@@ -129,21 +137,24 @@ def orthonormal(residuals: Vectors, originals: Vectors) -> Vectors:
     return basis
 
 
-def _principal(vectors: Vectors, *, most: int | None = None) -> tuple[Vectors, Vectors]:
-    """Singular values of (n, d), falling, and the right singular vectors as rows; of many by their Gram matrix, ten times as soon.
-
-    ``most``: rows of many at most.
-    """
+def _principal(vectors: Vectors) -> tuple[Vectors, Vectors]:
+    """Singular values of (n, d), falling, and the right singular vectors as rows."""
     if not is_many(len(vectors)):
         _, strength, rows = np.linalg.svd(vectors, full_matrices=False)
         return strength, rows
-    squares, rotation = np.linalg.eigh(gram(vectors))
+    return _principal_of_many(
+        lambda columns: vectors[:, columns].astype(np.float64), vectors.shape[1], most=len(vectors)
+    )
+
+
+def _principal_of_many(rows: Columns, width: int, *, most: int) -> tuple[Vectors, Rows]:
+    """The same of rows of ``width`` columns by their Gram matrix, ten times as soon; ``most``: right singular vectors at most."""
+    squares, rotation = np.linalg.eigh(gram_of(rows, width))
     strength = np.sqrt(np.maximum(squares[::-1], 0))
     towards = (rotation[:, ::-1].T / np.where(strength > 0, strength, 1)[:, None])[:most]
-    turned = np.empty((len(towards), vectors.shape[1]), dtype=vectors.dtype)
-    for first in range(0, vectors.shape[1], COLUMNS):
-        columns = slice(first, first + COLUMNS)
-        turned[:, columns] = towards @ vectors[:, columns].astype(np.float64)
+    turned = np.empty((len(towards), width), dtype=np.float32)
+    for columns in column_blocks(width):
+        turned[:, columns] = towards @ rows(columns)
     return strength, turned
 
 

@@ -150,6 +150,7 @@ class Pipeline:
                 ),
             ),
             losses=dict(zip(study.indices, map(float, study.evaluation.means[1:]), strict=True)),
+            coalitions=worth.losses if len(scored) == len(sound) else {},
         )
 
     def foregone(

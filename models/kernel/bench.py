@@ -119,20 +119,18 @@ class _Work:
             raise SchemaMismatch("The weights do not have the tensors of the network that should take them.")
         return np.ascontiguousarray(weights.vector)
 
-    def measure(self, weights: Weights) -> Measured:
+    def measure(self, weights: Weights, *, logits: bool = False) -> Measured:
         return self.kernel.measure(
-            self.plan, self.vector(weights), self.samples, self.indices, cancelled=self.cancelled
-        )
-
-    def logits(self, weights: Weights, first: int | None = None) -> _Vector:
-        found = self.kernel.measure(
             self.plan,
             self.vector(weights),
             self.samples,
-            self.indices[:first],
+            self.indices,
             cancelled=self.cancelled,
-            logits=True,
-        ).logits
+            logits=logits,
+        )
+
+    def logits(self, weights: Weights) -> _Vector:
+        found = self.measure(weights, logits=True).logits
         assert found is not None  # noqa: S101 - they were asked for
         return found
 
@@ -184,7 +182,7 @@ def _train(job: TrainingJob, work: _Work) -> TrainingResult:
 
 def _class_losses(job: ClassLossesJob, work: _Work) -> ClassEvaluation:
     counts = np.bincount(work.targets, minlength=job.classes)
-    found = [work.measure(weights) for weights in job.models]
+    found = [work.measure(weights, logits=job.probe > 0) for weights in job.models]
     sums = [
         np.bincount(work.targets, weights=one.losses.astype(np.float64), minlength=job.classes)
         for one in found
@@ -193,32 +191,24 @@ def _class_losses(job: ClassLossesJob, work: _Work) -> ClassEvaluation:
         losses=np.array(sums).reshape(len(found), job.classes) / np.maximum(counts, 1),
         accuracies=np.array([int((one.largest == work.targets).sum()) / len(work.targets) for one in found]),
         counts=counts.astype(np.int64),
-        outputs=np.array([_probed(job, work, weights) for weights in job.models], dtype=np.float32),
+        outputs=np.array([_probed(job, one) for one in found], dtype=np.float32),
         by_sample=np.array([one.losses if job.by_sample else one.losses[:0] for one in found]),
     )
 
 
-def _probed(job: ClassLossesJob, work: _Work, weights: Weights) -> _Vector:
-    return work.logits(weights, job.probe) if job.probe else np.zeros((0, job.classes), dtype=np.float32)
+def _probed(job: ClassLossesJob, measured: Measured) -> _Vector:
+    logits = measured.logits
+    return np.zeros((0, job.classes), dtype=np.float32) if logits is None else logits[: job.probe]
 
 
 def _class_gradients(job: ClassGradientsJob, work: _Work) -> _Vector:
     """As ``training.classes.class_gradients``: zero where a part has no samples."""
     vector = work.vector(job.weights)
-    of_each = job.groups[work.targets]
-    groups = int(job.groups.max()) + 1
-    rows = []
-    for group in range(groups):
-        members = work.indices[of_each == group]
-        rows += [
+    return np.stack(
+        [
             work.kernel.gradient(
-                work.plan,
-                vector,
-                work.samples,
-                members[part :: job.parts],
-                divisor=max(1, len(members)),
-                cancelled=work.cancelled,
+                work.plan, vector, work.samples, members, divisor=whole, cancelled=work.cancelled
             )
-            for part in range(job.parts)
+            for members, whole in job.members(work.indices, work.targets)
         ]
-    return np.stack(rows).reshape(groups, job.parts, -1)
+    )

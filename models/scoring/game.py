@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -59,7 +59,8 @@ LOSS_CEILING = 1e6
 class ScoringRound:
     """What is scored: the models of one round, the global model they began with, and who weighs how much.
 
-    ``updates`` are whole models. ``weights`` are the aggregation weights pᵢ of the round; they usually sum to 1.
+    ``updates`` are whole models. ``weights`` are the aggregation weights pᵢ of the round; they usually sum to 1. ``losses``: mean
+    losses of coalitions' models in the fixed game, by bit mask, that are known already.
     """
 
     network: Network
@@ -67,6 +68,7 @@ class ScoringRound:
     updates: tuple[Weights, ...]
     weights: tuple[float, ...]
     samples_key: str
+    losses: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.updates) != len(self.weights) or not all(map(math.isfinite, self.weights)):
@@ -212,9 +214,13 @@ class CoalitionValues:
                 return [evaluation.accuracy for evaluation in found]
             chances = [getattr(evaluation, self._value) for evaluation in found]
             return [chance if math.isfinite(chance) else 0.0 for chance in chances]
-        losses = await self._engine.coalition_losses(
-            given.network, given.start, given.updates, self._weights, coalitions, given.samples_key
+        known = given.losses if self._weights is not None else {}
+        missing = [coalition for coalition in coalitions if coalition not in known]
+        evaluated = await self._engine.coalition_losses(
+            given.network, given.start, given.updates, self._weights, missing, given.samples_key
         )
+        of_all = {**known, **dict(zip(missing, evaluated, strict=True))}
+        losses = [of_all[coalition] for coalition in coalitions]
         bounded = [min(loss, LOSS_CEILING) if math.isfinite(loss) else LOSS_CEILING for loss in losses]
         if self._value == "relative_loss":
             return [-math.log(max(loss, LOSS_FLOOR)) for loss in bounded]

@@ -99,7 +99,7 @@ def confusion(
 def class_gradients(
     job: ClassGradientsJob, module: torch.nn.Module, samples: DeviceSamples, *, cancelled: Callable[[], bool]
 ) -> npt.NDArray[np.float32]:
-    """The gradient of each group's mean loss at the job's weights, (groups, parts, d), whose sum over the parts it is.
+    """The job's terms of the gradient of each group's mean loss at its weights, (terms, d).
 
     Zero for a group without samples, and for a part that gets none of a group with few.
 
@@ -113,22 +113,18 @@ def class_gradients(
     rows = []
     with torch.inference_mode():
         targets = torch.cat([samples.batch(chunk)[1] for chunk in torch.split(indices, _CHUNK)])
-    of_each = torch.as_tensor(np.array(job.groups), device=samples.device)[targets]
-    groups = int(job.groups.max()) + 1
-    for group in range(groups):
-        members = indices[of_each == group]
-        for part in range(job.parts):
-            module.zero_grad(set_to_none=True)
-            for chunk in torch.split(members[part :: job.parts], _CHUNK):
-                if cancelled():
-                    raise JobCancelled
-                if len(chunk):
-                    inputs, labels = samples.batch(chunk)
-                    loss = torch.nn.functional.cross_entropy(module(inputs), labels, reduction="sum")
-                    (loss / len(members)).backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
-            rows.append(_flat(job, parameters))
+    for members, whole in job.members(indices.cpu().numpy(), targets.cpu().numpy()):
+        module.zero_grad(set_to_none=True)
+        for chunk in torch.split(torch.as_tensor(members, device=samples.device), _CHUNK):
+            if cancelled():
+                raise JobCancelled
+            if len(chunk):
+                inputs, labels = samples.batch(chunk)
+                loss = torch.nn.functional.cross_entropy(module(inputs), labels, reduction="sum")
+                (loss / whole).backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+        rows.append(_flat(job, parameters))
     module.zero_grad(set_to_none=True)
-    return np.stack(rows).reshape(groups, job.parts, -1)
+    return np.stack(rows)
 
 
 def _flat(job: ClassGradientsJob, parameters: dict[str, torch.nn.Parameter]) -> npt.NDArray[np.float32]:

@@ -206,10 +206,6 @@ class Engine:
         for update in updates:
             start.same_schema(update)
         masks = [mask_of(coalition, len(updates)) for coalition in coalitions]
-        # Each coalition is built and evaluated by itself, so where the list is cut changes no value.
-        parts = [
-            part.tolist() for part in np.array_split(np.arange(len(masks)), self._pool.size) if len(part)
-        ]
         found: dict[int, Evaluation] = {}
 
         async def score(part: list[int]) -> None:
@@ -225,7 +221,7 @@ class Engine:
                 zip(part, cast("list[Evaluation]", await self._pool.run(job, self.kernel)), strict=True)
             )
 
-        await all_of(lambda _, part: score(part), parts)
+        await all_of(lambda _, part: score(part), self._shares(len(masks)))
         return [found[place] for place in range(len(masks))]
 
     async def class_losses(
@@ -246,9 +242,7 @@ class Engine:
         samples = SamplesRef(samples_key, indices)
         self._check(samples)
         classes = self._classes(samples_key)
-        parts = [
-            part.tolist() for part in np.array_split(np.arange(len(models)), self._pool.size) if len(part)
-        ]
+        parts = self._shares(len(models))
         answers: dict[int, ClassEvaluation] = {}
 
         async def measure(number: int, part: list[int]) -> None:
@@ -304,14 +298,27 @@ class Engine:
         """
         samples = SamplesRef(samples_key)
         self._check(samples)
-        job = ClassGradientsJob(
-            network=network,
-            weights=weights,
-            samples=samples,
-            groups=groups,
-            parts=parts,
-        )
-        return cast("npt.NDArray[np.float32]", await self._pool.run(job, self.kernel))
+        found: dict[int, npt.NDArray[np.float32]] = {}
+
+        async def some(number: int, terms: list[int]) -> None:
+            job = ClassGradientsJob(
+                network=network,
+                weights=weights,
+                samples=samples,
+                groups=groups,
+                parts=parts,
+                terms=tuple(terms),
+            )
+            found[number] = cast("npt.NDArray[np.float32]", await self._pool.run(job, self.kernel))
+
+        shares = self._shares((int(groups.max()) + 1) * parts)
+        await all_of(some, shares)
+        rows = np.concatenate([found[number] for number in range(len(shares))])
+        return rows.reshape(-1, parts, rows.shape[1])
+
+    def _shares(self, count: int) -> list[list[int]]:
+        """The numbers below ``count`` for as many workers as there are; each is done by itself, so where they are cut changes no value."""
+        return [part.tolist() for part in np.array_split(np.arange(count), self._pool.size) if len(part)]
 
     def _classes(self, samples_key: str) -> int:
         return int(self._samples[samples_key].targets.max()) + 1

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -158,7 +158,8 @@ class ClassEvaluation:
 class ClassGradientsJob:
     """Gradient of each class's mean loss at ``weights``, as the sum of ``parts`` terms: of every so-many-th sample.
 
-    ``groups``: of each class, (classes,) from 0 on; its own number where each is its own group.
+    ``groups``: of each class, (classes,) from 0 on; its own number where each is its own group. ``terms``: which of them all, a
+    group's one after the other.
     """
 
     kind: ClassVar[WorkKind] = "evaluation"
@@ -167,7 +168,18 @@ class ClassGradientsJob:
     weights: Weights
     samples: SamplesRef
     groups: npt.NDArray[np.int64]
-    parts: int = 1
+    parts: int
+    terms: tuple[int, ...]
+
+    def members(
+        self, indices: npt.NDArray[np.int64], targets: npt.NDArray[np.int64]
+    ) -> Iterator[tuple[npt.NDArray[np.int64], int]]:
+        """Of each term, of samples (n,) with those classes: which it is of, and how many its whole group has, at least 1."""
+        of_each = self.groups[targets]
+        for term in self.terms:
+            group, part = divmod(term, self.parts)
+            whole = indices[of_each == group]
+            yield whole[part :: self.parts], max(1, len(whole))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -70,7 +70,7 @@ async def journals(
         JournalInUse: one of them acts in another process.
     """
     node = chain.node
-    paths: list[Path | str] = [":memory:"]
+    paths: list[Path | str] = [""]
     if not chain.driven:
         resources.directory.agents.mkdir(exist_ok=True)
         paths = [resources.directory.journal_file(name) for name in names or [PUBLISHER]]

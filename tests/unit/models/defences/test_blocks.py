@@ -33,7 +33,7 @@ def places(rows):
 def test_few_come_at_once_and_many_in_blocks(rows):
     blocks = list(row_blocks(rows))
     assert np.array_equal(np.concatenate(blocks), rows)
-    assert (len(blocks) > 1) == (len(rows) > 128)
+    assert (len(blocks) > 1) == (len(rows) > MANY)
 
 
 def test_what_is_told_of_rows_is_told_of_each(rows, places):

@@ -138,6 +138,7 @@ def test_gradients_by_class(case):
         samples=SamplesRef("own"),
         groups=np.arange(classes) % 3,
         parts=2,
+        terms=tuple(range(2 * min(3, classes))),
     )
     torch, lanes = _both(case, job)
     assert lanes.shape == torch.shape
