@@ -11,6 +11,7 @@ Of many updates each moves the round's model by so little that the gradients at 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -106,7 +107,9 @@ class _Game:
 async def _evaluated(game: _Game, places: Sequence[int], laboratory: ScoringEngine) -> Worth:
     """Of the updates at these places."""
     steps = [game.step(place) for place in places]
-    shifts = (np.zeros_like(game.start), game.together, *steps, *(game.together - step for step in steps))
+    everybody = 0 < len(steps) == len(game.models)
+    others = _of_others(steps) if everybody else [game.together - step for step in steps]
+    shifts = (np.zeros_like(game.start), game.together, *steps, *others)
     found = await laboratory.class_losses(
         game.made.network, [game.model(shift) for shift in shifts], game.made.samples_key, by_sample=True
     )
@@ -119,8 +122,15 @@ async def _evaluated(game: _Game, places: Sequence[int], laboratory: ScoringEngi
         values=each.mean(axis=1),
         errors=each.std(axis=1) / np.sqrt(each.shape[1]),
         gain=float(np.clip(1 - after.mean() / max(before.mean(), _NOTHING), 0, 1)),
-        losses=_of_coalitions(exact) if count == len(game.models) else {},
+        losses=_of_coalitions(exact) if everybody else {},
     )
+
+
+def _of_others(steps: Sequence[Vectors]) -> list[Vectors]:
+    """The sum of all but each; taken from the sum of all, one broken step would be in that of the others too."""
+    before = list(itertools.accumulate(steps[:-1], initial=np.zeros_like(steps[0])))
+    after = list(itertools.accumulate(reversed(steps[1:]), initial=np.zeros_like(steps[0])))
+    return [one + other for one, other in zip(before, reversed(after), strict=True)]
 
 
 def _of_coalitions(by_sample: Vectors) -> dict[int, float]:

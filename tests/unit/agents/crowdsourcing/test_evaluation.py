@@ -16,6 +16,7 @@ from bcfl.contracts.ids import ContentId
 from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import EntryReference, Specification
 from bcfl.contracts.state import UpdateRecord
+from bcfl.models.aggregation.fedavg import FedAvg
 from bcfl.models.data.synthetic import Synthetic
 from bcfl.models.networks.mlp import Mlp
 from bcfl.models.networks.network import initial_weights
@@ -122,6 +123,56 @@ async def test_scores_share_out_the_gain_and_the_model_is_the_weighted_mean():
         np.testing.assert_allclose(weights.vector, mean, rtol=1e-6)
         assert outcome.loss == (await engine.evaluate(NETWORK, weights, "validation")).loss
         assert set(outcome.validation_loss) == {0, 1, 2}
+
+
+class _Counting:
+    """An engine that counts the coalitions it is asked for in the game of the scores."""
+
+    def __init__(self, engine):
+        self._engine = engine
+        self.asked = []
+
+    def __getattr__(self, name):
+        return getattr(self._engine, name)
+
+    async def coalition_losses(self, network, start, updates, weights, coalitions, *given):
+        if weights is not None:
+            self.asked += coalitions
+        return await self._engine.coalition_losses(network, start, updates, weights, coalitions, *given)
+
+
+@pytest.mark.parametrize(
+    ("defence", "asked"),
+    # each alone, two and all three, and the start: with three members that is every coalition
+    [("none", list(range(8))), ("pipeline", [])],
+)
+@pytest.mark.asyncio
+async def test_what_the_defence_has_evaluated_is_not_evaluated_for_the_scores(defence, asked):
+    async with Engine.start(executor="threads") as engine:
+        bench = await _bench(engine)
+        expected = await bench.evaluate()
+        counting = bench.engine = _Counting(engine)
+        found = await bench.evaluate(defence=EntryReference(defence, {"effort": False} if not asked else {}))
+    assert counting.asked == asked
+    assert found.scores.values() != {0}
+    assert list(found.scores.values()) == pytest.approx(list(expected.scores.values()), rel=1e-3)
+
+
+@pytest.mark.parametrize(("unlike", "asked"), [(False, []), (True, list(range(4)))])
+@pytest.mark.asyncio
+async def test_losses_of_another_game_make_no_scores(monkeypatch, unlike, asked):
+    """Two of three are in the game, whose weights beside each other may be others than they were beside the third."""
+
+    def weights(_self, samples):
+        return (3, 1) if unlike and len(samples) == 2 else (1,) * len(samples)
+
+    monkeypatch.setattr(FedAvg, "game_weights", weights)
+    async with Engine.start(executor="threads") as engine:
+        bench = await _bench(engine)
+        bench.updates[0] = await bench.put(START, samples="10")  # no work
+        counting = bench.engine = _Counting(engine)
+        await bench.evaluate(defence=EntryReference("pipeline"))
+    assert counting.asked == asked
 
 
 async def _bytes(bench, index):

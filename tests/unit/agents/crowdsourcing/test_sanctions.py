@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from bcfl.agents.crowdsourcing.sanctions import applicable
+from bcfl.agents.crowdsourcing.sanctions import applicable, intended
 from bcfl.contracts import events as e
 from bcfl.contracts.phases import Reason
+from bcfl.models.defences.defence import Fault, Memory, Verdict
 
 
 def _task(story, *, members=8, suspended=(), **options):
@@ -49,3 +50,13 @@ def test_as_many_as_a_transaction_holds(story):
     assert 200 < len(together) < 255
     apart = applicable(state, [every[0], *every[256:]])
     assert len(apart) < len(together)
+
+
+def test_a_defences_faults_are_the_contracts_reasons_ejections_first():
+    verdict = Verdict(
+        **{name: {} for name in ("models", "scored", "factors", "evidence", "rejected")},
+        suspend={5: (4, Fault.HARMFUL), 2: (3, Fault.COPIED)},
+        eject={7: Fault.HARMFUL},
+        memory=Memory(),
+    )
+    assert intended(verdict) == ((7, 0, Reason.HARMFUL), (2, 3, Reason.COPIED), (5, 4, Reason.HARMFUL))

@@ -118,3 +118,29 @@ def test_honest_work_speaks_for_itself_however_little_is_learnt():
     assert (EvidenceWeights().evidence(found, gain=0.0)[:-1] < 0).all()
     empty = dataclasses.replace(found, **{name: np.zeros(0) for name in FEATURES})
     assert len(EvidenceWeights().evidence(empty, gain=0.0)) == 0
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.asyncio
+async def test_what_coalitions_it_evaluated_is_told_by_their_masks(federation, count):
+    steps, aims = [1.0, 2.0, -1.0, 0.5][:count], [1.0, 1.2, 0.8]
+    found = await _worth(federation, steps, aims)
+    everybody = (1 << count) - 1
+    alone = [1 << place for place in range(count)]
+    assert found.losses.keys() == {0, everybody, *alone, *(everybody ^ one for one in alone)}
+    for coalition, loss in found.losses.items():
+        moved = sum(step for place, step in enumerate(steps) if coalition >> place & 1) / count
+        assert loss == pytest.approx(np.mean([(moved - aim) ** 2 for aim in aims]), rel=1e-5)
+
+
+@pytest.mark.asyncio
+async def test_a_broken_coalition_has_no_finite_loss(federation):
+    found = await _worth(federation, [1.0, np.nan], [1.0, 1.1])
+    assert np.isinf(found.losses[2])
+    assert np.isfinite(found.losses[1])
+
+
+@pytest.mark.asyncio
+async def test_of_nobody_nothing_is_worth_anything(federation):
+    found = await _worth(federation, [], [1.0])
+    assert (len(found.values), found.losses) == (0, {})

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,27 @@ async def test_what_is_known_is_not_asked_again(make_engine, make_round):
     assert {coalition: known[coalition] for coalition in (0, 1, 3, 5)} == {0: 0.0, 1: 1.0, 3: 3.0, 5: 5.0}
     await values.of([0, 5])
     assert engine.batches == [[0, 3, 1], [5]]
+
+
+@pytest.mark.parametrize(("game", "asked"), [("fixed", [2, 3]), ("mean", [0, 1, 2, 3])])
+@pytest.mark.asyncio
+async def test_losses_that_a_round_brings_are_those_of_the_fixed_game_alone(
+    make_engine, make_round, game, asked
+):
+    engine = make_engine(float)
+    # the made-up losses are 10 − value
+    brought = dataclasses.replace(make_round(2), losses={0: 10.0, 1: 8.5})
+    values = await CoalitionValues(brought, engine, game=game).of([1, 2, 3])
+    assert engine.batches == [asked]
+    assert values == {0: 0.0, 1: 1.5 if game == "fixed" else 1.0, 2: 2.0, 3: 3.0}
+
+
+@pytest.mark.asyncio
+async def test_losses_that_a_round_brings_are_no_accuracies(make_engine, make_round):
+    engine = make_engine(float)
+    brought = dataclasses.replace(make_round(2), losses={0: 10.0, 1: 8.5})
+    values = await CoalitionValues(brought, engine, game="fixed", value="accuracy").of([1])
+    assert values[1] == 1.0
 
 
 @pytest.mark.parametrize("name", ["step", "leave_one_out", "shapley", "shapley_mean"])

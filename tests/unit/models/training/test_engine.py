@@ -53,12 +53,16 @@ async def _everything(data, make_job, executor, workers):
         evaluation = await engine.evaluate(MnistCnn(), models[0], "test")
         losses = await engine.coalition_losses(MnistCnn(), start, models, [0.5, 0.3, 0.2], range(8), "test")
         means = await engine.coalition_losses(MnistCnn(), start, models, None, range(8), "test")
+        groups = np.arange(10) % 3
+        gradients = await engine.class_gradients(MnistCnn(), start, "test", groups=groups, parts=2)
+        assert gradients.shape == (3, 2, start.schema.size)
     return (
         [model.vector.tobytes() for model in models],
         [(results[seed].loss, results[seed].train_loss, results[seed].steps) for seed in range(3)],
         evaluation,
         losses,
         means,
+        gradients.tobytes(),
     )
 
 
