@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import anyio.to_thread
 import numpy as np
 
 from bcfl.agents.common.behaviour import Conduct, Honest, Turn
@@ -194,16 +195,17 @@ class UpdateMaker:
             turn.share(None)  # accomplices need not wait for what will not come
         if weights is None:
             return None
-        whole = self._with_what_was_left(turn, weights)
-        data = acting.encode(
-            turn,
-            whole,
-            {
-                "round": str(work.round),
-                "samples": str(acting.claim(turn)),
-                "start": work.start.digest.hex(),
-            },
-        )
+        metadata = {
+            "round": str(work.round),
+            "samples": str(acting.claim(turn)),
+            "start": work.start.digest.hex(),
+        }
+
+        def encoded() -> bytes:
+            return acting.encode(turn, self._with_what_was_left(turn, weights), metadata)
+
+        # packing takes milliseconds, of a thousand trainers seconds in which nobody would hear of a block
+        data = encoded() if turn.packing is None else await anyio.to_thread.run_sync(encoded)
         for result in turn.results[-1:]:
             trained = Trained(
                 loss=result.train_loss,
