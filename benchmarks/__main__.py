@@ -32,6 +32,7 @@ _MODULES = (
     "rounds",
     "scores",
     "tables",
+    "thousand",
     "watchers",
 )
 
