@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
+from functools import lru_cache
 
 import eth_abi
 from eth_utils import keccak
@@ -16,6 +17,8 @@ from bcfl.contracts.scores import pack_scores
 __all__ = ("SALT_BYTES", "commitment", "salt_for", "score_commitment", "validation_commitment")
 
 SALT_BYTES = 16
+_REMEMBERED = 8192
+"""Commitments, which are asked for at each look at the chain: of a few rounds of the largest cohort."""
 
 
 def salt_for(secret: bytes, task: Address, round_number: int, purpose: bytes = b"") -> bytes:
@@ -28,6 +31,7 @@ def salt_for(secret: bytes, task: Address, round_number: int, purpose: bytes = b
     return hmac.new(secret, message, hashlib.sha256).digest()[:SALT_BYTES]
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def commitment(
     *, chain_id: int, task: Address, round_number: int, index: int, content: ContentId, salt: bytes
 ) -> bytes:

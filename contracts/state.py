@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self, overload
 
 from immutables import Map
@@ -91,7 +92,7 @@ class RoundRecord:
         """Whether the round has its model."""
         return self.model is not None
 
-    @property
+    @cached_property
     def targets(self) -> tuple[TrainerIndex, ...]:
         """Whose updates can be scored, ascending: revealed, and the digest is their own."""
         return tuple(sorted(index for index, update in self.updates.items() if update.owned))
@@ -174,7 +175,7 @@ class TaskState:
         """Whether nothing but withdrawing is left."""
         return self.phase.ended
 
-    @property
+    @cached_property
     def active_members(self) -> tuple[TrainerIndex, ...]:
         """Members who have neither left nor been ejected, ascending."""
         return tuple(index for index, member in self.members.items() if member.active)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import eth_abi
 from eth_utils import keccak
 
@@ -18,6 +20,7 @@ _OBJECT = keccak(b"Object(uint32 round,uint32 index,bool blames)")
 _PERMIT = keccak(b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)")
 
 
+@lru_cache(maxsize=64)
 def _separator(name: str, chain_id: int, contract: Address) -> bytes:
     return keccak(
         eth_abi.encode(

@@ -275,8 +275,9 @@ class EvaluationCheck:
 def draw(indices: Sequence[TrainerIndex], work: CheckEvaluation, secret: bytes) -> list[TrainerIndex]:
     """``MOST_FOLDED`` of the indices, ascending: others for every secret, report and task."""
     seed = hashlib.sha256(secret + bytes.fromhex(work.task[2:]) + work.report.digest).digest()
-    keys = {index: hashlib.sha256(seed + index.to_bytes(4, "big")).digest() for index in indices}
-    return sorted(sorted(indices, key=keys.__getitem__)[:MOST_FOLDED])
+    ordered = sorted(indices)
+    places = np.random.default_rng(int.from_bytes(seed, "big")).permutation(len(ordered))[:MOST_FOLDED]
+    return [ordered[place] for place in sorted(places)]
 
 
 def _blaming(reason: str, *, usable: bool) -> _Examined:

@@ -13,41 +13,27 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bcfl.agents.common.entries import aggregator_of, defence_of
-from bcfl.agents.common.folding import (
-    Counted,
-    encode_model,
-    outcomes,
-    possible,
-    remembered,
-)
-from bcfl.agents.common.gathering import (
-    INVALID_SAMPLES,
-    INVALID_WORDS,
-    UNPROVEN,
-    Fetched,
-    claimed_samples,
-    fetched,
-)
+from bcfl.agents.common.folding import Counted, encode_model, outcomes, possible, remembered
+from bcfl.agents.common.gathering import INVALID_WORDS, UNPROVEN, Fetched, fetched
 from bcfl.agents.common.retrieval import Retrieval, schema_of
+from bcfl.agents.crowdsourcing.objecting.facts import Fact, borne_out, fact_of, weighed
 from bcfl.agents.crowdsourcing.objecting.plausibility import MODEL, VERDICT
 from bcfl.contracts.crowd_state import CrowdRound
 from bcfl.contracts.evaluation_report import EvaluationReport
 from bcfl.contracts.ids import ContentId, TrainerIndex
-from bcfl.contracts.scores import SCORE_UNIT
 from bcfl.contracts.specification import Specification
-from bcfl.errors import ModelError
-from bcfl.models.aggregation.aggregator import Aggregate, PlainMean
-from bcfl.models.aggregation.fold import INTEGER_LIMIT
+from bcfl.models.aggregation.aggregator import Aggregate
 from bcfl.models.declared import follows_scores
 from bcfl.models.defences.bounds import Bounded
 from bcfl.models.errors import MalformedUpdate
 from bcfl.models.weights import Weights
 from bcfl.storage.content_id import content_id
-from bcfl.storage.errors import ContentOversize, FetchError
+from bcfl.storage.errors import FetchError
 
 __all__ = ("Given", "Repeated", "Repetition", "checkable")
 
 _REMEMBERED = 4096
+_REPORTS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,26 +69,13 @@ class Given:
         return self.counted is None or possible(specification, self.counted, claimed)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Fact:
-    """One update: why it cannot be used, or the samples that it claims and its canonical digest.
-
-    ``missing``: it could not be had, which is no proof of anything; its trainer may have taken it away since.
-    """
-
-    missing: bool = False
-    word: str | None = None
-    samples: int = 0
-    digest: bytes = b""
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Seen:
     """A round's start model, and its updates as they were fetched and looked at."""
 
     start: Weights
     found: Mapping[TrainerIndex, Fetched]
-    facts: Mapping[TrainerIndex, _Fact]
+    facts: Mapping[TrainerIndex, Fact]
 
 
 def checkable(record: CrowdRound, report: EvaluationReport) -> list[TrainerIndex]:
@@ -119,7 +92,8 @@ class Repetition:
 
     def __init__(self, retrieval: Retrieval) -> None:
         self._retrieval = retrieval
-        self._facts: dict[tuple[ContentId, ContentId], _Fact] = {}
+        self._facts: dict[tuple[ContentId, ContentId], Fact] = {}
+        self._as_claimed: dict[ContentId | None, bool] = {}
 
     async def whole(
         self,
@@ -147,7 +121,7 @@ class Repetition:
             RegistryError: the task's defence or aggregator is not known.
         """
         seen = await self._look(specification, record, report, max_bytes)
-        if not _borne_out(specification, record, report, seen.facts, seen.start.digest()):
+        if not borne_out(specification, record, report, seen.facts, seen.start.digest()):
             return Repeated(reason=VERDICT)
         if named:
             return Repeated(chosen=False)
@@ -186,7 +160,7 @@ class Repetition:
         wanted = {index: record.updates[index].content for index in checkable(record, report)}
         start = await self._retrieval.model(record.start_model, schema_of(specification), max_bytes=max_bytes)
         found = await fetched(self._retrieval, specification, wanted, start=start, max_bytes=max_bytes)
-        facts = {index: _fact(one, specification) for index, one in found.items()}
+        facts = {index: fact_of(one, specification) for index, one in found.items()}
         return _Seen(start=start, found=found, facts=facts)
 
     async def _what_counted(
@@ -228,50 +202,30 @@ class Repetition:
         start = await self._retrieval.model(record.start_model, schema_of(specification), max_bytes=max_bytes)
         found = await fetched(self._retrieval, specification, wanted, start=start, max_bytes=max_bytes)
         for index, one in found.items():
-            self._facts[record.start_model, wanted[index]] = _fact(one, specification)
+            self._facts[record.start_model, wanted[index]] = fact_of(one, specification)
         facts = {index: self._facts[record.start_model, record.updates[index].content] for index in drawn}
         while len(self._facts) > _REMEMBERED:
             del self._facts[next(iter(self._facts))]
-        if not _borne_out(specification, record, report, facts, start.digest()):
+        if not borne_out(specification, record, report, facts, start.digest()):
             return VERDICT
-        return None if _weighed(specification, record, report, facts) else MODEL
+        return None if self._weighed(specification, record, report, facts) else MODEL
 
-
-def _fact(found: Fetched, specification: Specification) -> _Fact:
-    if isinstance(found, MalformedUpdate | ContentOversize):
-        return _Fact(word=found.reason)
-    if isinstance(found, FetchError):
-        return _Fact(missing=True)
-    weights, metadata = found
-    claimed = claimed_samples(metadata, specification.sample_limit)
-    if claimed is None:
-        return _Fact(word=INVALID_SAMPLES)
-    return _Fact(samples=claimed, digest=weights.digest())
-
-
-def _borne_out(
-    specification: Specification,
-    record: CrowdRound,
-    report: EvaluationReport,
-    facts: Mapping[TrainerIndex, _Fact],
-    start: bytes,
-) -> bool:
-    """Whether the updates are what the report says, as far as everybody can see."""
-    had = {index: fact for index, fact in facts.items() if not fact.missing}
-    for index, fact in had.items():
-        said = report.rejected.get(index)
-        if fact.word != said and (fact.word is not None or said in INVALID_WORDS):
-            return False
-    defence = defence_of(specification)
-    if not isinstance(defence, Bounded):
-        return True
-    sound = {int(index): fact for index, fact in had.items() if fact.word is None}
-    foregone = defence.foregone(
-        start,
-        {index: fact.digest for index, fact in sound.items()},
-        {index: record.updates[TrainerIndex(index)].position for index in sound},
-    )
-    return all(report.rejected.get(TrainerIndex(index)) == word for index, word in foregone.items())
+    def _weighed(
+        self,
+        specification: Specification,
+        record: CrowdRound,
+        report: EvaluationReport,
+        facts: Mapping[TrainerIndex, Fact],
+    ) -> bool:
+        """As ``weighed``; where the claims that were seen are what the report weighs with, all who look find the same."""
+        claims = {index: fact.samples for index, fact in facts.items() if fact.samples}
+        if any(report.weights.get(index, claim) != claim for index, claim in claims.items()):
+            return weighed(specification, record, report, claims)
+        if record.report not in self._as_claimed:
+            while len(self._as_claimed) >= _REPORTS:
+                del self._as_claimed[next(iter(self._as_claimed))]
+            self._as_claimed[record.report] = weighed(specification, record, report, {})
+        return self._as_claimed[record.report]
 
 
 def _counted(
@@ -280,7 +234,7 @@ def _counted(
     report: EvaluationReport,
     start: Weights,
     models: Mapping[TrainerIndex, Weights],
-    facts: Mapping[TrainerIndex, _Fact],
+    facts: Mapping[TrainerIndex, Fact],
 ) -> Counted | None:
     """What went into the model; None where it cannot be told, or something of it cannot be had."""
     defence = defence_of(specification)
@@ -318,30 +272,3 @@ def _chosen(
         or follows_scores(aggregator_of(specification))
         or any(not report.weights.get(index) for index in record.targets)
     )
-
-
-def _weighed(
-    specification: Specification,
-    record: CrowdRound,
-    report: EvaluationReport,
-    facts: Mapping[TrainerIndex, _Fact],
-) -> bool:
-    """Whether the weights of a plain mean are those of the claims that were seen, and of all scores.
-
-    Claims that were not seen are taken to be what the report weighs them with, within the task's limit.
-    """
-    aggregator = aggregator_of(specification)
-    limit = specification.sample_limit
-    if not isinstance(aggregator, PlainMean) or not aggregator.exact or limit >= INTEGER_LIMIT:
-        return True
-    members = sorted(report.weights)
-    seen = {index: fact.samples for index, fact in facts.items() if fact.samples}
-    try:
-        integers = aggregator.integer_weights(
-            samples=[seen.get(index, report.weights[index]) for index in members],
-            scores=[record.scores[index] / SCORE_UNIT for index in members],
-        )
-    except ModelError:
-        return False  # a weight below zero
-    bounded = not aggregator.by_samples or all(1 <= report.weights[i] <= limit for i in members)
-    return bounded and integers == tuple(report.weights[index] for index in members)
