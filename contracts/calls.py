@@ -213,7 +213,7 @@ def reveal_root(
 ) -> Call:
     """As the rooter, open for members of a batch what a list in the store says; those open already are left out."""
     content = (listing.digest, listing.size)
-    known = (round_number, batch, rooted.root, _bitmap(rooted.members))
+    known = (round_number, batch, rooted.root, list(to_bitmap(rooted.members, 256 * rooted.words)))
     return Call(task, encode_call(_ROOTED, "revealRoot", *known, content, _bitmap(members)))
 
 
@@ -239,7 +239,7 @@ def reveal_proven(
         opening: what it opens to; its place does not matter.
     """
     tree = tree_of(entries)
-    members = [] if rooted is None else _bitmap(rooted.members)
+    members = [] if rooted is None else list(to_bitmap(rooted.members, 256 * rooted.words))
     opened = _opened(index.to_bytes(4, "big"), opening)
     known = (round_number, batch, tree.root, members)
     return Call(task, encode_call(_ROOTED, "revealProven", *known, opened, list(tree.proof(index))))

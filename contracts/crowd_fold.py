@@ -67,7 +67,9 @@ def _reinstated(draft: CrowdDraft, event: e.TrainerReinstated) -> None:
 def _root_committed(draft: CrowdDraft, event: e.RootCommitted) -> None:
     """What they committed to is in a list: its entries follow, where it can be had."""
     record = draft.record(event.round)
-    record["roots"][event.batch] = RootedBatch(root=event.root, listing=event.listing, members=event.members)
+    record["roots"][event.batch] = RootedBatch(
+        root=event.root, listing=event.listing, words=event.words, members=event.members
+    )
     for place, index in enumerate(event.members):
         record["commitments"][index] = CommittedEntry(
             commitment=b"",

@@ -101,6 +101,7 @@ def _root_committed(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
         first_position=v["firstPosition"],
         root=v["root"],
         listing=ContentId(v["listDigest"], v["listSize"]),
+        words=len(v["members"]),
         members=from_bitmap(v["members"]),
     )
 

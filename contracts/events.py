@@ -185,6 +185,8 @@ class UpdateSubmitted(Event):
 class RootCommitted(Event):
     """In a rooted task: ``members``, ascending, have committed to what a list in the store says, and this is its Merkle root.
 
+    The contract knows the batch again by its root and by the members' bitmap, which has ``words`` words.
+
     Where the list can be had and is sound, an ``UpdatesCommitted`` of the same origin follows with its entries.
     """
 
@@ -193,6 +195,7 @@ class RootCommitted(Event):
     first_position: int
     root: bytes
     listing: ContentId
+    words: int
     members: tuple[TrainerIndex, ...]
 
 

@@ -68,10 +68,11 @@ class CommittedEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class RootedBatch:
-    """Commitments that came as one Merkle root (32 bytes) over a list in the store; ``members`` ascending."""
+    """Commitments that came as one Merkle root (32 bytes) over a list in the store; ``members`` ascending, ``words`` of their bitmap."""
 
     root: bytes
     listing: ContentId
+    words: int
     members: tuple[TrainerIndex, ...]
 
 
