@@ -22,7 +22,10 @@ contract RootedTask is CrowdsourcingTask, IRootedTask {
         TaskConfig memory c = _requireRooter();
         _requirePhase(Phase.Training, roundNumber);
         uint256[] memory taken = members;
-        uint256 count = _mark(_committed[roundNumber], _cohort, taken);
+        for (uint256 w; w < taken.length; ++w) {
+            taken[w] &= _cohort[w];
+        }
+        uint256 count = _mark(_committed[roundNumber], taken);
         Round storage r = _round;
         (uint32 first, uint16 batch) = (r.committed, r.batches++);
         _batches[batch] = BatchSlot(first, _hash(root, taken));
@@ -48,7 +51,7 @@ contract RootedTask is CrowdsourcingTask, IRootedTask {
         for (uint256 w; w < taken.length; ++w) {
             taken[w] &= batchMembers[w];
         }
-        uint256 count = _mark(_revealed[roundNumber], _committed[roundNumber], taken);
+        uint256 count = _mark(_revealed[roundNumber], taken);
         emit RootRevealed(roundNumber, uint32(batch), list.digest, list.size, taken);
         _countRevealed(count, c);
     }
@@ -133,15 +136,14 @@ contract RootedTask is CrowdsourcingTask, IRootedTask {
         }
     }
 
-    /// @dev Mark those of `members` who are in `among` and not marked yet, and say who they are.
-    function _mark(
-        mapping(uint256 => uint256) storage marked,
-        mapping(uint256 => uint256) storage among,
-        uint256[] memory members
-    ) private returns (uint256 count) {
+    /// @dev Mark those of `members` who are not marked yet, and leave out the others.
+    function _mark(mapping(uint256 => uint256) storage marked, uint256[] memory members)
+        private
+        returns (uint256 count)
+    {
         for (uint256 w; w < members.length; ++w) {
             uint256 before = marked[w];
-            uint256 word = members[w] & among[w] & ~before;
+            uint256 word = members[w] & ~before;
             members[w] = word;
             if (word == 0) continue;
             marked[w] = before | word;
