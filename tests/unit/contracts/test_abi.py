@@ -37,8 +37,8 @@ def test_a_view_s_result():
 
 
 def test_creation_code_ends_with_the_constructor_s_arguments():
-    code = encode_constructor("TaskFactory", "0x" + "00" * 19 + "01", "0x" + "00" * 19 + "02", 3)
-    assert code == artifacts.load("TaskFactory").bytecode + _word(1) + _word(2) + _word(3)
+    code = encode_constructor("TaskFactory", *(f"0x{n:040x}" for n in (1, 2, 3)), 4)
+    assert code == artifacts.load("TaskFactory").bytecode + b"".join(map(_word, (1, 2, 3, 4)))
     assert encode_constructor("ConsortiumTask") == artifacts.load("ConsortiumTask").bytecode
 
 
