@@ -65,6 +65,23 @@ async def test_whom_the_rooter_leaves_out_opens_by_proof(tmp_path, monkeypatch):
     assert found.findings == ()
 
 
+async def test_whom_the_rooter_leaves_out_of_its_root_commits_alone(tmp_path, monkeypatch):
+    honest = rooting.committing
+
+    def leaving_out(state, batch, results):
+        return honest(state, [message for message in batch if message.index != 1], results)
+
+    monkeypatch.setattr(rooting, "committing", leaving_out)
+    result = await run(load(QUICK, ROOTED), out=tmp_path / "run")
+    assert result.summary.status == "completed"
+    assert _names(tmp_path / "run").count("UpdateSubmitted") == 6
+    alone = [_sent(tmp_path / "run", name) for name in ("bob", "charlie", "david")]
+    assert sorted(alone) == [[], [], ["commit", "commit"]], "its openings the rooter brings, by proof"
+    assert _sent(tmp_path / "run", "relayer").count("reveal") == 4
+    found = await audit(tmp_path / "run")
+    assert found.findings == ()
+
+
 async def test_a_list_that_is_not_there_makes_updates_unknown_and_stops_nobody(tmp_path, monkeypatch):
     honest = relayer.Relayer.perform
 
