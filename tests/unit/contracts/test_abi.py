@@ -111,7 +111,7 @@ def test_suspensions_that_end_are_an_event_a_member(origin):
 def test_every_event_of_the_contracts_is_understood():
     known = set(e.__all__) | {"TrainersReinstated", "UpdatesSubmitted"}
     inherited = {"Approval", "Transfer", "EIP712DomainChanged", "Initialized"}
-    for contract in ("TaskFactory", "CrowdsourcingTask", "ConsortiumTask"):
+    for contract in ("TaskFactory", "RootedTask", "ConsortiumTask"):
         names = {entry["name"] for entry in artifacts.load(contract).abi if entry["type"] == "event"}
         assert names - inherited <= known
 
