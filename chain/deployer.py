@@ -40,8 +40,9 @@ class Deployment:
 
     token: Address
     credits: Address
-    """The library that crowdsourcing tasks are linked with."""
+    """The library that crowdsourcing tasks are linked with, rooted ones too."""
     crowdsourcing: Address
+    rooted: Address
     consortium: Address
     factory: Address
     block: int
@@ -187,7 +188,7 @@ async def opened_setup(
 async def deploy(
     setup: Setup, signer: Signer, *, name: str, symbol: str, supply: int, holder: Address
 ) -> Deployment:
-    """Deploy the implementations of both kinds of task, their factory and a reward token.
+    """Deploy the implementations of all kinds of task, their factory and a reward token.
 
     Args:
         setup: of the chain.
@@ -209,14 +210,17 @@ async def deploy(
     token_at, credits_at, consortium_at = await _created(setup, [token, library, consortium])
     creation = encode_constructor("CrowdsourcingTask", libraries={"Credits": credits_at})
     crowdsourcing = await setup.send(signer, None, creation, nonce=nonce + 3)
-    (crowdsourcing_at,) = await _created(setup, [crowdsourcing])
-    creation = encode_constructor("TaskFactory", crowdsourcing_at, consortium_at, LEAST_DURATION_S)
-    factory = await setup.send(signer, None, creation, nonce=nonce + 4)
+    creation = encode_constructor("RootedTask", libraries={"Credits": credits_at})
+    rooted = await setup.send(signer, None, creation, nonce=nonce + 4)
+    crowdsourcing_at, rooted_at = await _created(setup, [crowdsourcing, rooted])
+    creation = encode_constructor("TaskFactory", crowdsourcing_at, consortium_at, rooted_at, LEAST_DURATION_S)
+    factory = await setup.send(signer, None, creation, nonce=nonce + 5)
     receipt = (await setup.included([factory]))[0]
     return Deployment(
         token=token_at,
         credits=credits_at,
         crowdsourcing=crowdsourcing_at,
+        rooted=rooted_at,
         consortium=consortium_at,
         factory=checksummed(receipt["contractAddress"]),
         block=int(receipt["blockNumber"], 16),

@@ -49,6 +49,11 @@ __all__ = ("cancel", "create", "join", "leave", "withdraw")
     help="Who builds the models; of a consortium one of its members (default: the evaluator, or each member).",
 )
 @click.option(
+    "--rooter",
+    metavar="ADDRESS",
+    help="The relayer that posts roots of commitments whose entries are in the store: less gas, weaker trust (default: nobody).",
+)
+@click.option(
     "--kernel",
     type=click.Choice(["torch", "lanes"]),
     default="torch",
@@ -67,6 +72,7 @@ def create(
     evaluators: tuple[str, ...],
     members: tuple[str, ...],
     aggregator: str | None,
+    rooter: str | None,
     kernel: Literal["torch", "lanes"],
     token: str | None,
     overrides: tuple[str, ...],
@@ -80,6 +86,7 @@ def create(
     option, people = ("--member", members) if members else ("--evaluator", evaluators)
     listed = [address_of(one, option) for one in people]
     builder = None if aggregator is None else address_of(aggregator, "--aggregator")
+    posts = None if rooter is None else address_of(rooter, "--rooter")
     factory = here.factory
     pays_in = here.network.address(here.name, "token") if token is None else address_of(token, "--token")
     kind, location = here.store()
@@ -96,6 +103,7 @@ def create(
             token=pays_in,
             listed=listed,
             aggregator=builder,
+            rooter=posts,
             overrides=overrides,
             data_dir=here.settings.data_dir,
             kernel=kernel,

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import eth_abi
@@ -14,18 +13,12 @@ from eth_utils import keccak, to_checksum_address
 
 from bcfl.contracts import artifacts
 from bcfl.contracts import events as e
-from bcfl.contracts.config import TaskConfig
 from bcfl.contracts.delivery import EventOrigin
 from bcfl.contracts.errors import MalformedLog
-from bcfl.contracts.ids import Address, ContentId, TrainerIndex
-from bcfl.contracts.phases import CancelReason, Kind, Phase
-from bcfl.contracts.scores import from_bitmap, unpack_amounts, unpack_scores
+from bcfl.contracts.event_builders import BUILDERS
+from bcfl.contracts.ids import Address
 
 __all__ = ("decode_call", "decode_log", "decode_result", "encode_call", "encode_constructor", "error_name")
-
-_CAPITAL = re.compile(r"([A-Z])")
-_COMMIT_ENTRY = 36
-_UPDATE = 44
 
 
 def encode_call(contract: str, function: str, *arguments: Any) -> bytes:  # noqa: ANN401 - ABI values
@@ -93,7 +86,7 @@ def decode_log(*, origin: EventOrigin, topics: tuple[bytes, ...], data: bytes) -
         }
         decoded = eth_abi.decode([t for _, t, _ in plain], data)
         values.update({n: _named(value, item) for (n, _, item), value in zip(plain, decoded, strict=True)})
-        return tuple(_BUILDERS[name](origin, values))
+        return tuple(BUILDERS[name](origin, values))
     except (DecodingError, ValueError, KeyError) as error:
         raise MalformedLog(
             f"A {name} log of {origin.address} in block {origin.block.number} does not decode."
@@ -150,9 +143,9 @@ _Field = tuple[str, str, dict[str, Any]]
 @functools.cache
 def _events() -> dict[bytes, tuple[str, list[_Field], list[_Field]]]:
     known = {}
-    for contract in ("TaskFactory", "CrowdsourcingTask", "ConsortiumTask"):
+    for contract in ("TaskFactory", "RootedTask", "ConsortiumTask"):
         for entry in artifacts.load(contract).abi:
-            if entry["type"] == "event" and entry["name"] in _BUILDERS:
+            if entry["type"] == "event" and entry["name"] in BUILDERS:
                 fields = [(item["name"], _type(item), item) for item in entry["inputs"]]
                 indexed = [f for f in fields if f[2]["indexed"]]
                 plain = [f for f in fields if not f[2]["indexed"]]
@@ -164,184 +157,7 @@ def _events() -> dict[bytes, tuple[str, list[_Field], list[_Field]]]:
 def _errors() -> dict[bytes, tuple[str, list[str]]]:
     return {
         _signature(entry)[:4]: (entry["name"], [_type(item) for item in entry["inputs"]])
-        for contract in ("CrowdsourcingTask", "ConsortiumTask", "RewardToken", "TaskFactory")
+        for contract in ("RootedTask", "ConsortiumTask", "RewardToken", "TaskFactory")
         for entry in artifacts.load(contract).abi
         if entry["type"] == "error"
     }
-
-
-_Values = dict[str, Any]
-_BUILDERS: dict[str, Callable[[EventOrigin, _Values], Iterator[e.Event] | tuple[e.Event, ...]]] = {}
-
-
-def _builds(name: str) -> Callable[[Any], Any]:
-    def decorate(function: Any) -> Any:  # noqa: ANN401 - a private table
-        _BUILDERS[name] = function
-        return function
-
-    return decorate
-
-
-@_builds("TaskCreated")
-def _task_created(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.TaskCreated(
-        origin=origin,
-        task=v["task"],
-        publisher=v["publisher"],
-        token=v["token"],
-        kind=Kind(v["kind"]),
-        config=TaskConfig.from_abi(v["config"]),
-        evaluators=v["evaluators"],
-        budget=v["budget"],
-    )
-
-
-@_builds("RoundStarted")
-def _round_started(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.RoundStarted(
-        origin=origin,
-        round=v["round"],
-        model=ContentId(v["modelDigest"], v["modelSize"]),
-        deadline=v["deadline"],
-        cohort=from_bitmap(v["cohort"]),
-    )
-
-
-@_builds("PhaseStarted")
-def _phase_started(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.PhaseStarted(origin=origin, round=v["round"], phase=Phase(v["phase"]), deadline=v["deadline"])
-
-
-@_builds("UpdatesCommitted")
-def _updates_committed(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    raw: bytes = v["entries"]
-    yield e.UpdatesCommitted(
-        origin=origin,
-        round=v["round"],
-        batch=v["batch"],
-        first_position=v["firstPosition"],
-        entries=tuple(
-            (TrainerIndex(int.from_bytes(raw[i : i + 4], "big")), raw[i + 4 : i + _COMMIT_ENTRY])
-            for i in range(0, len(raw), _COMMIT_ENTRY)
-        ),
-        raw=raw,
-    )
-
-
-@_builds("UpdatesSubmitted")
-def _updates_submitted(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    raw: bytes = v["updates"]
-    for i in range(0, len(raw), _UPDATE):
-        yield e.UpdateSubmitted(
-            origin=origin,
-            round=v["round"],
-            index=TrainerIndex(int.from_bytes(raw[i : i + 4], "big")),
-            content=ContentId(raw[i + 4 : i + 36], int.from_bytes(raw[i + 36 : i + 40], "big")),
-            position=int.from_bytes(raw[i + 40 : i + 44], "big"),
-        )
-
-
-@_builds("TrainersReinstated")
-def _trainers_reinstated(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    for index in from_bitmap([v["members"]]):
-        yield e.TrainerReinstated(
-            origin=origin, round=v["round"], index=TrainerIndex(256 * v["word"] + index)
-        )
-
-
-@_builds("EvaluationSubmitted")
-def _evaluation_submitted(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.EvaluationSubmitted(
-        origin=origin,
-        round=v["round"],
-        evaluator=v["evaluator"],
-        report=ContentId(v["reportDigest"], v["reportSize"]),
-        payout=v["payout"],
-        scores=unpack_scores(v["scores"]),
-    )
-
-
-@_builds("ScoresRevealed")
-def _scores_revealed(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.ScoresRevealed(
-        origin=origin,
-        round=v["round"],
-        index=v["index"],
-        probe=v["probeDigest"],
-        scores=unpack_scores(v["scores"]),
-    )
-
-
-@_builds("ScoresSettled")
-def _scores_settled(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.ScoresSettled(
-        origin=origin,
-        round=v["round"],
-        payout=v["payout"],
-        evaluation_payout=v["evaluationPayout"],
-        scores=unpack_scores(v["scores"]),
-        pays=unpack_amounts(v["pays"]),
-    )
-
-
-@_builds("ModelSubmitted")
-def _model_submitted(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.ModelSubmitted(
-        origin=origin,
-        round=v["round"],
-        account=v["account"],
-        model=ContentId(v["digest"], v["size"]),
-    )
-
-
-@_builds("RoundFinalized")
-def _round_finalized(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    model = ContentId(v["modelDigest"], v["modelSize"])
-    yield e.RoundFinalized(origin=origin, round=v["round"], model=model, payout=v["payout"])
-
-
-@_builds("TaskCancelled")
-def _task_cancelled(origin: EventOrigin, v: _Values) -> Iterator[e.Event]:
-    yield e.TaskCancelled(origin=origin, reason=CancelReason(v["reason"]))
-
-
-def _same_fields(kind: Callable[..., e.Event]) -> Callable[[EventOrigin, _Values], tuple[e.Event, ...]]:
-    """The builder of an event whose fields are the contract's, in Python's spelling."""
-
-    def build(origin: EventOrigin, v: _Values) -> tuple[e.Event, ...]:
-        return (
-            kind(origin=origin, **{_CAPITAL.sub(r"_\1", name).lower(): value for name, value in v.items()}),
-        )
-
-    return build
-
-
-_BUILDERS |= {
-    kind.__name__: _same_fields(kind)
-    for kind in (
-        e.BondForfeited,
-        e.BondReturned,
-        e.BondSlashed,
-        e.CancelRequested,
-        e.CreditsWritten,
-        e.EscrowReturned,
-        e.EvaluationReverted,
-        e.EvaluatorBonded,
-        e.EvaluatorCleared,
-        e.EvaluatorRemoved,
-        e.MemberBondReturned,
-        e.MemberProposed,
-        e.MemberVoted,
-        e.Objected,
-        e.RewardWithdrawn,
-        e.ScoresCommitted,
-        e.StakeReturned,
-        e.StakeSlashed,
-        e.TaskCompleted,
-        e.TrainerEjected,
-        e.TrainerJoined,
-        e.TrainerLeft,
-        e.TrainerSuspended,
-        e.ValidationOpened,
-    )
-}

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from bcfl.contracts.abi import encode_call
 from bcfl.contracts.config import TaskConfig
 from bcfl.contracts.ids import Address, ContentId
+from bcfl.contracts.merkle import tree_of
 from bcfl.contracts.phases import Kind
-from bcfl.contracts.scores import pack_scores
+from bcfl.contracts.scores import pack_scores, to_bitmap
+from bcfl.contracts.state import RootedBatch
 
 __all__ = (
     "NO_PERMIT",
@@ -26,6 +28,7 @@ __all__ = (
     "clear",
     "commit",
     "commit_batch",
+    "commit_root",
     "commit_scores",
     "create_task",
     "credit",
@@ -37,6 +40,8 @@ __all__ = (
     "propose",
     "refund",
     "reveal",
+    "reveal_proven",
+    "reveal_root",
     "reveal_scores",
     "submit",
     "submit_evaluation",
@@ -50,6 +55,7 @@ __all__ = (
 
 _TASK = "CrowdsourcingTask"  # what every task has in common is the same calldata for a consortium
 _CONSORTIUM = "ConsortiumTask"
+_ROOTED = "RootedTask"
 _ENTRY = 36  # index (4) ‖ commitment (32)
 
 
@@ -186,6 +192,61 @@ def _closed(entries: bytes) -> tuple[bytes, ...]:
 def _opened(index: bytes, opening: Opening) -> bytes:
     """0x01 ‖ index (4) ‖ digest (32) ‖ size (4) ‖ salt (16)."""
     return b"\1" + index + opening.content.digest + opening.content.size.to_bytes(4, "big") + opening.salt
+
+
+def commit_root(
+    task: Address, *, round_number: int, root: bytes, listing: ContentId, members: Sequence[int]
+) -> Call:
+    """As the rooter, commit for members by the root over a list in the store; who cannot commit is left out."""
+    content = (listing.digest, listing.size)
+    return Call(task, encode_call(_ROOTED, "commitRoot", round_number, root, content, _bitmap(members)))
+
+
+def reveal_root(
+    task: Address,
+    *,
+    round_number: int,
+    batch: int,
+    rooted: RootedBatch,
+    listing: ContentId,
+    members: Sequence[int],
+) -> Call:
+    """As the rooter, open for members of a batch what a list in the store says; those open already are left out."""
+    content = (listing.digest, listing.size)
+    known = (round_number, batch, rooted.root, list(to_bitmap(rooted.members, 256 * rooted.words)))
+    return Call(task, encode_call(_ROOTED, "revealRoot", *known, content, _bitmap(members)))
+
+
+def reveal_proven(
+    task: Address,
+    *,
+    round_number: int,
+    batch: int,
+    rooted: RootedBatch | None,
+    entries: bytes,
+    index: int,
+    opening: Opening,
+) -> Call:
+    """Open one commitment in a rooted task, by its proof.
+
+    Args:
+        task: where.
+        round_number: the round that it was committed in.
+        batch: the batch's number in the round.
+        rooted: the batch; None: a commitment that its member made by itself, which is its own root.
+        entries: all of the batch: index (4) ‖ commitment (32) each.
+        index: whose it is; one of the entries.
+        opening: what it opens to; its place does not matter.
+    """
+    tree = tree_of(entries)
+    members = [] if rooted is None else list(to_bitmap(rooted.members, 256 * rooted.words))
+    opened = _opened(index.to_bytes(4, "big"), opening)
+    known = (round_number, batch, tree.root, members)
+    return Call(task, encode_call(_ROOTED, "revealProven", *known, opened, list(tree.proof(index))))
+
+
+def _bitmap(members: Sequence[int]) -> list[int]:
+    return list(to_bitmap(members, max(members, default=-1) + 1))
 
 
 def submit(task: Address, *, round_number: int, index: int, content: ContentId) -> Call:

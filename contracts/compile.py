@@ -20,7 +20,7 @@ from bcfl.contracts.errors import ProgramMissing
 from bcfl.contracts.toolchain import program
 
 ROOT = Path(__file__).resolve().parent
-CONTRACTS = ("ConsortiumTask", "Credits", "CrowdsourcingTask", "RewardToken", "TaskFactory")
+CONTRACTS = ("ConsortiumTask", "Credits", "CrowdsourcingTask", "RewardToken", "RootedTask", "TaskFactory")
 _OF_TESTS = frozenset({"test", "fs_permissions", "gas_limit", "fuzz", "invariant"})
 
 

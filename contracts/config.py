@@ -42,6 +42,7 @@ class TaskConfig:
     max_update_size: int
     schedule: Schedule
     aggregator: Address = ZERO_ADDRESS
+    rooter: Address = ZERO_ADDRESS
     cohort_size: int = 0
     selection: Selection = Selection.ALL
     relayed: bool = False
@@ -59,6 +60,11 @@ class TaskConfig:
     decimals: int = 18
     """Of the token; the factory's to say."""
 
+    @property
+    def rooted(self) -> bool:
+        """Whether commitments come as roots of lists in the store."""
+        return self.rooter != ZERO_ADDRESS
+
     def to_abi(self) -> tuple[Any, ...]:
         """The struct's values in the contract's order."""
         schedule = self.schedule
@@ -66,6 +72,7 @@ class TaskConfig:
             self.token,
             self.publisher,
             self.aggregator,
+            self.rooter,
             self.specification.digest,
             self.specification.size,
             self.genesis.digest,
@@ -99,6 +106,7 @@ class TaskConfig:
             token=values["token"],
             publisher=values["publisher"],
             aggregator=values["aggregator"],
+            rooter=values["rooter"],
             specification=ContentId(values["specDigest"], values["specSize"]),
             genesis=ContentId(values["genesisDigest"], values["genesisSize"]),
             max_update_size=values["maxUpdateSize"],

@@ -12,6 +12,7 @@ from bcfl.contracts import settlement
 from bcfl.contracts.crowd_state import CrowdRound, CrowdState, EvaluatorState, Uncredited
 from bcfl.contracts.draft import Draft, Handler
 from bcfl.contracts.errors import MalformedLog
+from bcfl.contracts.state import UNKNOWN_CONTENT, CommittedEntry, RootedBatch, UpdateRecord
 
 __all__ = ("HANDLERS", "CrowdDraft")
 
@@ -61,6 +62,32 @@ def _suspended(draft: CrowdDraft, event: e.TrainerSuspended) -> None:
 
 def _reinstated(draft: CrowdDraft, event: e.TrainerReinstated) -> None:
     draft.member(event.index, suspended_until=None)
+
+
+def _root_committed(draft: CrowdDraft, event: e.RootCommitted) -> None:
+    """What they committed to is in a list: its entries follow, where it can be had."""
+    record = draft.record(event.round)
+    record["roots"][event.batch] = RootedBatch(
+        root=event.root, listing=event.listing, words=event.words, members=event.members
+    )
+    for place, index in enumerate(event.members):
+        record["commitments"][index] = CommittedEntry(
+            commitment=b"",
+            position=event.first_position + place,
+            batch=event.batch,
+            place=place,
+            time=event.origin.block.timestamp,
+        )
+
+
+def _root_revealed(draft: CrowdDraft, event: e.RootRevealed) -> None:
+    record = draft.record(event.round)
+    for index in event.members:
+        record["updates"][index] = UpdateRecord(
+            content=UNKNOWN_CONTENT,
+            position=record["commitments"][index].position,
+            time=event.origin.block.timestamp,
+        )
 
 
 def _evaluated(draft: CrowdDraft, event: e.EvaluationSubmitted) -> None:
@@ -164,6 +191,8 @@ HANDLERS: dict[type[e.Event], Handler] = {
     e.EvaluatorCleared: _cleared,
     e.EvaluatorRemoved: _removed,
     e.Objected: _objected,
+    e.RootCommitted: _root_committed,
+    e.RootRevealed: _root_revealed,
     e.RoundFinalized: _finalized,
     e.RoundStarted: _round_started,
     e.TrainerJoined: CrowdDraft.join,

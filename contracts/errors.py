@@ -11,6 +11,7 @@
     ├── WrongKind               a crowd's task where a consortium's is asked for, or the other way round
     ├── MalformedSpecification  a specification in the store cannot be read
     ├── MalformedReport         an evaluation report in the store cannot be read
+    ├── MalformedList           a rooter's list in the store is not what its root stands for
     └── MalformedState          what an agent kept of a task's state cannot be read
 """
 
@@ -21,6 +22,7 @@ from bcfl.errors import ContractError
 __all__ = (
     "ArtifactMissing",
     "ForeignTask",
+    "MalformedList",
     "MalformedLog",
     "MalformedReport",
     "MalformedSpecification",
@@ -60,3 +62,7 @@ class MalformedSpecification(ContractError):
 
 class MalformedReport(ContractError):
     """An evaluation report cannot be read."""
+
+
+class MalformedList(ContractError):
+    """A list of commitments or of openings is not what the rooter has posted."""

@@ -34,6 +34,8 @@ __all__ = (
     "Objected",
     "PhaseStarted",
     "RewardWithdrawn",
+    "RootCommitted",
+    "RootRevealed",
     "RoundFinalized",
     "RoundStarted",
     "ScoresCommitted",
@@ -177,6 +179,37 @@ class UpdateSubmitted(Event):
     index: TrainerIndex
     content: ContentId
     position: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RootCommitted(Event):
+    """In a rooted task: ``members``, ascending, have committed to what a list in the store says, and this is its Merkle root.
+
+    The contract knows the batch again by its root and by the members' bitmap, which has ``words`` words.
+
+    Where the list can be had and is sound, an ``UpdatesCommitted`` of the same origin follows with its entries.
+    """
+
+    round: int
+    batch: int
+    first_position: int
+    root: bytes
+    listing: ContentId
+    words: int
+    members: tuple[TrainerIndex, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RootRevealed(Event):
+    """In a rooted task: ``members`` of a batch have opened what a list in the store says.
+
+    Where the list can be had and is sound, an ``UpdateSubmitted`` of the same origin follows for each.
+    """
+
+    round: int
+    batch: int
+    listing: ContentId
+    members: tuple[TrainerIndex, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

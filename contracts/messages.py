@@ -55,7 +55,7 @@ Message = JoinMessage | CommitMessage | OpeningMessage
 
 def message_of(call: Call) -> Message | None:
     """What a member's own call says, without a signature; None: it is not for others to bring."""
-    name, values = decode_call("CrowdsourcingTask", call.data)
+    name, values = decode_call("RootedTask", call.data)  # has what every crowd's task has
     match name:
         case "join":
             account, (value, deadline, v, r, s), _ = values
@@ -67,6 +67,9 @@ def message_of(call: Call) -> Message | None:
         case "reveal":
             number, _, packed = values
             return _opening(number, packed)
+        case "revealProven":
+            number, _, _, _, opened, _ = values
+            return _opening(number, opened)
         case _:
             return None
 

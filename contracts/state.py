@@ -20,7 +20,18 @@ from bcfl.contracts.events import TaskCreated
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
 from bcfl.contracts.phases import CancelReason, Phase
 
-__all__ = ("CommittedEntry", "MemberState", "RoundRecord", "TaskState", "UpdateRecord")
+__all__ = (
+    "UNKNOWN_CONTENT",
+    "CommittedEntry",
+    "MemberState",
+    "RootedBatch",
+    "RoundRecord",
+    "TaskState",
+    "UpdateRecord",
+)
+
+UNKNOWN_CONTENT = ContentId(bytes(32), 0)
+"""Of an update whose opening is in a list that cannot be had."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +57,7 @@ class MemberState:
 
 @dataclass(frozen=True, kw_only=True)
 class CommittedEntry:
-    """A member's commitment in this round and where it stands."""
+    """A member's commitment in this round and where it stands; empty where it is in a list that cannot be had."""
 
     commitment: bytes
     position: int
@@ -54,6 +65,16 @@ class CommittedEntry:
     place: int
     time: int = 0
     """Of its block, in seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RootedBatch:
+    """Commitments that came as one Merkle root (32 bytes) over a list in the store; ``members`` ascending, ``words`` of their bitmap."""
+
+    root: bytes
+    listing: ContentId
+    words: int
+    members: tuple[TrainerIndex, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +86,11 @@ class UpdateRecord:
     owned: bool = True
     time: int = 0
     """Of its block, in seconds."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known what was revealed: not where a rooter's list cannot be had."""
+        return self.content != UNKNOWN_CONTENT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +106,9 @@ class RoundRecord:
     """When its training phase ends at the latest."""
     commitments: Mapping[TrainerIndex, CommittedEntry] = field(default_factory=dict)
     batches: Mapping[int, bytes] = field(default_factory=dict)
+    """Index (4) ‖ commitment (32) of each entry, by batch; of a root all of its list."""
+    roots: Mapping[int, RootedBatch] = field(default_factory=dict)
+    """By batch, of those that came as a root."""
     updates: Mapping[TrainerIndex, UpdateRecord] = field(default_factory=dict)
     scores: Mapping[TrainerIndex, int] = field(default_factory=dict)
     credits: Mapping[TrainerIndex, int] = field(default_factory=dict)

@@ -18,7 +18,14 @@ from bcfl.contracts.crowd_state import CrowdRound, CrowdState, EvaluatorState, U
 from bcfl.contracts.errors import MalformedState
 from bcfl.contracts.json_form import decode, decoded_fields, encode, form_of
 from bcfl.contracts.rounds import KeptRounds, changed_rounds
-from bcfl.contracts.state import CommittedEntry, MemberState, RoundRecord, TaskState, UpdateRecord
+from bcfl.contracts.state import (
+    CommittedEntry,
+    MemberState,
+    RootedBatch,
+    RoundRecord,
+    TaskState,
+    UpdateRecord,
+)
 
 __all__ = ("HELD_ROUNDS", "StateParts", "round_from_bytes", "state_from_parts", "state_to_parts")
 
@@ -36,6 +43,7 @@ _PARTS = (
     EvaluatorState,
     MemberState,
     Proposal,
+    RootedBatch,
     Schedule,
     TaskConfig,
     Uncredited,

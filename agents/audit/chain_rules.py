@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from bcfl.agents.audit.consortium_rules import consortium_rules
 from bcfl.agents.audit.crowd_rules import crowd_rules
 from bcfl.agents.audit.finding import Finding
+from bcfl.agents.audit.root_rules import from_list, list_rules, root_rules
 from bcfl.contracts import events as e
 from bcfl.contracts.consortium_state import ConsortiumState
 from bcfl.contracts.crowd_state import CrowdState
@@ -29,6 +30,8 @@ _OF_THE_ROUND = (
     | e.EvaluationSubmitted
     | e.ModelSubmitted
     | e.PhaseStarted
+    | e.RootCommitted
+    | e.RootRevealed
     | e.RoundFinalized
     | e.ScoresCommitted
     | e.ScoresRevealed
@@ -44,6 +47,8 @@ _PHASES: dict[type[e.Event], tuple[Phase, ...]] = {
     e.EvaluationReverted: (Phase.TRAINING, Phase.CLOSING),
     e.EvaluationSubmitted: (Phase.EVALUATION,),
     e.ModelSubmitted: (Phase.AGGREGATION,),
+    e.RootCommitted: (Phase.TRAINING,),
+    e.RootRevealed: (Phase.REVEAL,),
     e.ScoresCommitted: (Phase.EVALUATION,),
     e.ScoresRevealed: (Phase.SCORE_REVEAL,),
     e.ScoresSettled: (Phase.EVALUATION, Phase.SCORE_REVEAL),
@@ -107,6 +112,10 @@ def _what(state: TaskState, event: e.Event) -> Iterator[str]:
             yield "no round is under way"
         case e.TaskCompleted() if state.round != state.config.rounds:
             yield f"round {state.round} is not the last of {state.config.rounds}"
+        case e.RootCommitted() | e.RootRevealed():
+            yield from root_rules(state, _record(state), event)
+        case e.UpdatesCommitted() | e.UpdateSubmitted() if from_list(_record(state), event):
+            yield from list_rules(_record(state), event)
         case e.UpdatesCommitted() | e.UpdateSubmitted():
             yield from _intake(state, event)
         case e.TrainerJoined():
@@ -172,7 +181,8 @@ def _intake(state: TaskState, event: e.UpdatesCommitted | e.UpdateSubmitted) -> 
         if event.index in record.updates or not _known(state, event.index) or event.position != position:
             yield f"member {event.index} cannot open an update at position {event.position}"
         return
-    if event.batch != len(record.batches) or event.first_position != len(record.commitments):
+    batches = record.batches.keys() | record.roots.keys()
+    if event.batch != len(batches) or event.first_position != len(record.commitments):
         yield f"batch {event.batch} from position {event.first_position} does not follow the batches before it"
     size = _ENTRY_BYTES
     packed = [event.raw[start : start + size] for start in range(0, len(event.raw), size)]

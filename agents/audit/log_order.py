@@ -79,6 +79,9 @@ def _follows(before: e.Event, event: e.Event) -> bool:
     place, then = (origin.block.number, origin.log_index), (former.block.number, former.log_index)
     if place != then:
         return place > then
+    if isinstance(before, e.RootCommitted | e.RootRevealed):  # what its list says comes right after a root
+        entries = e.UpdatesCommitted if isinstance(before, e.RootCommitted) else e.UpdateSubmitted
+        return isinstance(event, entries) and event.origin == before.origin
     many = e.UpdateSubmitted | e.TrainerReinstated
     if isinstance(before, many) and isinstance(event, many) and type(before) is type(event):
         return former.transaction == origin.transaction and before.index != event.index

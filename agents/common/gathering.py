@@ -34,6 +34,7 @@ __all__ = (
     "INVALID_WORDS",
     "NOT_OWNED",
     "UNAVAILABLE",
+    "UNLISTED",
     "UNPROVEN",
     "Fetched",
     "Gathered",
@@ -44,6 +45,8 @@ __all__ = (
 
 NOT_OWNED = "digest_not_owned"
 INVALID_SAMPLES = "invalid_samples"
+UNLISTED = "unlisted"
+"""Why an update was rejected whose opening is in a rooter's list that cannot be had, or is wrong: no fault of its member's."""
 UNAVAILABLE = frozenset({ContentNotFound.reason, FetchTimedOut.reason})
 """Why a content was rejected that may be there later."""
 INVALID_WORDS = frozenset(
@@ -57,7 +60,7 @@ INVALID_WORDS = frozenset(
     }
 )
 """Why an update was rejected that is no update."""
-UNPROVEN = UNAVAILABLE | {ContentTruncated.reason, ContentOverlong.reason, WrongDigest.reason}
+UNPROVEN = UNAVAILABLE | {UNLISTED, ContentTruncated.reason, ContentOverlong.reason, WrongDigest.reason}
 """Why an update was rejected that may be sound: a store can have been slow, or have answered with other bytes."""
 FETCHES = 16
 """At the same time."""
@@ -91,9 +94,10 @@ async def gather(
     """
     rejected = {index: NOT_OWNED for index, record in updates.items() if not record.owned}
     faults = dict.fromkeys(rejected, Fault.COPIED)
+    rejected |= {index: UNLISTED for index, record in updates.items() if not record.known}
     models: dict[TrainerIndex, Weights] = {}
     samples: dict[TrainerIndex, int] = {}
-    wanted = {index: record.content for index, record in updates.items() if record.owned}
+    wanted = {index: record.content for index, record in updates.items() if index not in rejected}
     contents = await fetched(retrieval, specification, wanted, start=start, max_bytes=max_bytes)
     for index, found in contents.items():
         if isinstance(found, FetchError | MalformedUpdate):

@@ -8,9 +8,11 @@ import anyio
 from bcfl.agents.runtime.ports import ContentStore
 from bcfl.contracts.ids import ContentId
 from bcfl.contracts.specification import Specification
+from bcfl.contracts.state import UNKNOWN_CONTENT
 from bcfl.models.weights import Schema, TensorSpec, Weights
 from bcfl.models.wire.packed import Packing
 from bcfl.models.wire.tensors import decode
+from bcfl.storage.errors import ContentNotFound
 from bcfl.storage.fetch import fetch
 
 __all__ = ("REPORT_BYTES", "Retrieval", "schema_of")
@@ -44,6 +46,8 @@ class Retrieval:
 
     async def content(self, content: ContentId, *, max_bytes: int) -> bytes:
         """The bytes; raises a ``FetchError`` that names the reason."""
+        if content == UNKNOWN_CONTENT:
+            raise ContentNotFound("The content is not known: the list that names it cannot be had.")
         return await fetch(self._store, content, max_bytes=max_bytes, deadline_s=self._deadline_s)
 
     async def specification(self, content: ContentId) -> Specification:

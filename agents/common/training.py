@@ -13,6 +13,7 @@ from bcfl.chain.outbox import ActionKey
 from bcfl.contracts import calls
 from bcfl.contracts.commitments import commitment
 from bcfl.contracts.ids import Address, ContentId, TrainerIndex
+from bcfl.contracts.openings import open_one
 from bcfl.contracts.phases import Phase
 from bcfl.contracts.state import TaskState
 from bcfl.storage.content_id import cid_text
@@ -131,11 +132,7 @@ def _open(
     publish = Publish(round=state.round, update=update, state=state)
     if publish not in results:
         return [train, publish]
-    opening = calls.Opening(place=entry.place, content=update.content, salt=update.salt)
-    entries = state.current.batches[entry.batch]
-    call = calls.reveal(
-        state.address, round_number=state.round, batch=entry.batch, entries=entries, openings=[opening]
-    )
+    call = open_one(state, index, update.content, update.salt)
     evidence = {"cid": cid_text(update.content)}
     spare = after_the_last_act(state)
     return [

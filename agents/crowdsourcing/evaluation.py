@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from bcfl.agents.common.entries import aggregator_of, defence_of, network_of, score_of
 from bcfl.agents.common.folding import Counted, Private, aggregated, encode_memory, encode_model, remembered
-from bcfl.agents.common.gathering import UNAVAILABLE, gather
+from bcfl.agents.common.gathering import UNAVAILABLE, UNLISTED, gather
 from bcfl.agents.common.retrieval import REPORT_BYTES, Retrieval, schema_of
 from bcfl.agents.crowdsourcing.round_history import MemoryArchive, RoundHistory
 from bcfl.agents.crowdsourcing.sanctions import intended
@@ -155,7 +155,7 @@ class RoundEvaluator:
         if not record.commitments:
             # In the open, whoever is quicker can take a digest: that is no reason to suspend its author.
             faults = {index: fault for index, fault in faults.items() if fault is not Fault.COPIED}
-        faults |= dict.fromkeys(map(int, late), Fault.UNAVAILABLE)
+        faults |= {int(index): Fault.UNAVAILABLE for index, word in late.items() if word != UNLISTED}
         defence = defence_of(specification)
         there = sorted(found.models)
         claims = [found.samples[index] for index in there]
@@ -206,7 +206,9 @@ class RoundEvaluator:
         except (FetchError, MalformedReport):
             return {}
         return {
-            index: word for index, word in said.items() if word in UNAVAILABLE and index in record.updates
+            index: word
+            for index, word in said.items()
+            if word in UNAVAILABLE | {UNLISTED} and index in record.updates
         }
 
     async def _complete(

@@ -27,6 +27,7 @@ from bcfl.agents.hosting.observing.metrics import Metered, TaskGauges
 from bcfl.agents.hosting.observing.tracing import TracedProgram, TracedTransactions, open_tracer
 from bcfl.agents.hosting.programs import Program, Self
 from bcfl.agents.hosting.relaying import RelayerProgram
+from bcfl.agents.roots.root_lists import RootLists
 from bcfl.agents.runtime.ports import Observer
 from bcfl.agents.runtime.process import AgentProcess, ProcessSettings
 from bcfl.agents.runtime.shell import Role
@@ -176,6 +177,7 @@ async def live(
                 earlier.wanted == wanted if choice.task is None else choice.task in earlier.states
             )
             start = earlier.block if earlier is not None and from_there else network.from_block
+            retrieval = Retrieval(store)
             process = AgentProcess(
                 node=node,
                 journal=journal,
@@ -200,9 +202,9 @@ async def live(
                     wanted=wanted,
                     kept=earlier.states if earlier is not None and from_there else {},
                     absent=partial(_gave_up, tell, alone=choice.task is not None),
+                    lists=RootLists(retrieval, chain_id=node.chain_id),
                 ),
             )
-            retrieval = Retrieval(store)
             services = AgentServices(
                 engine=engine,
                 store=store,

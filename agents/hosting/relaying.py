@@ -58,15 +58,20 @@ class RelayerProgram(Unpaid):
         """Nothing."""
         return Needs()
 
-    def refuses(self, task: OpenTask, me: Self) -> str | None:  # noqa: ARG002 - the port's
-        """Where members send for themselves."""
-        return None if task.state.config.relayed else "its members send for themselves (task.intake.relayed)"
+    def refuses(self, task: OpenTask, me: Self) -> str | None:
+        """Where members send for themselves, and where another one is the rooter."""
+        config = task.state.config
+        if not config.relayed:
+            return "its members send for themselves (task.intake.relayed)"
+        if config.rooted and config.rooter != me.signer.address:
+            return f"its rooter is {config.rooter}, and nobody else can bring anything there"
+        return None
 
-    def agents(self, task: OpenTask, me: Self, services: AgentServices) -> Sequence[Role]:  # noqa: ARG002 - the port's
+    def agents(self, task: OpenTask, me: Self, services: AgentServices) -> Sequence[Role]:
         """A relayer."""
         assert self.node is not None  # noqa: S101 - for mypy: it is open while it lives
         intake = self.intakes[task.state.address] = Intake(node=self.node)
-        return [Relayer(name=me.name, intake=intake, factory=self.factory)]
+        return [Relayer(name=me.name, intake=intake, factory=self.factory, store=services.store)]
 
     def over(self, state: TaskState, me: Self) -> bool:  # noqa: ARG002 - the port's
         """Nobody has anything to say any more."""

@@ -85,6 +85,11 @@ class Chronicle:
         before = [(block, light(state)) for block, state in self._before]
         self.final, self.seen, self._before = light(self.final), light(self.seen), before
 
+    def unfolded(self, batch: Batch) -> tuple[e.Event, ...]:
+        """What a block says that was not folded: delivery is at least once."""
+        again = bool(self._before) and self._before[-1][0].hash == batch.block.hash
+        return tuple(x for x in batch.events if not (again and x.origin.log_index in self._folded))
+
     def apply(self, delivery: Delivery) -> bool:
         """Take a delivery; True if agents should look again."""
         if isinstance(delivery, Retracted):
@@ -96,12 +101,11 @@ class Chronicle:
     def _see(self, batch: Batch) -> bool:
         if self._late_for_others(batch):
             return False
+        events = self.unfolded(batch)
         if not self._before or self._before[-1][0].hash != batch.block.hash:
             self._before.append((batch.block, self.seen))
             self._folded = set()
         self.block = batch.block
-        # Delivery is at least once: what this block said before is not said again.
-        events = [x for x in batch.events if x.origin.log_index not in self._folded]
         self._folded |= {x.origin.log_index for x in events}
         if self.seen is None:
             created = next(

@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bcfl.contracts.delivery import BlockRef, Delivery
+from bcfl.contracts.events import Event
 from bcfl.contracts.ids import Address, ContentId
+from bcfl.contracts.state import TaskState
 from bcfl.models.data.dataset import Samples
 from bcfl.models.evaluation import Evaluation
 from bcfl.models.networks.network import Network
@@ -19,7 +21,7 @@ from bcfl.models.training.bench import Kernel
 from bcfl.models.training.job import SamplesRef, TrainingJob, TrainingResult
 from bcfl.models.weights import Weights
 
-__all__ = ("BusyMark", "Clock", "ContentStore", "LearningEngine", "Node", "Observer")
+__all__ = ("BusyMark", "Clock", "ContentStore", "LearningEngine", "Lists", "Node", "Observer")
 
 
 class ContentStore(Protocol):
@@ -97,6 +99,14 @@ class Node(Protocol):
 
     async def call(self, to: Address, data: bytes, block: int | str = "latest") -> bytes:
         """A view."""
+        ...
+
+
+class Lists(Protocol):
+    """Finds out what the roots of rooted tasks stand for (``roots.root_lists``)."""
+
+    async def told(self, state: TaskState, events: Sequence[Event]) -> list[Event]:
+        """A task's events from that state on, each root followed by what its list says."""
         ...
 
 

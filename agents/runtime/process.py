@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +19,7 @@ from bcfl.agents.runtime.bookmarking import Bookmarking
 from bcfl.agents.runtime.chronicle import Chronicle
 from bcfl.agents.runtime.current_task import acting_in
 from bcfl.agents.runtime.participation import Participation, Seat
-from bcfl.agents.runtime.ports import BusyMark, Clock, Observer
+from bcfl.agents.runtime.ports import BusyMark, Clock, Lists, Observer
 from bcfl.agents.runtime.shell import Role, Shell, Submitter
 from bcfl.agents.runtime.supervisor import RestartPolicy, supervise
 from bcfl.chain.dispatch import Dispatch
@@ -29,6 +30,7 @@ from bcfl.chain.node import Node
 from bcfl.chain.pump import BlockPump
 from bcfl.chain.reconnecting import ReconnectPolicy
 from bcfl.chain.transactions import OwnerPool
+from bcfl.contracts import events as e
 from bcfl.contracts.abi import decode_log
 from bcfl.contracts.delivery import Batch, BlockRef, Delivery, Level
 from bcfl.contracts.ids import Address
@@ -55,6 +57,7 @@ class ProcessSettings:
         kept: what the journal's bookmark has of tasks, where the process starts from it.
         retry_s: seconds after which an agent looks again when a transaction of its was refused; None: at the next block.
         done: by agent, round and name of its transactions that are on the chain, where the journal does not know them.
+        lists: what the roots of rooted tasks stand for; None: nobody finds out.
     """
 
     confirmations: int = 0
@@ -69,6 +72,7 @@ class ProcessSettings:
     kept: Mapping[Address, TaskState] = field(default_factory=dict)
     retry_s: float | None = None
     done: Mapping[str, Collection[tuple[int, str]]] = field(default_factory=dict)
+    lists: Lists | None = None
 
 
 class AgentProcess:
@@ -249,6 +253,7 @@ class AgentProcess:
             await self.pool.observe(delivery)
             if isinstance(delivery, Batch) and delivery.level is Level.SEEN:
                 self._clock.observe(delivery.block)
+                delivery = await self._with_lists(delivery)
             look = [
                 participation
                 for participation in self._participations
@@ -261,6 +266,22 @@ class AgentProcess:
                 await self._bookmark(delivery.block)
             for participation in look:
                 participation.ring()
+
+    async def _with_lists(self, batch: Batch) -> Batch:
+        """The block, with what the lists behind roots say as if it said that itself: once for all of a task's agents."""
+        lists = self._settings.lists
+        if lists is None or not any(isinstance(x, e.RootCommitted | e.RootRevealed) for x in batch.events):
+            return batch
+        events = batch.events
+        for participation in self._participations:
+            chronicle = participation.chronicle
+            state = chronicle.seen
+            if state is not None:
+                own = [x for x in chronicle.unfolded(batch) if x.origin.address == state.address]
+                told = await lists.told(state, own)
+                told_of = {id(x) for x in own}
+                events = (*(x for x in events if id(x) not in told_of), *told)
+        return dataclasses.replace(batch, events=tuple(sorted(events, key=lambda x: x.origin.log_index)))
 
     def _learn(self, participation: Participation, delivery: Delivery) -> bool:
         """Whether its agents should look again."""

@@ -20,8 +20,8 @@ abstract contract Intake is Membership {
     uint256 private constant SIGNED_ENTRY = 101; // index 4, commitment 32, r 32, s 32, v 1
     uint256 private constant ENTRY = 36; // index 4, commitment 32
     uint256 private constant CLOSED = 37; // tag 0, index 4, commitment 32
-    uint256 private constant OPENED = 57; // tag 1, index 4, digest 32, size 4, salt 16
-    uint256 private constant UPDATE = 44; // index 4, digest 32, size 4, position 4
+    uint256 internal constant OPENED = 57; // tag 1, index 4, digest 32, size 4, salt 16
+    uint256 internal constant UPDATE = 44; // index 4, digest 32, size 4, position 4
     uint8 internal constant STANDS = 2; // bits of `Round.place`
     uint8 internal constant DOUBTED = 4;
     uint32 private constant TASK_OWNED = type(uint32).max;
@@ -127,7 +127,7 @@ abstract contract Intake is Membership {
     }
 
     /// @inheritdoc ITrainingTask
-    function reveal(uint32 roundNumber, uint256 batch, bytes calldata entries) external {
+    function reveal(uint32 roundNumber, uint256 batch, bytes calldata entries) external virtual {
         TaskConfig memory c = Configuration.load();
         _requirePhase(Phase.Reveal, roundNumber);
         Round storage r = _round;
@@ -142,7 +142,7 @@ abstract contract Intake is Membership {
     }
 
     /// @inheritdoc ITrainingTask
-    function submit(uint32 roundNumber, uint32 index, bytes32 digest, uint32 size) external {
+    function submit(uint32 roundNumber, uint32 index, bytes32 digest, uint32 size) external virtual {
         TaskConfig memory c = Configuration.load();
         if (c.commitReveal) revert CommitRevealMismatch();
         if (size > c.maxUpdateSize) revert UpdateTooLarge(size);
@@ -160,7 +160,7 @@ abstract contract Intake is Membership {
     }
 
     /// @dev The task owns every model of its own, so that nobody is paid for sending one back.
-    function _claimForTask(bytes32 digest) internal {
+    function _claimForTask(bytes32 digest) internal virtual {
         _digests[digest] = DigestOwner(_round.number, 0, TASK_OWNED, true);
     }
 
@@ -262,8 +262,13 @@ abstract contract Intake is Membership {
 
     function _storeBatch(Round storage r, uint32 firstPosition, bytes memory entries) private {
         uint16 batch = r.batches++;
-        _batches[batch] = BatchSlot(firstPosition, bytes28(keccak256(entries)));
+        _batches[batch] = BatchSlot(firstPosition, _batchHash(entries));
         emit UpdatesCommitted(r.number, batch, firstPosition, entries);
+    }
+
+    /// @dev What an opening is checked against.
+    function _batchHash(bytes memory entries) internal pure virtual returns (bytes28) {
+        return bytes28(keccak256(entries));
     }
 
     /// @dev An earlier committer of the same round who opens later takes the digest over.

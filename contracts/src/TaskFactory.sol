@@ -25,16 +25,19 @@ contract TaskFactory is ITaskFactory {
 
     address public immutable crowdsourcing;
     address public immutable consortium;
+    address public immutable rooted;
     /// @notice Seconds that each phase lasts at least: several of the chain's blocks, so that nobody can be kept out of one.
     uint32 public immutable leastDuration;
 
     /// @param crowdsourcing_ the implementation cloned for crowdsourcing tasks
     /// @param consortium_ the one for consortium tasks; zero: this factory makes none
+    /// @param rooted_ the one for crowdsourcing tasks that name a rooter; zero: this factory makes none
     /// @param leastDuration_ seconds, at least one
-    constructor(address crowdsourcing_, address consortium_, uint32 leastDuration_) {
+    constructor(address crowdsourcing_, address consortium_, address rooted_, uint32 leastDuration_) {
         if (crowdsourcing_ == address(0) || leastDuration_ == 0) revert ITrainingTask.InvalidConfig();
         crowdsourcing = crowdsourcing_;
         consortium = consortium_;
+        rooted = rooted_;
         leastDuration = leastDuration_;
     }
 
@@ -46,7 +49,8 @@ contract TaskFactory is ITaskFactory {
         uint64 budget,
         Permit calldata permit
     ) external returns (address task) {
-        address implementation = kind == Kind.Crowdsourcing ? crowdsourcing : consortium;
+        address implementation =
+            kind == Kind.Consortium ? consortium : config.rooter == address(0) ? crowdsourcing : rooted;
         if (implementation == address(0)) revert UnsupportedKind(kind);
         TaskConfig memory stored = config;
         stored.publisher = msg.sender;
@@ -96,6 +100,7 @@ contract TaskFactory is ITaskFactory {
                 || (perRound + c.evaluationPool) * c.rounds > budget
                 || (crowd && c.bond < (perRound == 0 ? budget / c.rounds : perRound))
                 || (crowd && (c.evaluationPool != 0 || c.tolerance != 0))
+                || (c.rooter != address(0) && (!crowd || !c.relayed || !c.commitReveal || c.uniqueDigests))
                 // All that can ever come in fits a lane, so no sum below can overflow and stop the task.
                 || budget + uint256(c.stake) * MAX_MEMBERS + c.bond * (crowd ? evaluators : MAX_CONSORTIUM_INDICES)
                     > type(uint56).max

@@ -24,7 +24,8 @@ contract CapTest is TaskFixture, GasMeter {
     function setUp() public override {
         super.setUp();
         address made = vm.deployCode("Scattered.sol:Scattered");
-        factory = TaskFactory(vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(made, address(0), LEAST)));
+        factory =
+            TaskFactory(vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(made, address(0), address(0), LEAST)));
     }
 
     function test_EveryLoopFitsATransaction() public {

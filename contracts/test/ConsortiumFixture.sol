@@ -24,8 +24,9 @@ abstract contract ConsortiumFixture is TaskFixture {
     function setUp() public virtual override {
         super.setUp();
         address made = vm.deployCode("ConsortiumTask.sol:ConsortiumTask");
-        consortiumFactory =
-            TaskFactory(vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(implementation, made, LEAST)));
+        consortiumFactory = TaskFactory(
+            vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(implementation, made, address(0), LEAST))
+        );
     }
 
     // ---------------------------------------------------------------- making tasks

@@ -242,9 +242,9 @@ contract FactoryTest is TaskFixture {
 
     function test_AFactoryNeedsAnImplementationAndALeastDuration() public {
         vm.expectRevert(ITrainingTask.InvalidConfig.selector);
-        vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(address(0), address(0), LEAST));
+        vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(address(0), address(0), address(0), LEAST));
         vm.expectRevert(ITrainingTask.InvalidConfig.selector);
-        vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(implementation, address(0), 0));
+        vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(implementation, address(0), address(0), 0));
     }
 
     function test_ATokenCannotChangeItsDecimalsLater() public {

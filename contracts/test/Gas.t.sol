@@ -3,12 +3,12 @@ pragma solidity ^0.8.28;
 
 import {Content, Phase, Sanction, TaskConfig} from "../src/interfaces/TaskTypes.sol";
 import {GasMeter} from "./GasMeter.sol";
-import {TaskFixture} from "./TaskFixture.sol";
+import {Rooting} from "./Rooting.sol";
 
 /// @title Gas per trainer and round in steady state, whole transactions, beside the prototype's
 /// @notice Writes `gas/rounds.json`.
 /// forge-config: default.isolate = true
-contract GasTest is TaskFixture, GasMeter {
+contract GasTest is Rooting, GasMeter {
     struct Cost {
         uint256 commit;
         uint256 reveal;
@@ -19,37 +19,48 @@ contract GasTest is TaskFixture, GasMeter {
     /// @dev Above the table of before the audit (ADR 8) by 5 % at most.
     uint256 private constant TOLERANCE = 105;
 
+    enum Intake {
+        Direct,
+        Relayed,
+        Rooted
+    }
+
     string private _table;
 
+    function setUp() public override {
+        super.setUp();
+        _makeRooted();
+    }
+
     function test_GasPerTrainerAndRound() public {
-        _cell("direct", 10, 107_683);
-        _cell("relayed", 10, 32_374);
-        _cell("direct", 1000, 97_224);
-        _cell("relayed", 1000, 13_270);
+        _cell("direct", Intake.Direct, 10, 107_683);
+        _cell("relayed", Intake.Relayed, 10, 32_374);
+        _cell("rooted", Intake.Rooted, 10, 32_374);
+        _cell("direct", Intake.Direct, 1000, 97_224);
+        _cell("relayed", Intake.Relayed, 1000, 13_270);
+        _cell("rooted", Intake.Rooted, 1000, 2_000);
         vm.writeFile("gas/rounds.json", string.concat("{", _table, "\n}\n"));
     }
 
-    function _cell(string memory intake, uint32 members, uint256 before) private {
-        Cost memory cost = _steadyState(members, keccak256(bytes(intake)) == keccak256("relayed"));
+    function _cell(string memory name, Intake intake, uint32 members, uint256 before) private {
+        Cost memory cost = _steadyState(members, intake);
         uint256[3] memory each = [cost.commit / members, cost.reveal / members, cost.score / members];
-        string memory line = string.concat('\n  "', intake, ", n = ", vm.toString(members), '": {"commit": ');
+        string memory line = string.concat('\n  "', name, ", n = ", vm.toString(members), '": {"commit": ');
         line = string.concat(line, vm.toString(each[0]), ', "reveal": ', vm.toString(each[1]));
         line = string.concat(line, ', "score and credit": ', vm.toString(each[2]));
         uint256 sum = each[0] + each[1] + each[2];
         line = string.concat(line, ', "sum": ', vm.toString(sum));
         line = string.concat(line, ', "largest transaction": ', vm.toString(cost.largest), "}");
         _table = bytes(_table).length == 0 ? line : string.concat(_table, ",", line);
-        vm.assertLe(sum, before * TOLERANCE / 100, string.concat(intake, " ", vm.toString(members)));
+        vm.assertLe(sum, before * TOLERANCE / 100, string.concat(name, " ", vm.toString(members)));
         vm.assertLe(cost.largest, 16_777_216, "EIP-7825");
     }
 
     /// @dev Costs of the third round.
-    function _steadyState(uint32 members, bool relayed) private returns (Cost memory cost) {
-        TaskConfig memory c = _config();
-        c.capacity = members;
-        c.stake = 0;
-        c.relayed = relayed;
-        c.uniqueDigests = false;
+    function _steadyState(uint32 members, Intake intake) private returns (Cost memory cost) {
+        TaskConfig memory c = _rootedConfig(members);
+        c.relayed = intake != Intake.Direct;
+        if (intake != Intake.Rooted) c.rooter = address(0);
         _create(c);
         _bond(0);
         for (uint32 i; i < members; ++i) {
@@ -58,7 +69,8 @@ contract GasTest is TaskFixture, GasMeter {
         }
         _assertPhase(Phase.Training);
         for (uint256 i; i < 3; ++i) {
-            cost = relayed ? _relayedRound(members) : _directRound(members);
+            if (intake == Intake.Rooted) cost = _rootedRound(members);
+            else cost = intake == Intake.Relayed ? _relayedRound(members) : _directRound(members);
         }
     }
 
@@ -103,6 +115,18 @@ contract GasTest is TaskFixture, GasMeter {
             }
             cost.reveal += _transact(address(task), stranger, abi.encodeCall(task.reveal, (_number(), b, entries)));
         }
+        _score(members, cost);
+    }
+
+    function _rootedRound(uint32 members) private returns (Cost memory cost) {
+        uint32 number = _number();
+        uint256[] memory words = _words(_range(0, members));
+        bytes32 root = keccak256("root");
+        bytes memory call = abi.encodeCall(_rootedTask().commitRoot, (number, root, _list("commitments"), words));
+        cost.commit = _transact(address(task), rooter, call);
+        _assertPhase(Phase.Reveal);
+        call = abi.encodeCall(_rootedTask().revealRoot, (number, 0, root, words, _list("openings"), words));
+        cost.reveal = _transact(address(task), rooter, call);
         _score(members, cost);
     }
 

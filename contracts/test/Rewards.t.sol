@@ -603,4 +603,16 @@ contract RewardsTest is TaskFixture {
         task.cancel();
         _advance();
     }
+
+    /// @dev Nobody's part is a whole unit: all of it is a remainder, also in a slot that still has an earlier round's credits.
+    function test_APayoutOfLessThanItsMembersIsAllRemainder() public {
+        TaskConfig memory c = _config();
+        (c.roundBudget, c.vestingRounds) = (2, 1);
+        _started(c, 4);
+        for (uint256 i; i < 3; ++i) {
+            _round(4);
+        }
+        vm.assertEq(_vested(0) + _unvested(0), 6);
+        vm.assertEq(_unvested(1), 0);
+    }
 }

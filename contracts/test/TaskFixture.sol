@@ -39,8 +39,9 @@ abstract contract TaskFixture is Cheats {
         vm.warp(_now);
         // By artifact: `new` would make the compiler optimise the contracts once more for every test contract.
         implementation = CrowdsourcingTask(vm.deployCode("CrowdsourcingTask.sol:CrowdsourcingTask"));
-        factory =
-            TaskFactory(vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(implementation, address(0), LEAST)));
+        factory = TaskFactory(
+            vm.deployCode("TaskFactory.sol:TaskFactory", abi.encode(implementation, address(0), address(0), LEAST))
+        );
         token = RewardToken(
             vm.deployCode("RewardToken.sol:RewardToken", abi.encode("Reward", "RWD", 1e9 ether, address(this)))
         );

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bcfl.agents.audit.finding import AuditResult, Finding
+from bcfl.agents.audit.lists import listed
 from bcfl.agents.audit.log_order import order_findings
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.consortium.auditor import ConsortiumAuditor
@@ -133,7 +134,12 @@ class _Auditing:
         async with opened(plan, self._directory, executor="threads") as (engine, store):
             retrieval = Retrieval(store)
             auditor = _auditor(plan, engine, retrieval, results.names)
-            found = await auditor.audit(results.task_events)
+            events = results.task_events
+            chain_id = None if chain is None else chain.get("chain_id")
+            if isinstance(chain_id, int):
+                events, lacking = await listed(events, retrieval, chain_id=chain_id)
+                self._add(lacking)
+            found = await auditor.audit(events)
             self._add(found.findings, default=FILE)
             self.checked += found.checked
             state = results.state

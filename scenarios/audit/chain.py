@@ -15,6 +15,7 @@ from bcfl.contracts import events as e
 from bcfl.contracts.abi import decode_log
 from bcfl.contracts.delivery import Batch
 from bcfl.contracts.event_codec import event_to_json
+from bcfl.contracts.root_lists import without_lists
 from bcfl.scenarios.audit.differences import differences
 from bcfl.scenarios.directory.event_log import FILE, EventLog, Line
 
@@ -85,7 +86,7 @@ async def _blocks(node: Node, log: EventLog, created: e.TaskCreated) -> list[Bat
 def _event_differences(log: EventLog, batches: Sequence[Batch]) -> Iterator[Finding]:
     told = {event_place: event for batch in batches for event_place, event in _placed(batch.events)}
     lines: dict[_Place, Line] = {}
-    for place, line in _placed_lines(log.kept):
+    for place, line in _placed_lines(_of_the_chain(log.kept)):
         event = told.get(place)
         if event is None:
             yield _found(line, f"the chain says nothing at log {place[1]} of block {place[0]}")
@@ -120,6 +121,12 @@ def _placed(events: Sequence[e.Event]) -> Iterator[tuple[_Place, e.Event]]:
         log = (event.origin.block.number, event.origin.log_index)
         seen[log] = seen.get(log, -1) + 1
         yield (*log, seen[log]), event
+
+
+def _of_the_chain(lines: Sequence[Line]) -> list[Line]:
+    """Without what the lists behind roots say: that is in the store."""
+    said = {id(event) for event in without_lists([line.event for line in lines if line.event is not None])}
+    return [line for line in lines if id(line.event) in said]
 
 
 def _placed_lines(lines: Sequence[Line]) -> Iterator[tuple[_Place, Line]]:

@@ -29,7 +29,7 @@ __all__ = (
 
 _SCENARIO = "scenario.yaml"
 _CHAIN = "chain.json"
-_DEPLOYED = ("token", "credits", "consortium", "crowdsourcing", "factory")
+_DEPLOYED = ("token", "credits", "consortium", "crowdsourcing", "rooted", "factory")
 """What a set-up deploys, in its order."""
 _SET_UPS = 120
 """Nonces of the deployer that are tried; who has deployed more often on one chain is not followed."""

@@ -107,11 +107,12 @@ def _check_crowds_keys(scenario: Scenario) -> None:
 def _check_round(scenario: Scenario) -> None:
     """How updates come in and become a model: every member has to be able to judge them and to repeat the sum."""
     task = scenario.task
-    if task.intake.relayed:
-        raise RuleBroken(
-            ("task", "intake", "relayed"),
-            "is not for a consortium, whose members send for themselves; write false",
-        )
+    for key, given in (("relayed", task.intake.relayed), ("rooted", task.intake.rooted)):
+        if given:
+            raise RuleBroken(
+                ("task", "intake", key),
+                "is not for a consortium, whose members send for themselves; write false",
+            )
     if not task.intake.commit_reveal:
         raise RuleBroken(
             ("task", "intake", "commit_reveal"),

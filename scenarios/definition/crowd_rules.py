@@ -37,6 +37,29 @@ def check_crowd(scenario: Scenario) -> None:
             raise RuleBroken(
                 key, "has a meaning in a consortium only; drop it, or write kind: consortium at task.kind"
             )
+    _check_rooted(scenario)
+
+
+def _check_rooted(scenario: Scenario) -> None:
+    """Roots are what a relayer brings of signed commitments, and show the contract no digests."""
+    intake = scenario.task.intake
+    if not intake.rooted:
+        return
+    if not intake.relayed:
+        raise RuleBroken(
+            ("task", "intake", "rooted"),
+            "is true, and roots are a relayer's; write true at task.intake.relayed too, or drop it",
+        )
+    if not intake.commit_reveal:
+        raise RuleBroken(
+            ("task", "intake", "commit_reveal"),
+            "is false; a root stands for commitments, so write true, or drop task.intake.rooted",
+        )
+    if intake.unique_digests:
+        raise RuleBroken(
+            ("task", "intake", "unique_digests"),
+            "is true, and with task.intake.rooted the contract sees no digests: its evaluator keeps who was first; drop it",
+        )
 
 
 def check_standbys(scenario: Scenario) -> None:

@@ -258,8 +258,10 @@ class Scenario(Keys):
     @property
     def unique_digests(self) -> bool:
         """Whether the contract keeps who committed to a digest first."""
-        given = self.task.intake.unique_digests
-        return self.kind is Kind.CROWDSOURCING if given is None else given
+        intake = self.task.intake
+        if intake.unique_digests is not None:
+            return intake.unique_digests
+        return self.kind is Kind.CROWDSOURCING and not intake.rooted
 
     @property
     def tolerance(self) -> int:

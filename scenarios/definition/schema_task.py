@@ -92,11 +92,13 @@ class Membership(Keys):
 class Intake(Keys):
     """How updates come in: relayed in batches or direct, committed before they are revealed or not.
 
-    ``unique_digests``: whether the contract keeps who committed to a digest first; null: in a crowd, not in a
-    consortium, whose members see to it when they judge.
+    ``rooted``: the relayer posts one Merkle root for a batch and keeps its entries in the store: less gas, and weaker trust.
+    ``unique_digests``: whether the contract keeps who committed to a digest first; null: in a crowd, not where it is rooted nor in
+    a consortium, whose judges see to it.
     """
 
     relayed: bool = False
+    rooted: bool = False
     commit_reveal: bool = True
     unique_digests: bool | None = None
     codec: NamedEntry = NamedEntry(name="none")

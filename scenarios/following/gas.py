@@ -15,7 +15,9 @@ from bcfl.contracts.state import TaskState
 
 __all__ = ("Spent", "spent_on")
 
-_BROUGHT = frozenset({"TrainerJoined", "UpdatesCommitted", "UpdatesSubmitted"})
+_BROUGHT = frozenset(
+    {"RootCommitted", "RootRevealed", "TrainerJoined", "UpdatesCommitted", "UpdatesSubmitted"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -241,7 +241,7 @@ def task_of(scenario: Scenario, genesis: Weights, *, sample_limit: int) -> Task:
 def task_config(
     scenario: Scenario, plan: Task, *, token: Address, accounts: Mapping[str, Address]
 ) -> TaskConfig:
-    """The contract's configuration of a scenario's task; ``accounts`` are the publisher's and the named aggregator's."""
+    """The contract's configuration of a scenario's task; ``accounts`` are the publisher's, the named aggregator's and the rooter's."""
     task = scenario.task
     schedule = task.schedule
     by_rate = task.reward.mode == "rate"
@@ -250,6 +250,7 @@ def task_config(
         token=token,
         publisher=accounts[PUBLISHER],
         aggregator=ZERO_ADDRESS if task.aggregator_role is None else accounts[task.aggregator_role],
+        rooter=accounts[RELAYER] if task.intake.rooted else ZERO_ADDRESS,
         specification=content_id(plan.specification),
         genesis=content_id(plan.genesis),
         rounds=task.rounds,

@@ -16,7 +16,7 @@ from bcfl.models.training.bench import Kernel
 from bcfl.scenarios.definition.loading import read_keys, validated
 from bcfl.scenarios.errors import TermsInvalid
 from bcfl.scenarios.planning.genesis import genesis_of
-from bcfl.scenarios.planning.population import PUBLISHER, Task, task_config, task_of
+from bcfl.scenarios.planning.population import PUBLISHER, RELAYER, Task, task_config, task_of
 from bcfl.scenarios.planning.preflight import check_model_size
 from bcfl.seeds import Seeds
 
@@ -51,6 +51,7 @@ async def read_terms(
     token: Address,
     listed: Sequence[Address],
     aggregator: Address | None = None,
+    rooter: Address | None = None,
     overrides: Iterable[str] = (),
     data_dir: Path | None = None,
     kernel: Kernel = "torch",
@@ -63,6 +64,7 @@ async def read_terms(
         token: that it pays in.
         listed: a crowd's evaluators, or a consortium's founding members.
         aggregator: who builds the models; of a consortium one of these members. None: the evaluator, or each member.
+        rooter: the relayer that posts roots of commitments, where these are in the store; None: they are on chain.
         overrides: ``task.key=value`` each.
         data_dir: where a genesis model with a relative path is looked for first.
         kernel: what computes it at everybody's.
@@ -74,6 +76,7 @@ async def read_terms(
     """
     data, sources = read_keys(path, overrides, under=("task",))
     people = _with_stand_ins(path, data, listed, aggregator)
+    people = _with_rooter(path, people, rooter)
     scenario = validated({**people, "compute": {"kernel": kernel}}, sources, default=f"{path}:")
     check_model_size(scenario)
     if kernel == "lanes":
@@ -83,6 +86,8 @@ async def read_terms(
     accounts = {PUBLISHER: publisher}
     if scenario.task.aggregator_role is not None and aggregator is not None:
         accounts[scenario.task.aggregator_role] = aggregator
+    if rooter is not None:
+        accounts[RELAYER] = rooter
     return Terms(
         title=scenario.name,
         kind=scenario.kind,
@@ -134,3 +139,17 @@ def _with_stand_ins(
     # each brings data of its own
     named = str(data.get("name") or path.stem)
     return {"name": named, "task": task, "data": {"dataset": "synthetic"}, "population": people}
+
+
+def _with_rooter(path: Path, data: dict[str, object], rooter: Address | None) -> dict[str, object]:
+    """The same, rooted where somebody is named who posts the roots."""
+    task = data["task"]
+    intake = task.get("intake") if isinstance(task, dict) else None
+    keys = intake if isinstance(intake, dict) else {}
+    if rooter is None:
+        if keys.get("rooted"):
+            raise TermsInvalid(
+                f"{path}: 'task.intake.rooted' is true, and nobody is named who posts the roots: name the relayer with --rooter, or drop the key."
+            )
+        return data
+    return {**data, "task": {**task, "intake": {**keys, "rooted": True}}} if isinstance(task, dict) else data

@@ -223,7 +223,7 @@ def _handing_in(parts: AgentParts, name: str) -> HandingIn | None:
 def _relayer(parts: AgentParts, name: str, factory: Address) -> Relayer:
     if parts.intake is None:
         raise ValueError("A relayer takes messages in.")
-    return Relayer(name=name, intake=parts.intake, factory=factory)
+    return Relayer(name=name, intake=parts.intake, factory=factory, store=parts.store)
 
 
 def _member(parts: AgentParts, name: str, place: int, entry: Trainers) -> Member:

@@ -263,6 +263,7 @@ async def set_up(
             "factory": deployment.factory,
             "credits": deployment.credits,
             "crowdsourcing": deployment.crowdsourcing,
+            "rooted": deployment.rooted,
             "consortium": deployment.consortium,
             "block": deployment.block,
         }

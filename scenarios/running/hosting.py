@@ -16,6 +16,7 @@ from bcfl.agents.common.decisions import GaveUp, Telling
 from bcfl.agents.common.retrieval import Retrieval
 from bcfl.agents.errors import AgentBroken
 from bcfl.agents.relayer.intake import Intake
+from bcfl.agents.roots.root_lists import RootLists
 from bcfl.agents.runtime.chronicle import Chronicle, TaskFilter
 from bcfl.agents.runtime.participation import Participation
 from bcfl.agents.runtime.process import AgentProcess, ProcessSettings
@@ -97,6 +98,8 @@ async def compose(
     scenario, population = plan.scenario, plan.population
     own = chain.devnet is not None
     tip = 0 if chain.free else (await node.fee_data()).priority_fee
+    store = SlowContents(resources.store)
+    retrieval = Retrieval(store)
     process = AgentProcess(
         node=node,
         journal=journal,
@@ -114,19 +117,19 @@ async def compose(
             restarts=RestartPolicy(outlives_node=not own),
             done={} if past is None else past.done,
             absent=None if names is not None else partial(_absent, resources),
+            lists=RootLists(retrieval, chain_id=node.chain_id),
         ),
     )
     task = TaskFilter(factory=deployment.factory, publisher=population.signers[PUBLISHER].address)
     participation = Participation(Chronicle(task), process.activity)
     resources.results.follow(lambda: participation.chronicle.seen)
     intake = _intake(participation.chronicle, process, node, population, names)
-    store = SlowContents(resources.store)
     parts = AgentParts(
         population=population,
         seeds=plan.seeds,
         engine=resources.engine,
         store=store,
-        retrieval=Retrieval(store),
+        retrieval=retrieval,
         journal=journal,
         node=node,
         observer=resources.recorder,

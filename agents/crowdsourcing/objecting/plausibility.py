@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bcfl.agents.common.entries import defence_of
-from bcfl.agents.common.gathering import INVALID_WORDS, NOT_OWNED, UNAVAILABLE
+from bcfl.agents.common.gathering import INVALID_WORDS, NOT_OWNED, UNAVAILABLE, UNPROVEN
 from bcfl.agents.crowdsourcing.round_history import counts
 from bcfl.agents.crowdsourcing.sanctions import FAULTS
 from bcfl.contracts.crowd_state import CrowdRound, CrowdState
@@ -79,7 +79,7 @@ def _everybody_once(report: EvaluationReport, record: CrowdRound, defence: Defen
 def _may_say(word: str, owned: bool, defence: Defence) -> bool:
     if not owned or word == NOT_OWNED:
         return word == NOT_OWNED and not owned
-    if word in INVALID_WORDS or word in UNAVAILABLE or not isinstance(defence, Bounded):
+    if word in INVALID_WORDS or word in UNPROVEN or not isinstance(defence, Bounded):
         return True
     return word in defence.words
 

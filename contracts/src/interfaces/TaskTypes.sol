@@ -34,6 +34,8 @@ struct TaskConfig {
     // Names the next model, in a consortium before its members vote for it; zero: in a crowd the evaluator, in the
     // transaction that scores, in a consortium whoever votes first.
     address aggregator;
+    // Posts roots of relayed commitments, whose entries are in the store; zero: the entries come to the contract.
+    address rooter;
     bytes32 specDigest; // content digest of the specification that members have read
     uint32 specSize;
     bytes32 genesisDigest;

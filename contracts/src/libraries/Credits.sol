@@ -49,9 +49,23 @@ library Credits {
         book.unvested[ring][slot] = word;
     }
 
+    /// @dev Add what rounding left of `round`: to a slot that has credits of it, or none.
+    function _addRemainder(Book storage book, uint256 index, uint256 amount, uint32 round, uint256 vestingRounds)
+        private
+    {
+        uint256 lane = index & 3;
+        if (amount == 0) return;
+        uint256 slot = index >> 2;
+        if (vestingRounds == 0 || Lanes.tag(book.unvested[round % (vestingRounds + 1)][slot]) != round) {
+            add(book, slot, amount << (lane * 64), round, vestingRounds);
+        } else {
+            book.unvested[round % (vestingRounds + 1)][slot] += amount << (lane * 56);
+        }
+    }
+
     /// @notice Credit the next slots of `due`: by score ⌊P·sᵢ⁺/Σs⁺⌋ each, the remainder to the highest score, lowest index;
     /// without scores equal parts to those who revealed, the remainder to the lowest index. Where slots are left, `due` is
-    /// kept with the scores' hash. The slot of who gets the remainder comes last, when that is known.
+    /// kept with the scores' hash. The remainder comes last, when it is known.
     /// @dev Unchecked: a weight is below 2⁶³, a payout below 2⁵⁶.
     function write(
         Book storage book,
@@ -65,22 +79,21 @@ library Credits {
         bytes calldata scores
     ) external returns (uint64) {
         TaskConfig memory c = Configuration.load();
-        if (due.bond) (c.vestingRounds, c.uniqueDigests) = (0, false);
+        bool equally = scores.length == 0;
         uint256[] memory words = new uint256[](Bitmaps.wordsFor(population.members));
-        uint256[] memory owned = new uint256[](words.length);
         for (uint256 w; w < words.length; ++w) {
-            words[w] = owned[w] = revealed[due.round][w];
-            if (c.uniqueDigests) owned[w] &= ~disowned[due.round][w];
+            words[w] = revealed[due.round][w];
         }
-        (uint256[] memory shares, uint256 sum, uint256 best) =
-            scores.length == 0 ? _equal(owned) : _scored(words, owned, scores);
+        if (c.uniqueDigests && !due.bond) _leaveOut(words, disowned[due.round], scores);
+        uint256 sum = equally ? _count(words) : _sum(scores);
         if (sum == 0) return 0;
         if (due.payout == 0) {
-            due.payout = _pay(ledger, population, scores.length == 0, sum, due.round, c);
+            due.payout = _pay(ledger, population, equally, sum, due.round, c);
             if (due.payout == 0) return 0;
         }
+        uint256 vestingRounds = due.bond ? 0 : c.vestingRounds;
         uint256 last = due.slots + SLOTS_AT_ONCE - words.length;
-        if (_distribute(book, due, last, shares, sum, best, c.vestingRounds)) {
+        if (_distribute(book, due, last, words, scores, sum, vestingRounds)) {
             if (due.slots == 0) return due.payout;
             delete book.due;
             last = 0;
@@ -120,113 +133,165 @@ library Credits {
         }
     }
 
-    /// @dev Index (above 64 bits) and weight of each member with a share, ascending, the sum of the weights, and who gets the
-    /// remainder: equal shares of those in `words`.
-    function _equal(uint256[] memory words) private pure returns (uint256[] memory shares, uint256 sum, uint256 best) {
-        shares = Bitmaps.indices(words);
-        sum = shares.length;
-        for (uint256 i = sum; i != 0;) {
-            best = shares[--i];
-            shares[i] = best << 64 | 1;
-        }
-    }
-
-    /// @dev The same by score, of those above zero. There is a score for each of `words`; one of somebody who is not in
-    /// `owned` must be zero.
-    function _scored(uint256[] memory words, uint256[] memory owned, bytes calldata scores)
+    /// @dev Of those who revealed somebody else's digest none may have a score, nor a part where all get the same.
+    function _leaveOut(uint256[] memory words, mapping(uint256 word => uint256) storage disowned, bytes calldata scores)
         private
-        pure
-        returns (uint256[] memory shares, uint256 sum, uint256 best)
+        view
     {
         uint256 start;
-        uint256 end;
-        uint256 highest;
-        assembly ("memory-safe") {
-            start := scores.offset
-            // Room for all who revealed, not zeroed: the length is known after the loop.
-            shares := mload(0x40)
-            end := add(shares, 0x20)
-            mstore(0x40, add(end, shl(2, scores.length)))
-        }
-        unchecked {
-            for (uint256 w; w < words.length; ++w) {
-                uint256 word = words[w];
-                uint256 own = owned[w];
+        for (uint256 w; w < words.length; ++w) {
+            uint256 word = words[w];
+            uint256 foreign = word & disowned[w];
+            if (scores.length == 0) {
+                words[w] = word ^ foreign;
+            } else if (foreign != 0) {
                 for (uint256 index = w << 8; word != 0; ++index) {
-                    if (word & 1 != 0) {
-                        int256 score;
-                        assembly ("memory-safe") {
-                            score := sar(192, calldataload(start))
-                            start := add(start, 8)
-                        }
-                        if (own & 1 == 0) {
-                            if (score != 0) revert ICrowdsourcingTask.DigestNotOwned(uint32(index));
-                        }
-                        if (score > 0) {
-                            assembly ("memory-safe") {
-                                mstore(end, or(shl(64, index), score))
-                                end := add(end, 0x20)
-                                sum := add(sum, score)
-                                if gt(score, highest) {
-                                    highest := score
-                                    best := index
-                                }
-                            }
-                        }
-                    } else if (word & 0xffff == 0) {
-                        word >>= 15;
-                        own >>= 15;
-                        index += 15;
+                    if (foreign & 1 != 0 && bytes8(scores[start:start + 8]) != 0) {
+                        revert ICrowdsourcingTask.DigestNotOwned(uint32(index));
                     }
+                    if (word & 1 != 0) start += 8;
                     word >>= 1;
-                    own >>= 1;
+                    foreign >>= 1;
                 }
+            } else {
+                start += 8 * Bitmaps.popcount(word);
             }
-        }
-        assembly ("memory-safe") {
-            mstore(shares, sub(shr(5, sub(end, shares)), 1))
         }
     }
 
-    /// @dev Write the slots from `due.slots` on and before `last`, if they are all left then that of `best` too.
+    function _count(uint256[] memory words) private pure returns (uint256 count) {
+        for (uint256 w; w < words.length; ++w) {
+            count += Bitmaps.popcount(words[w]);
+        }
+    }
+
+    /// @dev The sum of the scores above zero.
+    function _sum(bytes calldata scores) private pure returns (uint256 sum) {
+        assembly ("memory-safe") {
+            let p := scores.offset
+            let end := add(p, scores.length)
+            for {} gt(end, add(p, 0x1f)) { p := add(p, 0x20) } {
+                let four := calldataload(p)
+                let score := sar(192, four)
+                sum := add(sum, mul(score, sgt(score, 0)))
+                score := sar(192, shl(64, four))
+                sum := add(sum, mul(score, sgt(score, 0)))
+                score := sar(192, shl(128, four))
+                sum := add(sum, mul(score, sgt(score, 0)))
+                score := sar(192, shl(192, four))
+                sum := add(sum, mul(score, sgt(score, 0)))
+            }
+            for {} lt(p, end) { p := add(p, 8) } {
+                let score := sar(192, calldataload(p))
+                sum := add(sum, mul(score, sgt(score, 0)))
+            }
+        }
+    }
+
+    /// @dev Write the slots from `due.slots` on and before `last`, if they are all then the remainder too. A slot is of four
+    /// members, who are a digit of their word; `weights` are theirs, 64 bits each, the first one's highest as in `scores`.
     function _distribute(
         Book storage book,
         Due memory due,
         uint256 last,
-        uint256[] memory shares,
+        uint256[] memory words,
+        bytes calldata scores,
         uint256 sum,
-        uint256 best,
         uint256 vestingRounds
     ) private returns (bool) {
         uint256 payout = due.payout;
         uint256 left = payout;
-        uint256 held; // what the slot of `best` gets, until the remainder is known
+        uint256 highest;
+        uint256 best; // index of who has it
         uint256 slots;
-        uint256 p;
-        uint256 end;
+        uint256 first = due.slots;
+        uint32 round = due.round;
+        uint256 start; // of the next score, 0: all have the same part
         assembly ("memory-safe") {
-            p := add(shares, 0x20)
-            end := add(p, shl(5, mload(shares)))
+            if scores.length { start := scores.offset }
         }
         unchecked {
-            while (p != end) {
-                uint256 slot;
-                uint256 lanes;
-                assembly ("memory-safe") {
-                    let share := mload(p)
-                    slot := shr(66, share)
-                    for {} and(lt(p, end), eq(shr(66, share), slot)) { share := mload(p) } {
-                        let amount := div(mul(payout, and(share, 0xffffffffffffffff)), sum)
-                        left := sub(left, amount)
-                        lanes := or(lanes, shl(and(shr(58, share), 0xc0), amount)) // 64 bits a member
-                        p := add(p, 0x20)
+            for (uint256 w; w < words.length; ++w) {
+                uint256 word = words[w];
+                for (uint256 slot = w << 6; word != 0; ++slot) {
+                    uint256 digit = word & 0xf;
+                    if (digit == 0) {
+                        if (word & 0xffff == 0) (word, slot) = (word >> 12, slot + 3);
+                        word >>= 4;
+                        continue;
                     }
+                    uint256 lanes;
+                    assembly ("memory-safe") {
+                        word := shr(4, word)
+                        let weights := 0
+                        switch mul(eq(digit, 0xf), start)
+                        case 0 {
+                            for { let place := 192 } digit { digit := shr(1, digit) } {
+                                if and(digit, 1) {
+                                    let weight := 1
+                                    if start {
+                                        weight := shr(192, calldataload(start))
+                                        start := add(start, 8)
+                                    }
+                                    weights := or(weights, shl(place, weight))
+                                }
+                                place := sub(place, 64)
+                            }
+                        }
+                        default {
+                            weights := calldataload(start)
+                            start := add(start, 0x20)
+                        }
+                        // Unrolled: the loop would cost as much again.
+                        let weight := sar(192, weights)
+                        if sgt(weight, 0) {
+                            if gt(weight, highest) {
+                                highest := weight
+                                best := shl(2, slot)
+                            }
+                            weight := div(mul(payout, weight), sum)
+                            left := sub(left, weight)
+                            lanes := weight
+                        }
+                        weight := sar(192, shl(64, weights))
+                        if sgt(weight, 0) {
+                            if gt(weight, highest) {
+                                highest := weight
+                                best := or(shl(2, slot), 1)
+                            }
+                            weight := div(mul(payout, weight), sum)
+                            left := sub(left, weight)
+                            lanes := or(lanes, shl(64, weight))
+                        }
+                        weight := sar(192, shl(128, weights))
+                        if sgt(weight, 0) {
+                            if gt(weight, highest) {
+                                highest := weight
+                                best := or(shl(2, slot), 2)
+                            }
+                            weight := div(mul(payout, weight), sum)
+                            left := sub(left, weight)
+                            lanes := or(lanes, shl(128, weight))
+                        }
+                        weight := sar(192, shl(192, weights))
+                        if sgt(weight, 0) {
+                            if gt(weight, highest) {
+                                highest := weight
+                                best := or(shl(2, slot), 3)
+                            }
+                            weight := div(mul(payout, weight), sum)
+                            left := sub(left, weight)
+                            lanes := or(lanes, shl(192, weight))
+                        }
+                    }
+                    if (lanes == 0) continue;
+                    if (slots++ < first || slots > last) continue;
+                    if (vestingRounds == 0) book.vested[slot] += lanes; // no lane carries: all that ever comes in fits 56 bits
+                    else add(book, slot, lanes, round, vestingRounds);
                 }
-                if (slot == best >> 2) held = lanes;
-                else if (slots++ >= due.slots && slots <= last) add(book, slot, lanes, due.round, vestingRounds);
             }
             if (slots > last) return false;
-            add(book, best >> 2, held + (left << ((best & 3) << 6)), due.round, vestingRounds);
+            _addRemainder(book, best, left, due.round, vestingRounds);
             return true;
         }
     }

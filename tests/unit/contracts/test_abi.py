@@ -37,8 +37,8 @@ def test_a_view_s_result():
 
 
 def test_creation_code_ends_with_the_constructor_s_arguments():
-    code = encode_constructor("TaskFactory", "0x" + "00" * 19 + "01", "0x" + "00" * 19 + "02", 3)
-    assert code == artifacts.load("TaskFactory").bytecode + _word(1) + _word(2) + _word(3)
+    code = encode_constructor("TaskFactory", *(f"0x{n:040x}" for n in (1, 2, 3)), 4)
+    assert code == artifacts.load("TaskFactory").bytecode + b"".join(map(_word, (1, 2, 3, 4)))
     assert encode_constructor("ConsortiumTask") == artifacts.load("ConsortiumTask").bytecode
 
 
@@ -111,7 +111,7 @@ def test_suspensions_that_end_are_an_event_a_member(origin):
 def test_every_event_of_the_contracts_is_understood():
     known = set(e.__all__) | {"TrainersReinstated", "UpdatesSubmitted"}
     inherited = {"Approval", "Transfer", "EIP712DomainChanged", "Initialized"}
-    for contract in ("TaskFactory", "CrowdsourcingTask", "ConsortiumTask"):
+    for contract in ("TaskFactory", "RootedTask", "ConsortiumTask"):
         names = {entry["name"] for entry in artifacts.load(contract).abi if entry["type"] == "event"}
         assert names - inherited <= known
 

@@ -11,7 +11,7 @@ from bcfl.contracts.errors import ArtifactMissing
 LARGEST = 24_576  # EIP-170, bytes of deployed code
 
 
-@pytest.mark.parametrize("name", ["CrowdsourcingTask", "RewardToken", "TaskFactory"])
+@pytest.mark.parametrize("name", ["CrowdsourcingTask", "RewardToken", "RootedTask", "TaskFactory"])
 def test_each_contract_is_there_and_deployable(name):
     artifact = artifacts.load(name)
     assert artifact.name == name

@@ -18,13 +18,11 @@ from bcfl.contracts.fold import _CONSORTIUM, _CROWD, fold
 TYPED = {"UpdatesSubmitted": "UpdateSubmitted", "TrainersReinstated": "TrainerReinstated"}
 """Of one that speaks of several members the decoder makes one event each."""
 NOT_OURS = {"EIP712DomainChanged"}
-NEVER = {"CrowdsourcingTask": set(), "ConsortiumTask": {e.TrainerSuspended, e.TrainerReinstated}}
+NEVER = {"RootedTask": set(), "ConsortiumTask": {e.TrainerSuspended, e.TrainerReinstated}}
 """What a contract inherits the word for and never says: a consortium suspends nobody."""
 
 
-@pytest.mark.parametrize(
-    ("contract", "setting"), [("CrowdsourcingTask", _CROWD), ("ConsortiumTask", _CONSORTIUM)]
-)
+@pytest.mark.parametrize(("contract", "setting"), [("RootedTask", _CROWD), ("ConsortiumTask", _CONSORTIUM)])
 def test_every_event_of_a_contract_is_folded_or_named_as_saying_nothing(contract, setting):
     emitted = {entry["name"] for entry in artifacts.load(contract).abi if entry["type"] == "event"} - NOT_OURS
     typed = {getattr(e, TYPED.get(name, name)) for name in emitted}

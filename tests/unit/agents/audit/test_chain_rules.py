@@ -67,3 +67,60 @@ def test_nothing_is_said_after_the_end_but_what_pays(told):
     event = told.event(e.CancelRequested)
     assert [found.message for found in rule_findings(ended, event)] == ["the task has ended before"]
     assert [*rule_findings(ended, told.event(e.EscrowReturned, amount=ended.escrow))] == []
+
+
+ROOTER = Address("0x0000000000000000000000000000000000000077")
+
+
+@pytest.fixture
+def rooted(story):
+    """A round in which one of three has committed by itself and two by a root that is opened for one."""
+    told = story(relayed=True, unique_digests=False, rooter=ROOTER)
+    told.phase(Phase.ENROLMENT, deadline=1602).enrol(4).start(1).commit(3)
+    told.tell(e.RootCommitted, **_root(members=(0, 1), batch=1, first_position=1))
+    return told
+
+
+def _root(**fields):
+    return {"round": 1, "root": b"r" * 32, "listing": SOME, "words": 1, **fields}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"members": (2,), "batch": 2, "first_position": 3}, None),
+        ({"members": (), "batch": 2, "first_position": 3}, "it is of nobody"),
+        ({"members": (2,), "batch": 1, "first_position": 3}, "batch 1 does not follow"),
+        ({"members": (2,), "batch": 2, "first_position": 1}, "position 1 does not follow"),
+        ({"members": (1, 2), "batch": 2, "first_position": 3}, "member 1 cannot commit"),
+        ({"members": (3,), "batch": 2, "first_position": 3}, "member 3 cannot commit"),
+        ({"members": (9,), "batch": 2, "first_position": 3}, "member 9 cannot commit"),
+    ],
+)
+def test_a_root_is_of_members_who_may_commit(rooted, fields, message):
+    found = said(rooted, e.RootCommitted, **_root(**fields))
+    assert found == [] if message is None else message in found[0]
+
+
+def test_a_root_is_of_its_phase_and_of_a_rooted_task(rooted, told):
+    fields = {"round": 1, "batch": 1, "listing": SOME, "members": (0,)}
+    assert "training, which does not allow it" in said(rooted, e.RootRevealed, **fields)[0]
+    rooted.phase(Phase.REVEAL)
+    assert said(rooted, e.RootRevealed, **fields) == []
+    assert said(rooted, e.RootRevealed, **fields | {"members": (3,)}) == ["member 3 cannot open by batch 1"]
+    assert said(rooted, e.RootRevealed, **fields | {"batch": 0}) == ["batch 0 is no root"]
+    assert "the task has no rooter" in said(told, e.RootRevealed, **fields)
+    rooted.tell(e.RootRevealed, **fields)
+    assert said(rooted, e.RootRevealed, **fields) == ["member 0 cannot open by batch 1"]
+
+
+def test_what_a_list_says_is_of_its_root(rooted):
+    committed = {"round": 1, "batch": 1, "first_position": 1, "raw": b""}
+    both = ((0, b"c" * 32), (1, b"d" * 32))
+    assert said(rooted, e.UpdatesCommitted, **committed, entries=both) == []
+    assert "not those of the root" in said(rooted, e.UpdatesCommitted, **committed, entries=both[:1])[0]
+    rooted.phase(Phase.REVEAL)
+    rooted.tell(e.RootRevealed, round=1, batch=1, listing=SOME, members=(1,))
+    submitted = {"round": 1, "index": 1, "content": SOME}
+    assert said(rooted, e.UpdateSubmitted, **submitted, position=2) == []
+    assert "at position 1" in said(rooted, e.UpdateSubmitted, **submitted, position=1)[0]

@@ -67,3 +67,11 @@ def test_an_address_needs_its_checksum():
     event = at(1, 0)
     origin = dataclasses.replace(event.origin, address=Address(TASK.lower()))
     assert messages(dataclasses.replace(event, origin=origin)) == [f"'{TASK.lower()}' is no address"]
+
+
+def test_what_a_list_says_follows_its_root_and_has_its_place():
+    content = ContentId(bytes(32), 100)
+    root = at(3, 1, e.RootRevealed, round=1, batch=0, listing=content, members=(0, 1))
+    assert messages(root, update(1, 0), update(1, 1)) == []
+    assert "stands after log 1" in messages(root, at(3, 1))[0]
+    assert "stands after log 1" in messages(update(1, 0), root)[0]

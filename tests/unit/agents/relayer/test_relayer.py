@@ -14,6 +14,7 @@ from bcfl.contracts import events as e
 from bcfl.contracts.calls import Opening
 from bcfl.contracts.ids import Address
 from bcfl.contracts.phases import Phase
+from bcfl.storage.memory import MemoryStore
 
 FACTORY = Address(f"0x{0xFA:040x}")
 
@@ -21,7 +22,7 @@ FACTORY = Address(f"0x{0xFA:040x}")
 @pytest.fixture
 def wants(view):
     def ask(task, now=None):
-        relayer = Relayer(name="rita", intake=task.intake, factory=FACTORY)
+        relayer = Relayer(name="rita", intake=task.intake, factory=FACTORY, store=MemoryStore())
         found = relayer.decide(view(task, task.now if now is None else now), {})
         return [action for action in found if not isinstance(action, Listen)]
 
@@ -170,7 +171,7 @@ async def test_what_is_too_late_is_forgotten(light, wants):
 @pytest.mark.asyncio
 async def test_it_looks_again_when_something_comes(light):
     task = light(members=2).start()
-    relayer = Relayer(name="rita", intake=task.intake, factory=FACTORY)
+    relayer = Relayer(name="rita", intake=task.intake, factory=FACTORY, store=MemoryStore())
     listen = Listen(round=1, taken=task.intake.taken)
     assert listen.waits
     async with anyio.create_task_group() as group:

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bcfl.contracts.phases import Kind
 from bcfl.scenarios import errors
 from bcfl.scenarios.definition.loading import load
 
+QUICK = Path(__file__).parents[4] / "scenarios" / "quick.yaml"
 CONSORTIUM = """\
 name: small
 task:
@@ -172,3 +175,26 @@ def test_a_crowd_without_evaluators_is_told_what_to_write(write, small):
     assert refused(path)[1] == (
         f"{path}, line 8: 'population.evaluators' is missing; write a list, for example 'evaluators: [{{name: alice}}]'."
     )
+
+
+ROOTED = ("task.intake.relayed=true", "task.intake.rooted=true")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "mend"),
+    [
+        (ROOTED[1:], "rooted", "write true at task.intake.relayed too, or drop it"),
+        ((*ROOTED, "task.intake.commit_reveal=false"), "commit_reveal", "or drop task.intake.rooted"),
+        ((*ROOTED, "task.intake.unique_digests=true"), "unique_digests", "drop it"),
+    ],
+)
+def test_a_rooted_task_says_what_it_needs(overrides, key, mend):
+    refusal, text = refused(QUICK, *overrides)
+    assert refusal == f"task.intake.{key}"
+    assert text.endswith(f"{mend}.")
+
+
+def test_a_rooted_task_keeps_no_owners_and_is_no_consortium(consortium):
+    assert not load(QUICK, ROOTED).unique_digests
+    assert load(QUICK).unique_digests
+    assert refused(consortium, ROOTED[1])[0] == "task.intake.rooted"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bcfl.contracts.ids import ZERO_ADDRESS
 from bcfl.contracts.phases import Kind
 from bcfl.contracts.specification import Specification
 from bcfl.models.errors import KernelUnavailable
@@ -126,3 +127,15 @@ async def test_the_kernel_is_part_of_the_terms_and_must_have_the_network(tmp_pat
     adam = CROWD + "training: {optimizer: adam}\n"
     with pytest.raises(KernelUnavailable, match="not by adam"):
         await _read(tmp_path, adam, kernel="lanes")
+
+
+@pytest.mark.asyncio
+async def test_a_rooted_task_names_its_rooter_and_the_file_says_what_else_it_needs(tmp_path):
+    relayed = {"overrides": ["task.intake.relayed=true"]}
+    terms = await _read(tmp_path, CROWD, rooter=ANOTHER, **relayed)
+    assert (terms.config.rooter, terms.config.unique_digests) == (ANOTHER, False)
+    assert (await _read(tmp_path, CROWD, **relayed)).config.rooter == ZERO_ADDRESS
+    with pytest.raises(TermsInvalid, match="nobody is named who posts the roots"):
+        await _read(tmp_path, CROWD, overrides=["task.intake.relayed=true", "task.intake.rooted=true"])
+    with pytest.raises(ScenarioInvalid, match=re.escape("write true at task.intake.relayed too")):
+        await _read(tmp_path, CROWD, rooter=ANOTHER)
