@@ -82,6 +82,8 @@ _KINDS = {"crowdsourcing": Kind.CROWDSOURCING, "consortium": Kind.CONSORTIUM}
 _HELD_OUT = 0.2
 _TOLERANCE = "0.5"
 _JUDGING = 5  # judging all others is paid a fifth of what training is
+_OWNED = 256
+"""Members up to which a crowd's contract keeps whose digest it is."""
 
 
 class Validation(Keys):
@@ -261,7 +263,8 @@ class Scenario(Keys):
         intake = self.task.intake
         if intake.unique_digests is not None:
             return intake.unique_digests
-        return self.kind is Kind.CROWDSOURCING and not intake.rooted
+        few = self.capacity <= _OWNED  # a digest's slot costs its trainer 22,000 gas
+        return self.kind is Kind.CROWDSOURCING and not intake.rooted and few
 
     @property
     def tolerance(self) -> int:

@@ -93,8 +93,8 @@ class Intake(Keys):
     """How updates come in: relayed in batches or direct, committed before they are revealed or not.
 
     ``rooted``: the relayer posts one Merkle root for a batch and keeps its entries in the store: less gas, and weaker trust.
-    ``unique_digests``: whether the contract keeps who committed to a digest first; null: in a crowd, not where it is rooted nor in
-    a consortium, whose judges see to it.
+    ``unique_digests``: whether the contract keeps who committed to a digest first; null: in a crowd of at most 256
+    members that is not rooted; elsewhere those who judge see to it.
     """
 
     relayed: bool = False

@@ -198,3 +198,8 @@ def test_a_rooted_task_keeps_no_owners_and_is_no_consortium(consortium):
     assert not load(QUICK, ROOTED).unique_digests
     assert load(QUICK).unique_digests
     assert refused(consortium, ROOTED[1])[0] == "task.intake.rooted"
+
+
+@pytest.mark.parametrize(("capacity", "kept"), [(256, True), (257, False)])
+def test_of_many_members_nobody_pays_for_whose_digest_it_is(capacity, kept):
+    assert load(QUICK, [f"task.membership.capacity={capacity}"]).unique_digests is kept
