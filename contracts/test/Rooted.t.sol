@@ -276,6 +276,18 @@ contract RootedTest is Rooting {
         _rootedTask().revealProven(1, 0, root, rooted.members, right, proof);
     }
 
+    function test_TheLargestUpdateThatATaskTakesIsOpened() public {
+        _begun(4);
+        bytes32 commitment = _commitment(0, _digest(1, 0), 2_000);
+        vm.prank(_account(0));
+        task.commit(1, 0, commitment);
+        _advance();
+        bytes memory opening = _opening(0, _digest(1, 0), 2_000);
+        bytes32 leaf = _leafOf(0, commitment);
+        _rootedTask().revealProven(1, 0, leaf, new uint256[](0), opening, new bytes32[](0));
+        vm.assertEq(task.round().revealed, 1);
+    }
+
     function test_WhoWasLeftOutOfTheBatchIsNotOpenedByIt() public {
         _begun(4);
         _commit(1);
