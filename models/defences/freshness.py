@@ -24,6 +24,7 @@ from bcfl.models.defences.blocks import Vectors, by_rows, cosines_of_many
 from bcfl.models.defences.blocks import lengths as lengths_of
 from bcfl.models.defences.history import History
 from bcfl.models.defences.many import is_many
+from bcfl.models.freed_memory import give_back
 
 __all__ = ("Freshness", "freshness", "significance")
 
@@ -116,6 +117,7 @@ def _of_many(
     updates: Vectors, positions: Sequence[int], gradients: Vectors, history: History, *, least: float
 ) -> Freshness:
     """Beside others only who could be made of them; of nobody, an update has beside the round what it has alone."""
+    give_back()  # of what was freed while they trained: here a round takes most
     residuals, signal = history.residual(updates), history.residual(gradients)
     lengths = lengths_of(updates)
     basis = _basis(signal)
