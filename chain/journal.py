@@ -34,12 +34,16 @@ from bcfl.contracts.state import RoundRecord, TaskState
 from bcfl.contracts.state_codec import round_from_bytes
 
 __all__ = (
+    "TEMPORARY",
     "ActionKey",
     "ActionRecord",
     "Journal",
     "OutboxEntry",
     "OutboxStatus",
 )
+
+TEMPORARY = ""
+"""SQLite's name for a file of its own that nobody else sees: a round of a thousand updates is too much for memory."""
 
 _T = TypeVar("_T")
 
@@ -79,7 +83,7 @@ class Journal:
         """Open or make the journal of a chain; closed on leaving.
 
         Args:
-            path: its file; ``:memory:`` for a journal that lives as long as the process.
+            path: its file; ``TEMPORARY`` for a journal that lives as long as the process.
             chain_id: of the node the process talks to.
             genesis_hash: the hash of that chain's block 0, since devnets share their ids.
 

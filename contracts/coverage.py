@@ -23,7 +23,10 @@ ARGUMENTS = (
 
 
 def totals(lcov: str) -> Counter[str]:
-    """Lines found and hit (LF, LH) and branches found and hit (BRF, BRH), as lcov calls them, in files under ``src``."""
+    """Lines found and hit (LF, LH) and branches found and hit (BRF, BRH), as lcov calls them, in files under ``src``.
+
+    Not those of assembly blocks, of which forge sees nothing hit.
+    """
     found: Counter[str] = Counter()
     ours = False
     assembly: set[int] = set()
@@ -37,8 +40,11 @@ def totals(lcov: str) -> Counter[str]:
             if number not in assembly:
                 found["LF"] += 1
                 found["LH"] += hits > 0
-        elif ours and key in {"BRF", "BRH"}:
-            found[key] += int(value)
+        elif ours and key == "BRDA":
+            number, taken = int(value.split(",")[0]), value.rpartition(",")[2]
+            if number not in assembly:
+                found["BRF"] += 1
+                found["BRH"] += taken not in {"-", "0"}
     return found
 
 

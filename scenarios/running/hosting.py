@@ -26,7 +26,7 @@ from bcfl.chain.clock import DrivenChainClock
 from bcfl.chain.deployer import Deployment
 from bcfl.chain.dispatch import Gathered
 from bcfl.chain.fees import FeePolicy
-from bcfl.chain.journal import Journal
+from bcfl.chain.journal import TEMPORARY, Journal
 from bcfl.chain.node import Node
 from bcfl.chain.reconnecting import ReconnectPolicy
 from bcfl.contracts.delivery import Delivery
@@ -65,13 +65,13 @@ async def journals(
     """The journal of a process that hosts these participants, or everybody (None).
 
     Each participant's file is locked, for two processes would sign with the same nonces; the first one's is used. On a
-    driven devnet it is in memory: who goes on after a kill does again what it did since the last block, and comes to the same.
+    driven devnet it goes with the process: who goes on after a kill does again what it did since the last block, and comes to the same.
 
     Raises:
         JournalInUse: one of them acts in another process.
     """
     node = chain.node
-    paths: list[Path | str] = [""]
+    paths: list[Path | str] = [TEMPORARY]
     if not chain.driven:
         resources.directory.agents.mkdir(exist_ok=True)
         paths = [resources.directory.journal_file(name) for name in names or [PUBLISHER]]

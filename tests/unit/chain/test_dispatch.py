@@ -6,14 +6,14 @@ import pytest
 
 from bcfl.chain.errors import RpcError
 from bcfl.chain.fees import FeePolicy
-from bcfl.chain.journal import Journal
+from bcfl.chain.journal import TEMPORARY, Journal
 from bcfl.chain.transactions import Gathered, Immediate, OutcomeStatus, OwnerPool
 
 
 @pytest.mark.asyncio
 async def test_gathered_transactions_wait_and_go_out_by_owner_and_nonce(node, intent, signer):
     gathered, outcomes = Gathered(), []
-    async with Journal.open(":memory:", chain_id=31337, genesis_hash="0x00") as journal:
+    async with Journal.open(TEMPORARY, chain_id=31337, genesis_hash="0x00") as journal:
         pool = OwnerPool(
             node=node,
             journal=journal,
@@ -65,7 +65,7 @@ async def test_a_refusal_at_release_moves_the_later_ones_up(node, running_owner,
 @pytest.mark.asyncio
 async def test_a_pool_asks_once_a_block_and_tells_each_agent_its_own(node, intent, signer):
     heard = {}
-    async with Journal.open(":memory:", chain_id=31337, genesis_hash="0x00") as journal:
+    async with Journal.open(TEMPORARY, chain_id=31337, genesis_hash="0x00") as journal:
         pool = OwnerPool(
             node=node,
             journal=journal,
@@ -92,7 +92,7 @@ async def test_a_pool_asks_once_a_block_and_tells_each_agent_its_own(node, inten
 
 @pytest.mark.asyncio
 async def test_agents_that_share_a_key_share_its_owner(node, signer):
-    async with Journal.open(":memory:", chain_id=31337, genesis_hash="0x00") as journal:
+    async with Journal.open(TEMPORARY, chain_id=31337, genesis_hash="0x00") as journal:
         pool = OwnerPool(
             node=node,
             journal=journal,
@@ -123,7 +123,7 @@ async def test_a_cancelled_release_loses_nothing(node, running_owner, intent):
 async def test_what_a_reorganisation_took_off_the_chain_while_nobody_looked_is_sent_again(
     node, intent, signer
 ):
-    async with Journal.open(":memory:", chain_id=31337, genesis_hash="0x00") as journal:
+    async with Journal.open(TEMPORARY, chain_id=31337, genesis_hash="0x00") as journal:
 
         def pool():
             made = OwnerPool(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
 import sqlite3
+from pathlib import Path
 
 import anyio
 import pytest
@@ -15,6 +16,7 @@ from bcfl.chain.errors import (
     JournalUnwritable,
 )
 from bcfl.chain.journal import (
+    TEMPORARY,
     ActionKey,
     ActionRecord,
     Journal,
@@ -117,7 +119,7 @@ async def test_actions_of_a_task_come_by_round_and_action():
         ActionKey("a", "t", 1, "reveal"),
         ActionKey("a", "t", 1, "commit"),
     ]
-    async with opened(":memory:") as journal:
+    async with opened(TEMPORARY) as journal:
         await journal.write(actions=[ActionRecord(key, key.action.encode()) for key in keys])
         await journal.write(actions=[ActionRecord(ActionKey("b", "t", 1, "commit"), b"other agent")])
         await journal.write(actions=[ActionRecord(ActionKey("a", "u", 1, "commit"), b"other task")])
@@ -126,7 +128,7 @@ async def test_actions_of_a_task_come_by_round_and_action():
 
 @pytest.mark.asyncio
 async def test_recording_an_action_again_changes_nothing():
-    async with opened(":memory:") as journal:
+    async with opened(TEMPORARY) as journal:
         await journal.write(actions=[ActionRecord(KEY, b"one")])
         await journal.write(actions=[ActionRecord(KEY, b"one")])
         assert await journal.actions("trainer-1", "0xtask") == (ActionRecord(KEY, b"one"),)
@@ -135,7 +137,7 @@ async def test_recording_an_action_again_changes_nothing():
 @pytest.mark.asyncio
 async def test_an_action_with_another_payload_is_refused_and_nothing_of_that_write_stays():
     other = ActionKey("trainer-1", "0xtask", 5, "commit")
-    async with opened(":memory:") as journal:
+    async with opened(TEMPORARY) as journal:
         await journal.write(actions=[ActionRecord(KEY, b"one")])
         with pytest.raises(ActionAlreadyRecorded, match="'commit' of round 4"):
             await journal.write([ActionRecord(other, b"new"), ActionRecord(KEY, b"two")])
@@ -172,7 +174,7 @@ async def test_writes_at_the_same_moment_share_a_commit_and_fail_alone(tmp_path)
 
 @pytest.mark.asyncio
 async def test_a_cancelled_write_leaves_the_journal_usable():
-    async with opened(":memory:") as journal:
+    async with opened(TEMPORARY) as journal:
         with anyio.CancelScope() as scope:
             scope.cancel()
             await journal.write([ActionRecord(KEY, b"never")])
@@ -271,7 +273,7 @@ async def test_what_is_of_rounds_that_are_over_is_forgotten_and_what_is_under_wa
         of(1, status=OutboxStatus.PENDING),
     ]
     gone = [of(1), of(2), of(2, status=OutboxStatus.FAILED)]
-    async with opened(":memory:") as journal:
+    async with opened(TEMPORARY) as journal:
         await journal.store([*kept, *gone])
         await journal.write(actions=[ActionRecord(found.key, b"payload") for found in [*kept[:3], *gone]])
         journal.forget_later("t", before=3)
@@ -286,7 +288,7 @@ async def test_open_transactions_are_a_senders_pending_and_sent_by_nonce():
     def numbered(nonce, status, sender="0xA"):
         return entry(key=ActionKey(sender, "t", nonce, "x"), sender=sender, nonce=nonce, status=status)
 
-    async with opened(":memory:") as journal:
+    async with opened(TEMPORARY) as journal:
         await journal.store(
             [
                 numbered(3, OutboxStatus.PENDING),
@@ -306,7 +308,7 @@ async def test_blocks_that_left_the_chain_give_their_transactions_back():
         key=ActionKey("b", "t", 1, "x"), nonce=1, status=OutboxStatus.FAILED, block=(6, "0xgone2")
     )
     stays = entry(key=ActionKey("c", "t", 1, "x"), nonce=2, status=OutboxStatus.INCLUDED, block=(4, "0xkept"))
-    async with opened(":memory:") as journal:
+    async with opened(TEMPORARY) as journal:
         await journal.store([first, reverted, stays])
         back = await journal.reopen(["0xgone2", "0xgone"])
         assert back == tuple(
@@ -314,3 +316,20 @@ async def test_blocks_that_left_the_chain_give_their_transactions_back():
         )
         assert await journal.transaction(stays.key) == stays
         assert await journal.open_transactions("0xA") == back
+
+
+@pytest.mark.asyncio
+async def test_a_temporary_journal_is_its_own_and_no_memory():
+    payload = bytes(1 << 20)
+    async with opened(TEMPORARY) as journal, opened(TEMPORARY) as other:
+        before = _resident()
+        for number in range(64):
+            await journal.write(actions=[ActionRecord(ActionKey("bob", "0xtask", number, "update"), payload)])
+        assert await journal.action(ActionKey("bob", "0xtask", 7, "update")) == payload
+        assert await other.action(ActionKey("bob", "0xtask", 7, "update")) is None
+        assert _resident() - before < 32
+
+
+def _resident():
+    """MiB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 // 2**20

@@ -17,7 +17,7 @@ from bcfl.agents.common.update_maker import OwnData
 from bcfl.agents.crowdsourcing.trainer import Trainer, decide
 from bcfl.agents.errors import UpdateLost
 from bcfl.agents.runtime.actions import Transact, View
-from bcfl.chain.journal import Journal
+from bcfl.chain.journal import TEMPORARY, Journal
 from bcfl.chain.outbox import ActionKey
 from bcfl.contracts import calls
 from bcfl.contracts import events as e
@@ -362,7 +362,7 @@ async def test_training_is_durable_before_it_is_known_and_is_not_done_twice(tmp_
 
 @pytest.mark.asyncio
 async def test_rounds_starts_and_tasks_have_updates_of_their_own():
-    async with _journal(":memory:") as journal:
+    async with _journal(TEMPORARY) as journal:
         store, engine = MemoryStore(), Engine()
         trainer, work, _ = await _hands(journal, store, engine)
         first = await trainer.perform(work)
@@ -385,7 +385,7 @@ async def test_rounds_starts_and_tasks_have_updates_of_their_own():
 
 @pytest.mark.asyncio
 async def test_a_lost_update_is_an_error_with_a_name():
-    async with _journal(":memory:") as journal:
+    async with _journal(TEMPORARY) as journal:
         trainer, work, _ = await _hands(journal, MemoryStore(), Engine())
         missing = Update(key=ActionKey("bob", "t", 1, "update"), content=work.start, salt=b"")
         with pytest.raises(UpdateLost):
@@ -394,7 +394,7 @@ async def test_a_lost_update_is_an_error_with_a_name():
 
 @pytest.mark.asyncio
 async def test_a_round_whose_model_cannot_be_used_is_sat_out_and_wanted_no_more(story, content):
-    async with _journal(":memory:") as journal:
+    async with _journal(TEMPORARY) as journal:
         store, engine = MemoryStore(), Engine()
         trainer, work, told = await _hands(journal, store, engine)
         garbage = await store.put(b"\x08\0\0\0\0\0\0\0garbage!")
