@@ -121,6 +121,11 @@ class RoundRecord:
         """Whether the round has its model."""
         return self.model is not None
 
+    @property
+    def next_batch(self) -> int:
+        """The number of the batch that comes next, of entries or of a root."""
+        return len(self.batches.keys() | self.roots.keys())
+
     @cached_property
     def targets(self) -> tuple[TrainerIndex, ...]:
         """Whose updates can be scored, ascending: revealed, and the digest is their own."""

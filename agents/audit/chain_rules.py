@@ -181,8 +181,7 @@ def _intake(state: TaskState, event: e.UpdatesCommitted | e.UpdateSubmitted) -> 
         if event.index in record.updates or not _known(state, event.index) or event.position != position:
             yield f"member {event.index} cannot open an update at position {event.position}"
         return
-    batches = record.batches.keys() | record.roots.keys()
-    if event.batch != len(batches) or event.first_position != len(record.commitments):
+    if event.batch != record.next_batch or event.first_position != len(record.commitments):
         yield f"batch {event.batch} from position {event.first_position} does not follow the batches before it"
     size = _ENTRY_BYTES
     packed = [event.raw[start : start + size] for start in range(0, len(event.raw), size)]

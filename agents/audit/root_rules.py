@@ -20,7 +20,7 @@ def root_rules(
     if not event.members:
         yield "it is of nobody"
     if isinstance(event, e.RootCommitted):
-        if event.batch != len(record.batches.keys() | record.roots.keys()):
+        if event.batch != record.next_batch:
             yield f"batch {event.batch} does not follow the batches before it"
         if event.first_position != len(record.commitments):
             yield f"position {event.first_position} does not follow those before it"

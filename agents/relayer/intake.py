@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import anyio
@@ -15,10 +16,10 @@ from bcfl.chain.rpc_errors import Verdict, classify
 from bcfl.contracts import calls
 from bcfl.contracts.commitments import commitment
 from bcfl.contracts.config import UNIT
-from bcfl.contracts.ids import Address
+from bcfl.contracts.ids import Address, TrainerIndex
 from bcfl.contracts.messages import CommitMessage, JoinMessage, Message, OpeningMessage, digest_of
 from bcfl.contracts.phases import Phase
-from bcfl.contracts.state import TaskState
+from bcfl.contracts.state import CommittedEntry, TaskState
 from bcfl.errors import ChainError
 
 __all__ = ("Intake", "Opened")
@@ -30,6 +31,11 @@ class Opened:
 
     message: OpeningMessage
     commitment: bytes
+
+    def entry(self, commitments: Mapping[TrainerIndex, CommittedEntry]) -> CommittedEntry | None:
+        """Its commitment among those on the chain; None where a reorganisation has undone or changed it."""
+        found = commitments.get(self.message.index)
+        return found if found is not None and found.commitment == self.commitment else None
 
 
 class Intake:

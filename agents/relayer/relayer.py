@@ -118,14 +118,12 @@ class Relayer:
             )
         )
 
-        def stands(opened: Opened) -> bool:
-            """Its commitment is on the chain, which a reorganisation may have changed, and is not opened."""
-            entry, index = committed.get(opened.message.index), opened.message.index
-            return entry is not None and entry.commitment == opened.commitment and index not in updates
+        def over(opened: Opened) -> bool:
+            message = opened.message
+            late = message.round != number or phase is not Phase.REVEAL
+            return late or message.index in updates or opened.entry(committed) is None
 
-        self._intake.openings.drop(
-            lambda opened: opened.message.round != number or phase is not Phase.REVEAL or not stands(opened)
-        )
+        self._intake.openings.drop(over)
 
     def _joining(self, state: TaskState, batch: Sequence[JoinMessage]) -> Transact:
         joins = [(message.account, message.permit, message.signature) for message in batch]
@@ -151,8 +149,8 @@ def _opening(state: TaskState, batch: Sequence[Opened], results: Results) -> Ite
     openings: dict[int, list[Opening]] = defaultdict(list)
     for held in batch:
         message = held.message
-        entry = state.current.commitments.get(message.index)
-        if entry is None or entry.commitment != held.commitment:
+        entry = held.entry(state.current.commitments)
+        if entry is None:
             continue  # of a batch that has gone out, and was undone since: it would take the others with it
         opening = Opening(place=entry.place, content=message.content, salt=message.salt)
         openings[entry.batch].append(opening)

@@ -53,8 +53,8 @@ def opening(state: TaskState, batch: Sequence[Opened], results: Results) -> Iter
     openings: dict[int, list[OpeningMessage]] = defaultdict(list)
     for held in batch:
         message = held.message
-        entry = record.commitments.get(message.index)
-        if entry is None or entry.commitment != held.commitment:
+        entry = held.entry(record.commitments)
+        if entry is None:
             continue  # of a batch that has gone out, and was undone since
         if entry.batch in record.roots:
             openings[entry.batch].append(message)
